@@ -1,0 +1,55 @@
+# `make run` and `make demo` are all a new user needs; `make help` lists the rest.
+PYTHON ?= python3
+DATA_DIR ?= data
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.runtime ## load the demo data if there is none, start Dagster, print its address
+	@$(BIN)/feedback-platform dev --data-dir $(DATA_DIR)
+
+demo: $(VENV)/.runtime ## the whole loop once, without servers
+	@$(BIN)/feedback-platform demo --data-dir $(DATA_DIR)
+
+test: $(VENV)/.development ## the tests that need nothing but Python packages
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+lint: $(VENV)/.development ## static checks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(VENV)/.development ## pin every dependency by version and hash again
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  pyproject.toml -o requirements/runtime.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  -c requirements/runtime.txt --group pyproject.toml:dev pyproject.toml \
+	  -o requirements/development.txt
+
+clean: ## remove the environment; your data stays
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed; name one with: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Everything is pinned by hash. LightFM is compiled here, so a C compiler has to be there.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@command -v cc >/dev/null || command -v gcc >/dev/null || \
+	  { echo "A C compiler is needed to build LightFM (Debian: apt-get install gcc)." >&2; exit 1; }
+	@echo "Installing the pinned requirements into $(VENV) …"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/runtime.txt
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.development: requirements/development.txt $(VENV)/.runtime
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/development.txt
+	@touch $@

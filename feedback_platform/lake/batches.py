@@ -1,0 +1,116 @@
+"""The ledger of cleaning: which raw objects each batch cleaned, and what came of them.
+
+A batch is committed by creating its manifest; files without one do not count. The newest manifest
+carries all that the next listing needs, so finding new objects costs what is new.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from feedback_platform.lake import keys
+from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake.store import Lake
+
+# Writers keep their own clocks and uploads take time: an object may land behind a newer one. A
+# listing goes back this far; what lands later still is found by the complete listing of a sweep.
+OVERLAP = timedelta(hours=2)
+_HINT = "clean/latest.json"
+
+
+@dataclass(frozen=True)
+class BatchManifest:
+    """What one batch did.
+
+    Attributes:
+        sequence: number of the batch, from 1, without gaps.
+        raw_objects: the keys it cleaned.
+        clean_objects, quarantine_objects: the keys it wrote.
+        rows: lines in the raw objects; equals clean + quarantined + duplicates.
+        duplicates: rows dropped because the batch itself holds the same event twice.
+        reference_version: the fitted statistics that were applied.
+        is_reprocessing: whether it replaces what earlier batches made of the same raw objects.
+        newest_hour: the newest raw hour that any batch so far has cleaned (ISO 8601, UTC).
+        recent_objects: the keys already cleaned that a listing from the overlap would meet again.
+    """
+
+    sequence: int
+    raw_objects: list[str]
+    clean_objects: list[str]
+    quarantine_objects: list[str]
+    rows: int
+    clean: int
+    quarantined: int
+    duplicates: int
+    reference_version: str
+    is_reprocessing: bool
+    newest_hour: str
+    recent_objects: list[str] = field(repr=False)
+
+
+def latest_manifest(lake: Lake) -> BatchManifest | None:
+    """Return the newest committed batch, or None before the first."""
+    hint = lake.find(_HINT)
+    after = keys.batch_manifest(int(json.loads(hint)["sequence"])) if hint else None
+    newer = lake.list_keys(keys.CLEAN_BATCHES, after=after)
+    newest = newer[-1] if newer else after
+    return read_manifest(lake, keys.batch_sequence(newest)) if newest else None
+
+
+def read_manifest(lake: Lake, sequence: int) -> BatchManifest:
+    """Return the manifest of one committed batch."""
+    return BatchManifest(**json.loads(lake.get(keys.batch_manifest(sequence))))
+
+
+def manifests_after(lake: Lake, sequence: int) -> list[BatchManifest]:
+    """Return the manifests of all batches after a sequence number, in order."""
+    listed = lake.list_keys(keys.CLEAN_BATCHES, after=keys.batch_manifest(sequence))
+    return [read_manifest(lake, keys.batch_sequence(key)) for key in listed]
+
+
+def commit(lake: Lake, manifest: BatchManifest) -> None:
+    """Make a batch count.
+
+    Raises:
+        LakeObjectExistsError: another process committed a batch of this number first.
+    """
+    content = json.dumps(asdict(manifest)).encode()
+    lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
+    hint = json.dumps({"sequence": manifest.sequence}).encode()
+    lake.put(_HINT, hint, mode="overwrite")
+
+
+def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
+    """Return the raw objects that no batch has cleaned, sorted.
+
+    Args:
+        is_sweep: list everything ever received instead of the newest hours; this also finds an
+            object that landed later than the overlap.
+    """
+    if is_sweep:
+        cleaned = {key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects}
+        return [key for key in list_raw_objects(lake) if key not in cleaned]
+    latest = latest_manifest(lake)
+    if latest is None:
+        return list_raw_objects(lake)
+    since = datetime.fromisoformat(latest.newest_hour) - OVERLAP
+    seen = set(latest.recent_objects)
+    return [key for key in list_raw_objects(lake, since=since) if key not in seen]
+
+
+def following(
+    previous: BatchManifest | None, raw_objects: list[str]
+) -> tuple[int, datetime, list[str]]:
+    """Return the sequence, newest hour and recent objects of the batch after a previous one."""
+    hours = [keys.hour_of(key) for key in raw_objects]
+    known: list[str] = []
+    sequence = 1
+    if previous is not None:
+        hours.append(datetime.fromisoformat(previous.newest_hour))
+        known = previous.recent_objects
+        sequence = previous.sequence + 1
+    newest = max(hours)
+    recent = {key for key in [*known, *raw_objects] if keys.hour_of(key) >= newest - OVERLAP}
+    return sequence, newest, sorted(recent)

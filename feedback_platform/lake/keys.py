@@ -1,0 +1,67 @@
+"""The layout of the lake: which key holds what. Nobody else puts keys together."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+RAW = "raw/events"
+CLEAN = "clean/events"
+CLEAN_BATCHES = "clean/batches"
+QUARANTINE = "quarantine/events"
+IMPORTS = "raw/imports"
+REFERENCE = "reference/cleaning"
+MODELS = "models"
+DRIFT = "monitoring/drift"
+
+
+def raw_hour(received_at: datetime) -> str:
+    """Return the prefix of the raw objects received in the hour of a UTC instant."""
+    return f"{RAW}/dt={received_at:%Y-%m-%d}/hr={received_at:%H}"
+
+
+def raw_object(received_at: datetime, source: str, sortable_id: str) -> str:
+    """Return the key of one raw object."""
+    return f"{raw_hour(received_at)}/{source}-{sortable_id}.ndjson.zst"
+
+
+def raw_day(day: date) -> str:
+    """Return the prefix of the raw objects received on a day."""
+    return f"{RAW}/dt={day:%Y-%m-%d}"
+
+
+def day_of(key: str) -> date:
+    """Return the day of a raw, clean or quarantine key or prefix (its `dt=` part)."""
+    return date.fromisoformat(_part(key, "dt="))
+
+
+def hour_of(raw_key: str) -> datetime:
+    """Return the UTC hour in which a raw object was received."""
+    hour = timedelta(hours=int(_part(raw_key, "hr=")))
+    return datetime.combine(day_of(raw_key), datetime.min.time(), tzinfo=UTC) + hour
+
+
+def batch_manifest(sequence: int) -> str:
+    """Return the key of a cleaning batch's manifest."""
+    return f"{CLEAN_BATCHES}/{sequence:012d}.json"
+
+
+def batch_sequence(manifest_key: str) -> int:
+    """Return the sequence number in a manifest's key."""
+    return int(manifest_key.rpartition("/")[2].removesuffix(".json"))
+
+
+def clean_object(day: date, sequence: int) -> str:
+    """Return the key of a cleaning batch's rows that were received on a day."""
+    return f"{CLEAN}/dt={day:%Y-%m-%d}/batch-{sequence:012d}.parquet"
+
+
+def quarantine_object(day: date, sequence: int) -> str:
+    """Return the key of a cleaning batch's rejected rows that were received on a day."""
+    return f"{QUARANTINE}/dt={day:%Y-%m-%d}/batch-{sequence:012d}.parquet"
+
+
+def _part(key: str, name: str) -> str:
+    for segment in key.split("/"):
+        if segment.startswith(name):
+            return segment.removeprefix(name)
+    raise ValueError(f"{key!r} has no {name!r} part")

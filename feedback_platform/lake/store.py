@@ -1,0 +1,195 @@
+"""One small interface to a directory, an S3 bucket or a GCS bucket, by URL."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    InvalidPathError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.exceptions import BaseError as ObstoreError
+from obstore.store import GCSStore, LocalStore, ObjectStore, S3Store
+
+from feedback_platform.errors import (
+    InvalidSettingError,
+    LakeAccessError,
+    LakeObjectExistsError,
+    LakeObjectMissingError,
+    LakeUnavailableError,
+)
+
+
+class Lake:
+    """The objects under one URL.
+
+    Keys are relative to the URL and use `/`. A write is atomic and durable: when `put` returns, the
+    whole object survives a crash; before that, no reader sees any of it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        self._directory = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._store = _open_store(url, self._directory)
+
+    @property
+    def directory(self) -> Path | None:
+        """The local directory behind the lake, or None where it is remote."""
+        return self._directory
+
+    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+        """Write one object, whole and durable.
+
+        Args:
+            key: where; with mode `create` it must be free.
+            data: the whole content.
+            mode: `create` refuses to replace, `overwrite` replaces atomically.
+
+        Raises:
+            LakeObjectExistsError: mode is `create` and the key is taken.
+            LakeUnavailableError: the store failed; nothing is visible under the key.
+        """
+        with self._translated_errors(key):
+            if self._directory is not None:
+                _put_durably(self._directory / key, data, mode=mode)
+            else:
+                obstore.put(self._store, key, data, mode=mode)
+
+    def get(self, key: str) -> bytes:
+        """Return the content of an object.
+
+        Raises:
+            LakeObjectMissingError: there is none under this key.
+        """
+        with self._translated_errors(key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    def find(self, key: str) -> bytes | None:
+        """Return the content of an object, or None where there is none."""
+        try:
+            return self.get(key)
+        except LakeObjectMissingError:
+            return None
+
+    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
+        """Return the keys under a prefix (a whole path segment), sorted.
+
+        Args:
+            prefix: the "directory", without a slash at its end.
+            after: leave out keys up to and including this one.
+        """
+        with self._translated_errors(prefix):
+            listing = obstore.list(self._store, prefix=prefix, offset=after)
+            return sorted(entry["path"] for chunk in listing for entry in chunk)
+
+    def subdirectories(self, prefix: str) -> list[str]:
+        """Return the full prefixes one level below a prefix, sorted."""
+        with self._translated_errors(prefix):
+            listing = obstore.list_with_delimiter(self._store, prefix=prefix)
+            return sorted(listing["common_prefixes"])
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects; one that is gone already is no error."""
+        for key in keys:
+            with self._translated_errors(key):
+                try:
+                    obstore.delete(self._store, key)
+                except (FileNotFoundError, NotFoundError):
+                    continue
+
+    @contextmanager
+    def _translated_errors(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotFoundError) as error:
+            raise LakeObjectMissingError(key, self.url) from error
+        except (FileExistsError, AlreadyExistsError) as error:
+            raise LakeObjectExistsError(key, self.url) from error
+        except (PermissionError, PermissionDeniedError, UnauthenticatedError) as error:
+            raise LakeAccessError(
+                f"The lake {self.url} refused access to {key!r}: {_first_line(error)}. "
+                "Check the credentials and the rights on the bucket or directory."
+            ) from error
+        except InvalidPathError as error:
+            raise LakeAccessError(f"{key!r} cannot be a key: {_first_line(error)}") from error
+        except (OSError, ObstoreError) as error:
+            raise LakeUnavailableError(
+                f"The lake {self.url} failed at {key!r}: {_first_line(error)}"
+            ) from error
+
+
+def _open_store(url: str, directory: Path | None) -> ObjectStore:
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        return LocalStore(prefix=directory)
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/") or None
+    if parts.scheme == "gs":
+        return GCSStore(parts.netloc, prefix=prefix)
+    return S3Store(parts.netloc, prefix=prefix, **_aws_options(url))
+
+
+def _aws_options(url: str) -> dict[str, Any]:
+    """Return what boto3 knows of AWS: its credentials chain, the region and the endpoint."""
+    import boto3  # noqa: PLC0415 - 0.7 s that a local lake should not pay
+    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
+
+    session = boto3.Session()
+    if session.get_credentials() is None:
+        raise InvalidSettingError(
+            "FEEDBACK_LAKE_URL",
+            url,
+            "an s3:// URL only with AWS credentials (AWS_ACCESS_KEY_ID, a profile or a role)",
+        )
+    client = session.client("s3", region_name=session.region_name or "us-east-1")
+    endpoint: str = client.meta.endpoint_url
+    options: dict[str, Any] = {
+        "credential_provider": Boto3CredentialProvider(session),
+        "region": session.region_name or "us-east-1",
+    }
+    if not endpoint.endswith(".amazonaws.com"):
+        options["endpoint"] = endpoint
+        options["client_options"] = {"allow_http": endpoint.startswith("http://")}
+    return options
+
+
+def _put_durably(path: Path, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+    """Write beside the target, force to disk, then rename: all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # "#" followed by digits is obstore's own mark of a staged file; its listings leave it out.
+    staged = path.with_name(f"{path.name}#{secrets.randbits(63)}")
+    try:
+        with staged.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode == "create":
+            os.link(staged, path)
+        else:
+            staged.replace(path)
+        _sync_directory(path.parent)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
