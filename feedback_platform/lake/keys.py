@@ -60,6 +60,41 @@ def quarantine_object(day: date, sequence: int) -> str:
     return f"{QUARANTINE}/dt={day:%Y-%m-%d}/batch-{sequence:012d}.parquet"
 
 
+def import_manifest(name: str, fingerprint: str) -> str:
+    """Return the key that remembers that a data set of this content was imported."""
+    return f"{IMPORTS}/{name}-{fingerprint}.json"
+
+
+def drift_state() -> str:
+    """Return the key of what drift detection carries from one tick to the next."""
+    return f"{DRIFT}/state.json"
+
+
+def drift_events() -> str:
+    """Return the prefix of the detected changes."""
+    return f"{DRIFT}/events"
+
+
+def drift_event(event_id: str) -> str:
+    """Return the key of one detected change."""
+    return f"{drift_events()}/{event_id}.json"
+
+
+def model_versions(name: str) -> str:
+    """Return the prefix of all versions of a model."""
+    return f"{MODELS}/{name}"
+
+
+def model_file(name: str, version: str, filename: str) -> str:
+    """Return the key of one file of a model's version."""
+    return f"{MODELS}/{name}/{version}/{filename}"
+
+
+def model_champion(name: str) -> str:
+    """Return the key of the pointer to the version of a model that is in use."""
+    return f"{MODELS}/{name}/champion.json"
+
+
 def _part(key: str, name: str) -> str:
     for segment in key.split("/"):
         if segment.startswith(name):

@@ -24,18 +24,22 @@ def write_raw_object(
     Args:
         received_at: UTC; decides the partition.
         source: who wrote it; lower-case letters, digits and dashes.
-        sortable_id: orders the objects of one writer; the same content must get the same id.
+        sortable_id: orders the objects of one writer, lower-case letters and digits; the same
+            content must get the same id.
         ndjson: one event a line.
 
     Raises:
         InvalidInputError: the source or id would not make a key.
         LakeObjectExistsError: the object is stored already.
     """
-    for name, text in (("source", source), ("id", sortable_id)):
-        if not re.fullmatch(r"[a-z0-9-]+", text):
-            raise InvalidInputError(
-                f"A raw object's {name} is {text!r}; use lower-case letters, digits and dashes."
-            )
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", source):
+        raise InvalidInputError(
+            f"A source is called {source!r}; use lower-case letters, digits and single dashes."
+        )
+    if not re.fullmatch(r"[a-z0-9]+", sortable_id):
+        raise InvalidInputError(
+            f"A raw object's id is {sortable_id!r}; use lower-case letters and digits."
+        )
     key = keys.raw_object(received_at, source, sortable_id)
     lake.put(key, zstandard.compress(ndjson), mode="create")
     return key

@@ -1,0 +1,31 @@
+{#-
+    The attributes of a user or an item: for each property the value that was said last.
+    Expects a relation with the key column, occurred_at, event_id and properties.
+-#}
+{% macro latest_attributes(relation, key) -%}
+    select
+        {{ key }},
+        to_json(map_from_entries(list((property, value) order by property))) as attributes
+    from (
+        select
+            {{ key }},
+            property,
+            json_extract(
+                properties, '/' || replace(replace(property, '~', '~0'), '/', '~1')
+            ) as value
+        from (
+            select
+                {{ key }},
+                occurred_at,
+                event_id,
+                properties,
+                unnest(json_keys(properties)) as property
+            from {{ relation }}
+            where properties is not null
+        )
+        qualify row_number() over (
+            partition by {{ key }}, property order by occurred_at desc, event_id desc
+        ) = 1
+    )
+    group by {{ key }}
+{%- endmacro %}

@@ -1,0 +1,88 @@
+{#-
+    The deliveries that count among the new rows. An event may be delivered often; the one received
+    first counts, whenever it is loaded. So a delivery that turns out to be earlier than the stored
+    one replaces it, and the outcome does not depend on the order of loading.
+
+    The stored interactions are looked up by name, not by ref: they are built from this model.
+-#}
+{{ config(materialized='table') }}
+
+{% set stored = adapter.get_relation(
+    database=this.database, schema='interaction', identifier='interactions'
+) %}
+
+with clean_events as (
+
+    select * from {{ source('lake', 'clean_events') }}
+
+),
+
+first_deliveries as (
+
+    select *
+    from clean_events
+    qualify row_number() over (
+        partition by event_id order by received_at, raw_object, raw_row
+    ) = 1
+
+),
+
+compared as (
+
+    select
+        first_deliveries.*,
+        {% if stored -%}
+        stored.event_id is not null as is_replacement,
+        stored.event_id is null
+        or (first_deliveries.received_at, first_deliveries.raw_object, first_deliveries.raw_row)
+        < (stored.received_at, stored.raw_object, stored.raw_row) as is_first
+        {%- else -%}
+        false as is_replacement,
+        true as is_first
+        {%- endif %}
+    from first_deliveries
+    {% if stored -%}
+    left join {{ stored }} as stored on first_deliveries.event_id = stored.event_id
+    {%- endif %}
+
+)
+
+select
+    event_id,
+    event_type,
+    coalesce(user_id, 'anonymous:' || anonymous_id) as user_id,
+    anonymous_id,
+    item_id,
+    session_id,
+    occurred_at,
+    received_at,
+    value,
+    recommendation_id,
+    position,
+    propensity,
+    placement,
+    experiment_id,
+    variant,
+    device_type,
+    device_category,
+    platform,
+    country,
+    app_version,
+    cast(properties as json) as properties,
+    signal,
+    cleaned_value,
+    normalised_value,
+    is_imputed,
+    imputation_rule,
+    is_outlier,
+    outlier_rule,
+    outlier_bound,
+    normalisation_rule,
+    clock_offset_seconds,
+    reference_version,
+    raw_object,
+    raw_row,
+    batch_sequence,
+    is_replacement
+from compared
+where is_first

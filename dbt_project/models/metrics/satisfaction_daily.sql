@@ -1,0 +1,74 @@
+{#-
+    What users say, by day. NPS is the share of promoters (9 and 10) less that of detractors (0 to
+    6), in points from -100 to 100; its 95 % interval uses the variance of one answer worth
+    +1, 0 or -1 (Rocks 2016, "Interval estimation for the Net Promoter Score", Wald).
+-#}
+{{ config(pre_hook="{{ forget_touched('day') }}") }}
+
+-- depends_on: {{ ref('changes') }}
+
+with interactions as (
+
+    select
+        *,
+        cast(occurred_at as date) as day
+    from {{ ref('interactions') }}
+    where
+        event_type in ('survey_answered', 'item_rated')
+        and cast(occurred_at as date) in (
+            {% if is_incremental() -%}
+            select day from {{ ref('changes') }}
+            {%- else -%}
+            select cast(occurred_at as date) from {{ ref('interactions') }}
+            {%- endif %}
+        )
+
+),
+
+answers as (
+
+    select
+        day,
+        event_type = 'survey_answered' and properties ->> 'survey' = 'nps' as is_nps,
+        event_type = 'item_rated' as is_rating,
+        value
+    from interactions
+
+),
+
+counted as (
+
+    select
+        day,
+        count(*) filter (where is_nps) as responses,
+        count(*) filter (where is_nps and value >= 9) as promoters,
+        count(*) filter (where is_nps and value <= 6) as detractors,
+        count(*) filter (where is_rating) as ratings,
+        avg(cast(value as decimal(18, 6))) filter (where is_rating) as average_rating
+    from answers
+    group by day
+
+),
+
+scored as (
+
+    select
+        *,
+        (promoters - detractors) / nullif(responses, 0)::double as score,
+        (promoters + detractors) / nullif(responses, 0)::double as spread
+    from counted
+
+)
+
+select
+    day,
+    responses,
+    round(100 * score, 6) as nps,
+    round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
+        as nps_low,
+    round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
+        as nps_high,
+    ratings,
+    round(cast(average_rating as double), 9) as average_rating
+from scored
+where responses > 0 or ratings > 0

@@ -1,0 +1,226 @@
+"""One micro-batch: raw objects in, clean and quarantined rows out, a manifest that makes it count.
+
+A batch that dies on the way leaves files that nobody counts; the next attempt writes the same names
+again. Memory is bounded: a long list of objects becomes several batches.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import narwhals as nw
+import polars as pl
+
+from feedback_platform.cleaning import validation as v
+from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.reading import RawObject, parse_raw_object
+from feedback_platform.cleaning.reference import Reference, reference_for
+from feedback_platform.cleaning.rules import apply_rules, rule_table
+from feedback_platform.events import columns as c
+from feedback_platform.lake import keys
+from feedback_platform.lake.batches import BatchManifest, commit, following, latest_manifest
+from feedback_platform.lake.raw import read_raw_object
+from feedback_platform.lake.store import Lake
+
+# Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger).
+BATCH_BYTES: Final = 192 << 20
+
+CLEAN_ORDER: Final = (c.RECEIVED_AT, c.RAW_OBJECT, c.RAW_ROW)
+QUARANTINE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    c.RAW_OBJECT: pl.String,
+    c.RAW_ROW: pl.Int64,
+    c.RECEIVED_AT: pl.Datetime("us", "UTC"),
+    "source": pl.String,
+    v.REASON: pl.String,
+    v.FIELD: pl.String,
+    "raw": pl.Binary,
+}
+
+
+@dataclass(frozen=True)
+class CleanedObjects:
+    """What the rules made of some raw objects; rows = clean + quarantined + duplicates.
+
+    Attributes:
+        rows: lines read.
+        clean: one row per event, in the order of `CLEAN_ORDER`.
+        quarantined: `QUARANTINE_SCHEMA`, one row per rejected line, with its bytes.
+        duplicates: rows left out because an earlier one has the same event_id.
+    """
+
+    rows: int
+    clean: pl.DataFrame
+    quarantined: pl.DataFrame
+    duplicates: int
+
+
+def clean_objects(
+    objects: list[RawObject], rules: tuple[SignalRules, ...], reference: Reference
+) -> CleanedObjects:
+    """Apply the contract and the rules to raw objects that have been read."""
+    read = pl.concat([item.events for item in objects])
+    checked = v.with_rejections(nw.from_native(read.lazy())).to_native().collect()
+    rejected = checked.filter(pl.col(v.REASON).is_not_null())
+    valid = checked.filter(pl.col(v.REASON).is_null()).drop(v.REASON, v.FIELD, v.MALFORMED_FIELD)
+    distinct = valid.sort(CLEAN_ORDER).unique(c.EVENT_ID, keep="first", maintain_order=True)
+    table = rule_table(rules, reference)
+    clean = (
+        apply_rules(
+            nw.from_native(distinct.lazy()),
+            nw.from_native(table.lazy()),
+            reference_version=reference.version,
+        )
+        .to_native()
+        .collect()
+        .sort(CLEAN_ORDER)
+    )
+    return CleanedObjects(
+        rows=sum(item.lines for item in objects),
+        clean=clean,
+        quarantined=_quarantined(objects, rejected),
+        duplicates=valid.height - distinct.height,
+    )
+
+
+def clean_pending(
+    lake: Lake,
+    raw_objects: list[str],
+    rules: tuple[SignalRules, ...],
+    references: list[Reference],
+    *,
+    is_reprocessing: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[BatchManifest]:
+    """Clean raw objects and commit the batches.
+
+    Args:
+        lake: where they lie and where the results go.
+        raw_objects: keys, sorted.
+        rules: the cleaning rules.
+        references: all reference versions, oldest first; each object uses the one in effect when
+            it was received.
+        is_reprocessing: the objects have been cleaned before; the new rows replace the old ones.
+        progress: called with objects done and objects in all.
+
+    Returns:
+        The committed manifests, in order; none when there is nothing to clean.
+    """
+    manifests: list[BatchManifest] = []
+    done = 0
+    for reference, objects in _batches(lake, raw_objects, references):
+        cleaned = clean_objects(objects, rules, reference)
+        manifest = _store(
+            lake,
+            cleaned,
+            [item.key for item in objects],
+            reference_version=reference.version,
+            is_reprocessing=is_reprocessing,
+        )
+        manifests.append(manifest)
+        done += len(objects)
+        if progress is not None:
+            progress(done, len(raw_objects))
+    return manifests
+
+
+def _batches(
+    lake: Lake, raw_objects: list[str], references: list[Reference]
+) -> Iterator[tuple[Reference, list[RawObject]]]:
+    """Cut the objects into batches of one reference version and bounded size."""
+    held: list[RawObject] = []
+    held_bytes = 0
+    held_reference: Reference | None = None
+    for key in raw_objects:
+        reference = reference_for(references, keys.hour_of(key))
+        if held_reference is not None and held and reference != held_reference:
+            yield held_reference, held
+            held, held_bytes = [], 0
+        item = parse_raw_object(key, read_raw_object(lake, key))
+        held.append(item)
+        held_bytes += len(item.content)
+        held_reference = reference
+        if held_bytes >= BATCH_BYTES:
+            yield reference, held
+            held, held_bytes = [], 0
+    if held and held_reference is not None:
+        yield held_reference, held
+
+
+def _store(
+    lake: Lake,
+    cleaned: CleanedObjects,
+    raw_objects: list[str],
+    *,
+    reference_version: str,
+    is_reprocessing: bool,
+) -> BatchManifest:
+    sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
+    clean_written = _write_by_day(lake, cleaned.clean, sequence, keys.clean_object)
+    quarantine_written = _write_by_day(lake, cleaned.quarantined, sequence, keys.quarantine_object)
+    manifest = BatchManifest(
+        sequence=sequence,
+        raw_objects=raw_objects,
+        clean_objects=clean_written,
+        quarantine_objects=quarantine_written,
+        rows=cleaned.rows,
+        clean=cleaned.clean.height,
+        quarantined=cleaned.quarantined.height,
+        duplicates=cleaned.duplicates,
+        reference_version=reference_version,
+        is_reprocessing=is_reprocessing,
+        newest_hour=newest_hour.isoformat(),
+        recent_objects=recent,
+    )
+    commit(lake, manifest)
+    return manifest
+
+
+def _write_by_day(
+    lake: Lake, frame: pl.DataFrame, sequence: int, key_of: Callable[[date, int], str]
+) -> list[str]:
+    """Write the rows by the day on which their raw object was received."""
+    written = []
+    by_object = {raw: keys.day_of(raw) for raw in frame[c.RAW_OBJECT].unique()}
+    days = frame[c.RAW_OBJECT].replace_strict(by_object, return_dtype=pl.Date)
+    tagged = frame.with_columns(pl.lit(sequence, dtype=pl.Int64).alias("batch_sequence"))
+    for day in days.unique().sort():
+        buffer = io.BytesIO()
+        tagged.filter(days == day).write_parquet(buffer, compression="zstd")
+        key = key_of(day, sequence)
+        lake.put(key, buffer.getvalue(), mode="overwrite")
+        written.append(key)
+    return written
+
+
+def _quarantined(objects: list[RawObject], rejected: pl.DataFrame) -> pl.DataFrame:
+    """Put the rejected lines aside with their reason, their source and their bytes."""
+    by_key = {item.key: item for item in objects}
+    rows = [
+        (key, row, received_at, _source_of(key), reason, field, by_key[key].physical_lines[row])
+        for key, row, received_at, reason, field in rejected.select(
+            c.RAW_OBJECT, c.RAW_ROW, c.RECEIVED_AT, v.REASON, v.FIELD
+        ).iter_rows()
+    ]
+    rows += [
+        (
+            item.key,
+            row,
+            keys.hour_of(item.key),
+            _source_of(item.key),
+            v.MALFORMED_JSON,
+            None,
+            item.physical_lines[row],
+        )
+        for item in objects
+        for row in item.unreadable_rows
+    ]
+    return pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row").sort(c.RAW_OBJECT, c.RAW_ROW)
+
+
+def _source_of(key: str) -> str:
+    """Return who wrote a raw object: the name in front of its sortable id."""
+    return key.rpartition("/")[2].removesuffix(".ndjson.zst").rpartition("-")[0]

@@ -1,0 +1,169 @@
+"""From the bytes of raw objects to typed columns: the edge where Polars reads JSON.
+
+A line that is not a JSON object, or a field whose text is not of its kind, never costs its
+neighbours anything: the one becomes a rejected line, the other a null that `malformed_field` names.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import orjson
+import polars as pl
+
+from feedback_platform.cleaning.validation import MALFORMED_FIELD
+from feedback_platform.events import columns as c
+from feedback_platform.events.contract import FIELDS, FieldKind
+from feedback_platform.lake import keys
+
+_TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
+_ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+_WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
+_WITHOUT_SECONDS: Final = "%Y-%m-%dT%H:%M%#z"
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """One raw object as read.
+
+    Attributes:
+        key: where it lies in the lake.
+        lines: how many lines it has, blank ones left out.
+        events: the readable lines; canonical fields typed, `raw_object`, `raw_row` and
+            `malformed_field` beside them.
+        unreadable_rows: line numbers (from 0) that hold no JSON object.
+        content: the bytes, from which a rejected line is quoted.
+    """
+
+    key: str
+    lines: int
+    events: pl.DataFrame
+    unreadable_rows: list[int]
+    content: bytes
+
+    @cached_property
+    def physical_lines(self) -> list[bytes]:
+        """The bytes of each line, blank ones included; cut only when a line has to be quoted."""
+        return self.content.split(b"\n")
+
+
+def parse_raw_object(key: str, content: bytes) -> RawObject:
+    """Read one raw object.
+
+    Args:
+        key: its key; the hour in it stands in for a missing `received_at`.
+        content: NDJSON, UTF-8.
+    """
+    texts, rows, unreadable = _parse_lines(content)
+    events = _typed(texts).with_columns(
+        pl.col(c.RECEIVED_AT).fill_null(keys.hour_of(key)),
+        pl.lit(key).alias(c.RAW_OBJECT),
+        pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
+    )
+    return RawObject(key, len(rows) + len(unreadable), events, unreadable, content)
+
+
+def _parse_lines(content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
+    """Return the fields as text, the line number of each row, and the unreadable lines."""
+    lines = content.count(b"\n") + (not content.endswith(b"\n")) if content else 0
+    if lines == 0:
+        return pl.DataFrame(schema=_TEXT_SCHEMA), [], []
+    try:
+        frame = pl.read_ndjson(io.BytesIO(content), schema=_TEXT_SCHEMA)
+    except pl.exceptions.PolarsError:
+        frame = None
+    if frame is not None and frame.height == lines:
+        return frame, range(lines), []
+    return _parse_line_by_line(content)
+
+
+def _parse_line_by_line(content: bytes) -> tuple[pl.DataFrame, list[int], list[int]]:
+    """Single out what is not a JSON object, and read the rest."""
+    readable: list[tuple[int, bytes]] = []
+    unreadable: list[int] = []
+    for row, line in enumerate(content.split(b"\n")):
+        if not line.strip():
+            continue
+        try:
+            is_object = isinstance(orjson.loads(line), dict)
+        except orjson.JSONDecodeError:
+            is_object = False
+        if is_object:
+            readable.append((row, line))
+        else:
+            unreadable.append(row)
+    frames: list[pl.DataFrame] = []
+    rows: list[int] = []
+    _read_halves(readable, frames, rows, unreadable)
+    empty = pl.DataFrame(schema=_TEXT_SCHEMA)
+    return pl.concat([empty, *frames]), rows, sorted(unreadable)
+
+
+def _read_halves(
+    lines: list[tuple[int, bytes]],
+    frames: list[pl.DataFrame],
+    rows: list[int],
+    unreadable: list[int],
+) -> None:
+    """Read lines, cutting in half what Polars refuses, though it is JSON, until one is left."""
+    if not lines:
+        return
+    try:
+        content = io.BytesIO(b"\n".join(line for _, line in lines))
+        frame = pl.read_ndjson(content, schema=_TEXT_SCHEMA)
+    except pl.exceptions.PolarsError:
+        frame = None
+    if frame is not None and frame.height == len(lines):
+        frames.append(frame)
+        rows.extend(row for row, _ in lines)
+    elif len(lines) == 1:
+        unreadable.append(lines[0][0])
+    else:
+        middle = len(lines) // 2
+        _read_halves(lines[:middle], frames, rows, unreadable)
+        _read_halves(lines[middle:], frames, rows, unreadable)
+
+
+def _typed(texts: pl.DataFrame) -> pl.DataFrame:
+    """Give each field its type, and name the first field whose text is not of its kind."""
+    parsed = texts.select(_parsed(texts, name) for name in FIELDS)
+    malformed = [
+        pl.when(texts[name].is_not_null() & parsed[name].is_null()).then(pl.lit(name))
+        for name in FIELDS
+    ]
+    return parsed.with_columns(pl.coalesce(malformed).alias(MALFORMED_FIELD))
+
+
+def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
+    text = texts[name]
+    match FIELDS[name].kind:
+        case FieldKind.TIMESTAMP:
+            return _timestamps(text)
+        case FieldKind.DOUBLE:
+            number = text.cast(pl.Float64, strict=False)
+            return number.set(~number.is_finite().fill_null(value=False), None)
+        case FieldKind.INTEGER:
+            number = text.cast(pl.Float64, strict=False)
+            is_whole = (number.is_finite() & (number == number.round())).fill_null(value=False)
+            return number.set(~is_whole, None).cast(pl.Int64, strict=False)
+        case FieldKind.JSON:
+            return text.set(~text.str.starts_with("{").fill_null(value=False), None)
+        case FieldKind.STRING:
+            # Polars hands an object or array over as its JSON text. NUL is no part of a name, and
+            # PostgreSQL-like stores refuse it.
+            is_scalar = ~(text.str.contains(r'^(\{"|\{\}|\[)') | text.str.contains("\x00"))
+            return text.set(~is_scalar.fill_null(value=False), None)
+
+
+def _timestamps(text: pl.Series) -> pl.Series:
+    parsed = text.str.to_datetime(_ZULU, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    for form in (_WITH_OFFSET, _WITHOUT_SECONDS):
+        missing = parsed.is_null() & text.is_not_null()
+        if not missing.any():
+            break
+        other = text.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
+        parsed = parsed.zip_with(~missing, other)
+    return parsed

@@ -1,0 +1,93 @@
+"""Opening the warehouse file: one process at a time, and the others wait for their turn."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from feedback_platform.errors import WarehouseBusyError
+
+DEFAULT_WAIT_SECONDS: Final = 600.0
+_POLL_SECONDS: Final = 0.2
+
+
+@contextmanager
+def exclusive_warehouse(path: Path, *, wait: float = DEFAULT_WAIT_SECONDS) -> Iterator[Path]:
+    """Hold the warehouse for this process, so that dbt or a connection may open the file.
+
+    DuckDB refuses a second process at once. The lock file beside it makes that process wait
+    instead, and the operating system drops the lock when its holder dies.
+
+    Args:
+        path: the warehouse file.
+        wait: seconds to wait for another process.
+
+    Raises:
+        WarehouseBusyError: the other process did not let go in time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _acquire(descriptor, path, wait)
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to the warehouse, its fixed tables in place; the caller holds it exclusively."""
+    connection = duckdb.connect(path)
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(files("feedback_platform.warehouse").joinpath("schema.sql").read_text())
+        yield connection
+    finally:
+        connection.close()
+
+
+def single_row(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None
+) -> tuple[Any, ...]:
+    """Return the one row of a query.
+
+    `fetchone` would leave the result open, and DuckDB refuses further work until it is drained.
+    """
+    (row,) = connection.execute(sql, parameters or []).fetchall()
+    return tuple(row)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what happens inside, or nothing of it."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _acquire(descriptor: int, path: Path, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise WarehouseBusyError(
+                    f"Another process has held the warehouse {path} for {wait:.0f} s. "
+                    "Wait for its run to end, or end it, and try again."
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return

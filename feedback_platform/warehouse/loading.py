@@ -1,0 +1,176 @@
+"""From the lake into the warehouse: the clean rows of new batches, and what learning made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import polars as pl
+
+from feedback_platform.lake.batches import BatchManifest, manifests_after
+from feedback_platform.lake.store import Lake
+from feedback_platform.warehouse.connection import open_warehouse, single_row, transaction
+
+
+@dataclass(frozen=True)
+class StagedBatches:
+    """What was put in front of dbt.
+
+    Attributes:
+        through: the newest batch that is staged or complete.
+        batches: how many batches are staged.
+        clean: staged rows.
+        quarantined: rejected rows that came with them.
+        is_rebuild: whether the warehouse is being built from nothing.
+    """
+
+    through: int
+    batches: int
+    clean: int
+    quarantined: int
+    is_rebuild: bool
+
+
+def completed_through(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the newest batch that has reached every table, 0 before the first."""
+    (through,) = single_row(connection, "select completed_through from pipeline.state")
+    return int(through)
+
+
+def complete(connection: duckdb.DuckDBPyConnection, through: int) -> None:
+    """Record that every table holds all batches up to this one."""
+    connection.execute("update pipeline.state set completed_through = ?", [through])
+
+
+def stage_batches(path: Path, lake: Lake, cache_dir: Path) -> StagedBatches:
+    """Load the clean and rejected rows of the batches that are not complete yet.
+
+    A batch that reprocessed raw objects takes back what earlier batches made of them. That is
+    beyond an increment: the warehouse starts anew from the clean layer, where the newest batch of
+    each raw object counts.
+
+    Args:
+        path: the warehouse file, held by the caller.
+        lake: where the batches lie.
+        cache_dir: where objects of a remote lake are copied to while they load.
+    """
+    with open_warehouse(path) as connection:
+        done = completed_through(connection)
+    manifests = manifests_after(lake, done)
+    if done and any(manifest.is_reprocessing for manifest in manifests):
+        _remove(path)
+        done, manifests = 0, manifests_after(lake, 0)
+    with (
+        open_warehouse(path) as connection,
+        LocalCopies(lake, cache_dir) as copies,
+        transaction(connection),
+    ):
+        _load_manifests(connection, manifests, copies)
+        clean, quarantined = _staged_rows(connection, done)
+    through = manifests[-1].sequence if manifests else done
+    return StagedBatches(through, len(manifests), clean, quarantined, is_rebuild=done == 0)
+
+
+def replace_table(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, rows: pl.DataFrame
+) -> None:
+    """Replace the rows of one of the fixed tables, columns matched by name.
+
+    Args:
+        connection: inside a transaction, so that readers of the file see all or nothing.
+        schema: of the table.
+        table: one of `schema.sql`.
+        rows: the new content; times are UTC.
+    """
+    target = connection.table(f"{schema}.{table}")
+    relation = connection.from_arrow(rows.to_arrow())
+    names = ", ".join(f'"{name}"' for name in target.columns)
+    connection.execute(f'delete from "{schema}"."{table}"')  # noqa: S608 - names of our own schema
+    relation.project(names).insert_into(f"{schema}.{table}")
+
+
+def replace_tables(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[tuple[str, str], pl.DataFrame]
+) -> None:
+    """Replace several fixed tables at once, all or none."""
+    with transaction(connection):
+        for (schema, table), rows in tables.items():
+            replace_table(connection, schema, table, rows)
+
+
+class LocalCopies:
+    """Paths under which a local engine reads objects; copies of remote ones, gone afterwards."""
+
+    def __init__(self, lake: Lake, cache_dir: Path) -> None:
+        self._lake = lake
+        self._cache_dir = cache_dir
+        self._copied: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path in self._copied:
+            path.unlink(missing_ok=True)
+
+    def paths(self, keys: list[str]) -> list[str]:
+        """Return a local path for each key."""
+        if self._lake.directory is not None:
+            return [str(self._lake.directory / key) for key in keys]
+        paths = []
+        for key in keys:
+            path = self._cache_dir / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._lake.get(key))
+            self._copied.append(path)
+            paths.append(str(path))
+        return paths
+
+
+def _load_manifests(
+    connection: duckdb.DuckDBPyConnection, manifests: list[BatchManifest], copies: LocalCopies
+) -> None:
+    connection.execute("delete from lake.clean_events")
+    for manifest in manifests:
+        # A run that died may have left the rows of this batch behind.
+        connection.execute(
+            "delete from lake.quarantined_events where batch_sequence = ?", [manifest.sequence]
+        )
+        if manifest.is_reprocessing:
+            for table in ("clean_events", "quarantined_events"):
+                connection.execute(
+                    f"delete from lake.{table} where list_contains(?, raw_object)",  # noqa: S608
+                    [manifest.raw_objects],
+                )
+        for table, keys in (
+            ("clean_events", manifest.clean_objects),
+            ("quarantined_events", manifest.quarantine_objects),
+        ):
+            if keys:
+                connection.execute(
+                    f"insert into lake.{table} by name "
+                    "from read_parquet(?, hive_partitioning = false)",
+                    [copies.paths(keys)],
+                )
+
+
+def _staged_rows(connection: duckdb.DuckDBPyConnection, done: int) -> tuple[int, int]:
+    clean, quarantined = single_row(
+        connection,
+        """
+        select
+            (select count(*) from lake.clean_events),
+            (select count(*) from lake.quarantined_events where batch_sequence > ?)
+        """,
+        [done],
+    )
+    return int(clean), int(quarantined)
+
+
+def _remove(path: Path) -> None:
+    """Delete the warehouse; everything in it comes from the lake."""
+    for suffix in ("", ".wal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

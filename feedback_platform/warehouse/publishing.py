@@ -1,0 +1,293 @@
+"""Making a state of the warehouse visible: immutable Parquet, and a database of views over it.
+
+The database is built aside and renamed over the old one. A reader has either the old state or the
+new, whole; it never waits for the pipeline, and the pipeline never waits for it. Tables that grow
+for ever are kept by month, and only the months that changed are written again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import duckdb
+
+from feedback_platform.lake.store import Lake
+from feedback_platform.warehouse.connection import open_warehouse, single_row
+
+# Readers that opened the state before still read its files.
+GRACE_SECONDS: Final = 3600.0
+WHOLE: Final = "all"
+
+# The name that DuckDB gives to the published database: its file's.
+DATABASE: Final = "feedback"
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table that readers see; `time` is the column by whose month a growing one is cut."""
+
+    schema: str
+    name: str
+    time: str | None = None
+
+    @property
+    def qualified(self) -> str:
+        """The name with its schema, by which everybody knows it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def home(self) -> str:
+        """The schema of its view in the published database; see `_home_of`."""
+        return _home_of(self.schema)
+
+
+TABLES: Final = (
+    PublishedTable("interaction", "interactions", time="occurred_at"),
+    PublishedTable("interaction", "sessions"),
+    PublishedTable("interaction", "users"),
+    PublishedTable("interaction", "items"),
+    PublishedTable("feedback", "signal_weights"),
+    PublishedTable("feedback", "user_feedback", time='"timestamp"'),
+    PublishedTable("feedback", "feedback_scores"),
+    PublishedTable("features", "user_features"),
+    PublishedTable("features", "item_features"),
+    PublishedTable("ml", "user_segments"),
+    PublishedTable("ml", "segment_profiles"),
+    PublishedTable("ml", "recommendations"),
+    PublishedTable("ml", "model_versions"),
+    PublishedTable("metrics", "engagement_daily"),
+    PublishedTable("metrics", "satisfaction_daily"),
+    PublishedTable("metrics", "quarantine_daily"),
+    PublishedTable("metrics", "drift_events"),
+)
+TABLE_MACROS: Final = (("feedback", "feedback_scores_as_of"),)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication made visible.
+
+    Attributes:
+        through: the newest batch in it.
+        rows: rows of each table.
+        files_written: Parquet files that were new; the others stayed as they were.
+        files: Parquet files behind the database.
+    """
+
+    through: int
+    rows: dict[str, int]
+    files_written: int
+    files: int
+
+
+@dataclass(frozen=True)
+class _File:
+    table: str
+    partition: str
+    name: str
+    rows: int
+
+
+def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publication:
+    """Publish the present state of the warehouse, which the caller holds exclusively.
+
+    Args:
+        warehouse_path: the DuckDB file of the pipeline.
+        published_path: the DuckDB file for everybody else; its Parquet goes beside it.
+        lake: a remote one gets a copy of each Parquet file.
+    """
+    directory = published_path.parent / "tables"
+    directory.mkdir(parents=True, exist_ok=True)
+    with open_warehouse(warehouse_path) as connection:
+        through, published_through = _state(connection)
+        kept = _current_files(published_path, directory) if published_through else []
+        files = [
+            file
+            for table in TABLES
+            for file in _export(
+                connection, table, directory, [f for f in kept if f.table == table.qualified]
+            )
+        ]
+        fresh = [file for file in files if file not in kept]
+        _copy_to_lake(lake, directory, fresh)
+        staged = published_path.with_name(f".{published_path.name}.{uuid4().hex}")
+        try:
+            _write_database(staged, directory, files, _macros(connection), through)
+            staged.replace(published_path)
+        finally:
+            staged.unlink(missing_ok=True)
+        connection.execute("update pipeline.state set published_through = ?", [through])
+    _remove_stale(directory, {file.name for file in files})
+    rows = {table.qualified: 0 for table in TABLES}
+    for file in files:
+        rows[file.table] += file.rows
+    return Publication(through, rows, len(fresh), len(files))
+
+
+def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    completed, published = single_row(
+        connection, "select completed_through, published_through from pipeline.state"
+    )
+    return int(completed), int(published)
+
+
+def _current_files(published_path: Path, directory: Path) -> list[_File]:
+    """Return the files behind the database in place; none where it is not whole."""
+    if not published_path.exists():
+        return []
+    with duckdb.connect(published_path, read_only=True) as connection:
+        rows = connection.execute(
+            'select "table", partition, name, rows from published.files'
+        ).fetchall()
+    files = [_File(*row) for row in rows]
+    return files if all((directory / file.name).exists() for file in files) else []
+
+
+def _export(
+    connection: duckdb.DuckDBPyConnection,
+    table: PublishedTable,
+    directory: Path,
+    kept: list[_File],
+) -> list[_File]:
+    if table.time is None:
+        return [_write(connection, table, directory)]
+    if kept:
+        changed = connection.table("interaction.changes").project(_month_of("day"))
+    else:
+        changed = connection.table(table.qualified).project(_month_of(table.time))
+    months = sorted(str(row[0]) for row in changed.distinct().fetchall())
+    unchanged = [f for f in kept if f.partition not in months and f.partition != WHOLE]
+    files = unchanged + (_write_months(connection, table, directory, months) if months else [])
+    # A view needs a file to take its columns from, even where there are no rows.
+    return sorted(files, key=lambda file: file.partition) or [_write(connection, table, directory)]
+
+
+def _write(connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path) -> _File:
+    """Write a whole table into one file."""
+    name = f"{table.qualified}-{uuid4().hex}.parquet"
+    relation = connection.table(table.qualified)
+    relation.write_parquet(str(directory / name), compression="zstd")
+    return _File(table.qualified, WHOLE, name, int(relation.shape[0]))
+
+
+def _write_months(
+    connection: duckdb.DuckDBPyConnection,
+    table: PublishedTable,
+    directory: Path,
+    months: list[str],
+) -> list[_File]:
+    """Write the rows of some months, a file each, in one pass over the table."""
+    if table.time is None:
+        raise ValueError(f"{table.qualified} is not cut by month")
+    month = _month_of(table.time)
+    wanted = ", ".join(_literal(text) for text in months)
+    relation = connection.table(table.qualified).filter(f"{month} in ({wanted})")
+    rows = dict(relation.aggregate(f"{month}, count(*)", month).fetchall())
+    folder = f"{table.qualified}-{uuid4().hex}"
+    relation.project(f"*, {month} as published_month").write_parquet(
+        str(directory / folder), compression="zstd", partition_by=["published_month"]
+    )
+    return [
+        _File(
+            table.qualified,
+            text,
+            path.relative_to(directory).as_posix(),
+            rows[text] if part == 0 else 0,
+        )
+        for text in sorted(rows)
+        for part, path in enumerate(
+            sorted((directory / folder / f"published_month={text}").glob("*.parquet"))
+        )
+    ]
+
+
+def _month_of(time: str) -> str:
+    return f"strftime({time}, '%Y-%m')"
+
+
+def _copy_to_lake(lake: Lake, directory: Path, files: list[_File]) -> None:
+    if lake.directory is None:
+        for file in files:
+            content = (directory / file.name).read_bytes()
+            lake.put(f"published/{file.name}", content, mode="overwrite")
+
+
+def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the statements that create the readers' table macros, as dbt defined them."""
+    statements = []
+    for schema, name in TABLE_MACROS:
+        rows = connection.execute(
+            """
+            select parameters, macro_definition from duckdb_functions()
+            where schema_name = ? and function_name = ? and function_type = 'table_macro'
+            """,
+            [schema, name],
+        ).fetchall()
+        statements += [
+            f"create macro {_home_of(schema)}.{name}({', '.join(parameters)}) as table {definition}"
+            for parameters, definition in rows
+        ]
+    return statements
+
+
+def _write_database(
+    path: Path, directory: Path, files: list[_File], macros: list[str], through: int
+) -> None:
+    with duckdb.connect(path) as connection:
+        for schema in sorted({table.home for table in TABLES} | {"published"}):
+            connection.execute(f"create schema if not exists {schema}")
+        for table in TABLES:
+            paths = ", ".join(
+                _literal(str(directory / file.name))
+                for file in files
+                if file.table == table.qualified
+            )
+            connection.execute(
+                f"create view {table.home}.{table.name} as "
+                f"from read_parquet([{paths}], hive_partitioning = false)"
+            )
+        for statement in macros:
+            connection.execute(statement)
+        connection.execute(
+            'create table published.files ("table" varchar, partition varchar, '
+            "name varchar, rows bigint)"
+        )
+        connection.executemany(
+            "insert into published.files values (?, ?, ?, ?)",
+            [[file.table, file.partition, file.name, file.rows] for file in files],
+        )
+        connection.execute(
+            "create table published.state as select ?::bigint as through, "
+            "now()::timestamp as published_at",
+            [through],
+        )
+
+
+def _remove_stale(directory: Path, wanted: set[str]) -> None:
+    """Delete the files of states that no reader can still hold open."""
+    oldest = time.time() - GRACE_SECONDS
+    for path in directory.rglob("*.parquet"):
+        name = path.relative_to(directory).as_posix()
+        if name not in wanted and path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+    for folder in sorted(directory.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _home_of(schema: str) -> str:
+    """Return the schema in which a reader's `schema.table` is found.
+
+    DuckDB names a database after its file. In `feedback.duckdb` the name `feedback.user_feedback`
+    would be ambiguous if there were a schema `feedback` too, and DuckDB refuses to choose. So that
+    layer lies in `main`, where the same name finds it.
+    """
+    return "main" if schema == DATABASE else schema
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,120 @@
+-- What exists before dbt runs: the pipeline's state and what Python loads. All times are UTC.
+
+create schema if not exists pipeline;
+create schema if not exists lake;
+create schema if not exists ml;
+create schema if not exists metrics;
+
+create table if not exists pipeline.state (
+    completed_through bigint not null, -- the newest batch that has reached every table
+    published_through bigint not null  -- the newest batch that readers can see
+);
+insert into pipeline.state select 0, 0 where not exists (from pipeline.state);
+
+create table if not exists lake.clean_events (
+    event_id varchar not null,
+    event_type varchar not null,
+    user_id varchar,
+    anonymous_id varchar,
+    session_id varchar,
+    item_id varchar,
+    occurred_at timestamp not null,
+    sent_at timestamp,
+    received_at timestamp not null,
+    value double,
+    recommendation_id varchar,
+    position bigint,
+    propensity double,
+    placement varchar,
+    experiment_id varchar,
+    variant varchar,
+    device_type varchar,
+    platform varchar,
+    country varchar,
+    app_version varchar,
+    properties varchar,
+    raw_object varchar not null,
+    raw_row bigint not null,
+    clock_offset_seconds double,
+    device_category varchar not null,
+    signal varchar,
+    imputation_rule varchar,
+    outlier_rule varchar,
+    normalisation_rule varchar,
+    is_imputed boolean not null,
+    is_outlier boolean not null,
+    cleaned_value double,
+    outlier_bound double,
+    normalised_value double,
+    reference_version varchar not null,
+    batch_sequence bigint not null
+);
+
+create table if not exists lake.quarantined_events (
+    raw_object varchar not null,
+    raw_row bigint not null,
+    received_at timestamp not null,
+    source varchar not null,
+    reason varchar not null,
+    field varchar,
+    raw blob not null,
+    batch_sequence bigint not null
+);
+
+create table if not exists ml.segment_assignments (
+    model_version varchar not null,
+    effective_from timestamp not null,
+    user_id varchar not null,
+    segment_id bigint not null,
+    primary key (model_version, user_id)
+);
+
+create table if not exists ml.user_segments (
+    user_id varchar primary key,
+    segment_id bigint not null,
+    algorithm varchar not null,
+    distance double not null,
+    model_version varchar not null
+);
+
+create table if not exists ml.segment_profiles (
+    segment_id bigint primary key,
+    name varchar not null,
+    users bigint not null,
+    top_preferences struct(category varchar, share double, lift double)[] not null,
+    features map(varchar, double) not null,
+    algorithm varchar not null,
+    model_version varchar not null,
+    silhouette double not null
+);
+
+create table if not exists ml.recommendations (
+    user_id varchar not null,
+    rank bigint not null,
+    item_id varchar not null,
+    score double not null,
+    model_version varchar not null,
+    reason varchar not null,
+    primary key (user_id, rank)
+);
+
+create table if not exists ml.model_versions (
+    model varchar not null,
+    version varchar primary key,
+    trained_at timestamp not null,
+    trigger varchar not null,
+    metrics map(varchar, double) not null,
+    status varchar not null,
+    reason varchar not null
+);
+
+create table if not exists metrics.drift_events (
+    event_id varchar primary key,
+    stream varchar not null,
+    method varchar not null,
+    detected_at timestamp not null,
+    width bigint not null,
+    before_mean double not null,
+    after_mean double not null,
+    action varchar not null
+);
