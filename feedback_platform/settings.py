@@ -12,6 +12,7 @@ from feedback_platform.errors import InvalidSettingError
 
 LAKE_SCHEMES = ("file", "s3", "gs")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 
 
 @dataclass(frozen=True)

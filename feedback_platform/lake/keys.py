@@ -65,6 +65,11 @@ def import_manifest(name: str, fingerprint: str) -> str:
     return f"{IMPORTS}/{name}-{fingerprint}.json"
 
 
+def demo_simulation() -> str:
+    """Return the key that remembers which simulation the demo wrote."""
+    return f"{IMPORTS}/demo.json"
+
+
 def drift_state() -> str:
     """Return the key of what drift detection carries from one tick to the next."""
     return f"{DRIFT}/state.json"
@@ -93,6 +98,11 @@ def model_file(name: str, version: str, filename: str) -> str:
 def model_champion(name: str) -> str:
     """Return the key of the pointer to the version of a model that is in use."""
     return f"{MODELS}/{name}/champion.json"
+
+
+def recommendations() -> str:
+    """Return the key of every user's newest list."""
+    return f"{MODELS}/recommendations/lists.parquet"
 
 
 def _part(key: str, name: str) -> str:

@@ -51,14 +51,18 @@ def read_raw_object(lake: Lake, key: str) -> bytes:
     Raises:
         InvalidInputError: the object is not what a writer of this platform writes.
     """
+    data = lake.get(key)
     try:
-        with zstandard.ZstdDecompressor().stream_reader(lake.get(key)) as reader:
-            content = reader.read(MAX_OBJECT_BYTES + 1)
+        # The writer records the size, so an object that was cut short is noticed, not believed.
+        size = zstandard.frame_content_size(data)
+        if not 0 <= size <= MAX_OBJECT_BYTES:
+            raise InvalidInputError(
+                f"The raw object {key} says that it holds {size:,} bytes; "
+                f"at most {MAX_OBJECT_BYTES:,} are read."
+            )
+        return zstandard.ZstdDecompressor().decompress(data)
     except zstandard.ZstdError as error:
         raise InvalidInputError(f"The raw object {key} is not readable zstd: {error}") from error
-    if len(content) > MAX_OBJECT_BYTES:
-        raise InvalidInputError(f"The raw object {key} holds more than {MAX_OBJECT_BYTES:,} bytes.")
-    return content
 
 
 def list_raw_objects(lake: Lake, *, since: datetime | None = None) -> list[str]:

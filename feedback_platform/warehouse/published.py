@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,17 @@ def published_through(path: Path) -> int:
 
 
 def query(path: Path, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
-    """Return the rows of a query over the published tables."""
+    """Return the rows of a query over the published tables; times are UTC."""
     with open_published(path) as connection:
-        return pl.DataFrame(connection.sql(sql, params=parameters or []).to_arrow_table())
+        return relation_frame(connection, sql, parameters)
+
+
+def relation_frame(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None
+) -> pl.DataFrame:
+    """Return the rows of a query on an open connection; the warehouse's naive times are UTC."""
+    frame = pl.DataFrame(connection.sql(sql, params=parameters or []).to_arrow_table())
+    return frame.with_columns(pl.selectors.datetime(time_zone=None).dt.replace_time_zone("UTC"))
 
 
 def scores_as_of(path: Path, as_of: datetime | None = None) -> pl.DataFrame:
@@ -51,9 +59,61 @@ def scores_as_of(path: Path, as_of: datetime | None = None) -> pl.DataFrame:
 
     Args:
         path: the published database.
-        as_of: UTC, naive; the present state when left out.
+        as_of: UTC; the present state when left out.
     """
     if as_of is None:
         return query(path, "from feedback.feedback_scores order by user_id, item_id")
     sql = "from feedback.feedback_scores_as_of(?::timestamp) order by user_id, item_id"
-    return query(path, sql, [as_of])
+    return query(path, sql, [as_of.astimezone(UTC).replace(tzinfo=None)])
+
+
+def feedback_times(path: Path) -> pl.Series:
+    """Return when each piece of feedback that counts was given (UTC)."""
+    frame = query(path, 'select "timestamp" from feedback.user_feedback where confidence > 0')
+    return frame["timestamp"]
+
+
+def items(path: Path) -> pl.DataFrame:
+    """Return the catalogue: item_id, title, categories."""
+    return query(path, "select item_id, title, categories from interaction.items order by item_id")
+
+
+def users(path: Path) -> pl.DataFrame:
+    """Return the users with their scalar attributes, each as `name:value`."""
+    return query(
+        path,
+        """
+        select
+            user_id,
+            list_filter(
+                list_transform(json_keys(attributes), lambda name: name || ':' || (
+                    attributes ->> ('/' || replace(replace(name, '~', '~0'), '/', '~1'))
+                )),
+                lambda pair: pair is not null
+            ) as attributes
+        from interaction.users
+        order by user_id
+        """,
+    )
+
+
+def affinities(path: Path) -> pl.DataFrame:
+    """Return how each user's liking is spread: user_id, category, affinity."""
+    return query(
+        path,
+        """
+        select user_id, entry.key as category, entry.value as affinity
+        from (
+            select user_id, unnest(map_entries(category_affinity)) as entry
+            from features.user_features
+        )
+        order by user_id, category
+        """,
+    )
+
+
+def user_features(path: Path) -> pl.DataFrame:
+    """Return the numeric features of each user."""
+    return query(
+        path, "select * exclude (as_of, category_affinity) from features.user_features order by 1"
+    )

@@ -82,10 +82,10 @@ create table if not exists ml.segment_profiles (
     name varchar not null,
     users bigint not null,
     top_preferences struct(category varchar, share double, lift double)[] not null,
-    features map(varchar, double) not null,
+    features struct(feature varchar, mean double)[] not null,
     algorithm varchar not null,
     model_version varchar not null,
-    silhouette double not null
+    silhouette double
 );
 
 create table if not exists ml.recommendations (
@@ -103,7 +103,7 @@ create table if not exists ml.model_versions (
     version varchar primary key,
     trained_at timestamp not null,
     trigger varchar not null,
-    metrics map(varchar, double) not null,
+    metrics json not null,
     status varchar not null,
     reason varchar not null
 );

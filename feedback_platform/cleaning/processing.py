@@ -1,0 +1,163 @@
+"""What a run of cleaning does: find what is new, or a period to clean again, and clean it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.micro_batch import clean_pending
+from feedback_platform.cleaning.reading import parse_raw_object
+from feedback_platform.cleaning.reference import (
+    BEGINNING,
+    Reference,
+    fit_reference,
+    load_references,
+    save_reference,
+)
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.events import columns as c
+from feedback_platform.lake.batches import BatchManifest, latest_manifest, pending_objects
+from feedback_platform.lake.raw import list_raw_days, list_raw_objects, read_raw_object
+from feedback_platform.lake.store import Lake
+
+# Raw bytes that a fit looks at, at most: the newest objects first. Statistics do not get better
+# with more, and memory stays bounded.
+FIT_BYTES: Final = 512 << 20
+FIT_WINDOW: Final = timedelta(days=28)
+
+
+@dataclass(frozen=True)
+class CleaningOutcome:
+    """What one run of cleaning did; rows = clean + quarantined + duplicates."""
+
+    manifests: tuple[BatchManifest, ...]
+
+    @property
+    def objects(self) -> int:
+        """Raw objects cleaned."""
+        return sum(len(manifest.raw_objects) for manifest in self.manifests)
+
+    @property
+    def rows(self) -> int:
+        """Lines read."""
+        return sum(manifest.rows for manifest in self.manifests)
+
+    @property
+    def clean(self) -> int:
+        """Clean rows written."""
+        return sum(manifest.clean for manifest in self.manifests)
+
+    @property
+    def quarantined(self) -> int:
+        """Lines put aside."""
+        return sum(manifest.quarantined for manifest in self.manifests)
+
+    @property
+    def duplicates(self) -> int:
+        """Rows left out because their batch holds the event already."""
+        return sum(manifest.duplicates for manifest in self.manifests)
+
+
+def clean_new(
+    lake: Lake,
+    rules: tuple[SignalRules, ...],
+    *,
+    is_sweep: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> CleaningOutcome:
+    """Clean the raw objects that no batch has cleaned yet.
+
+    Where no reference statistics exist yet, the first version is fitted on what has landed.
+
+    Args:
+        lake: the object store.
+        rules: the cleaning rules.
+        is_sweep: look at everything ever received, not only at the newest hours.
+        progress: called with objects done and objects in all.
+    """
+    pending = pending_objects(lake, is_sweep=is_sweep)
+    if not pending:
+        return CleaningOutcome(())
+    references = load_references(lake)
+    if not references:
+        references = [_fit(lake, pending, rules, effective_from=BEGINNING)]
+    manifests = clean_pending(lake, pending, rules, references, progress=progress)
+    return CleaningOutcome(tuple(manifests))
+
+
+def reprocess(
+    lake: Lake, rules: tuple[SignalRules, ...], *, first: date, last: date
+) -> CleaningOutcome:
+    """Clean again what was received on some days, with the newest reference statistics.
+
+    The new rows replace what earlier batches made of the same raw objects.
+
+    Args:
+        lake: the object store.
+        rules: the cleaning rules.
+        first: the first UTC day.
+        last: the last UTC day, included.
+
+    Raises:
+        InvalidInputError: the days are the wrong way round, or nothing was received on them.
+    """
+    if last < first:
+        raise InvalidInputError(f"The period from {first} to {last} ends before it begins.")
+    cleaned_before = set(pending_objects(lake, is_sweep=True))
+    objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in cleaned_before]
+    if not objects:
+        raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
+    newest = load_references(lake)[-1]
+    everywhere = Reference(newest.version, BEGINNING, newest.rows, newest.statistics)
+    manifests = clean_pending(lake, objects, rules, [everywhere], is_reprocessing=True)
+    return CleaningOutcome(tuple(manifests))
+
+
+def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime) -> Reference:
+    """Fit a new version on the newest weeks; it takes effect for what is received from now on.
+
+    Args:
+        lake: the object store.
+        rules: the cleaning rules.
+        now: UTC; the version takes effect at the next full hour, or after the newest cleaned hour
+            when that is later, so that no hour is cleaned with two versions.
+
+    Raises:
+        InvalidInputError: nothing has been received.
+    """
+    latest = latest_manifest(lake)
+    hours = [now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)]
+    if latest is not None:
+        hours.append(datetime.fromisoformat(latest.newest_hour))
+    newest = list_raw_objects(lake, since=min(hours) - FIT_WINDOW)
+    if not newest:
+        raise InvalidInputError("Nothing has been received in the last 28 days; nothing to fit on.")
+    return _fit(lake, newest, rules, effective_from=max(hours) + timedelta(hours=1))
+
+
+def _fit(
+    lake: Lake, objects: list[str], rules: tuple[SignalRules, ...], *, effective_from: datetime
+) -> Reference:
+    events = pl.concat(_newest_values(lake, objects)).unique(
+        c.EVENT_ID, keep="first", maintain_order=True
+    )
+    reference = fit_reference(events, rules, effective_from=effective_from)
+    save_reference(lake, reference)
+    return reference
+
+
+def _newest_values(lake: Lake, objects: list[str]) -> Iterator[pl.DataFrame]:
+    read_bytes = 0
+    for key in reversed(objects):
+        content = read_raw_object(lake, key)
+        read_bytes += len(content)
+        yield parse_raw_object(key, content).events.select(
+            c.EVENT_ID, c.EVENT_TYPE, c.DEVICE_TYPE, c.VALUE
+        )
+        if read_bytes > FIT_BYTES:
+            return

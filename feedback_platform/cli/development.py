@@ -1,0 +1,74 @@
+"""dev: the platform on one machine, with its user interface."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import click
+import dagster as dg
+
+from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
+from feedback_platform.cli.options import with_settings
+from feedback_platform.definitions import build_definitions
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake.store import Lake
+from feedback_platform.orchestration.runs import end_dead_runs, prepare_home
+from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
+
+_STOP_SECONDS = 30
+
+
+@click.command(epilog="Example: feedback-platform dev --port 3000")
+@with_settings
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--no-demo-data", is_flag=True, help="Leave an empty lake empty.")
+def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:  # noqa: FBT001
+    """Start Dagster with its sensors and schedules; an empty lake gets the demo data."""
+    _check_port(host, port)
+    if not no_demo_data and not list_raw_objects(Lake(settings.lake_url)):
+        click.echo("The lake is empty; loading the demo data.")
+        write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
+    prepare_home(settings)
+    click.echo("Loading the asset graph …")
+    build_definitions(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        end_dead_runs(instance, is_server_starting=True)
+    click.echo(
+        f"Dagster   http://{host}:{port}\n"
+        f"Tables    {settings.published_path}\n"
+        "Sensors and schedules are on. Ctrl-C stops everything."
+    )
+    sys.exit(_serve(settings, host, port))
+
+
+def _serve(settings: Settings, host: str, port: int) -> int:
+    command = [sys.executable, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
+    command += ["--host", host, "--port", str(port), "--log-level", "warning"]
+    server = subprocess.Popen(  # noqa: S603 - our own command
+        command, cwd=PROJECT_DIR, env=dagster_environment(settings)
+    )
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        # The terminal sent the same signal to the server; it ends its own children.
+        try:
+            server.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.terminate()
+            server.wait()
+        return 0
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InvalidInputError(
+                f"Port {port} of {host} cannot be used ({error.strerror}); choose another: --port."
+            ) from error

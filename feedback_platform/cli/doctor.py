@@ -1,0 +1,100 @@
+"""doctor: is this installation in order, and is every event accounted for?"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import click
+import duckdb
+import orjson
+
+from feedback_platform.cli.options import with_json, with_settings
+from feedback_platform.errors import FeedbackPlatformError
+from feedback_platform.lake.batches import latest_manifest, pending_objects
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import registry
+from feedback_platform.learning.training import FACTORISATION, SEGMENTS
+from feedback_platform.monitoring.accounting import account
+from feedback_platform.settings import Settings
+from feedback_platform.warehouse.published import published_through, query
+
+_LITTLE_SPACE: Final = 1 << 30
+
+
+@click.command(epilog="Example: feedback-platform doctor --json")
+@with_settings
+@with_json
+def doctor(settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+    """Check the installation; the exit code is 1 when something is wrong."""
+    findings = [_examined(name, examine, settings) for name, examine in _EXAMINATIONS.items()]
+    if as_json:
+        keys = ("check", "ok", "finding")
+        click.echo(orjson.dumps([dict(zip(keys, f, strict=True)) for f in findings]))
+    else:
+        for name, is_good, text in findings:
+            click.echo(f"{'ok  ' if is_good else 'BAD '} {name:<10} {text}")
+    sys.exit(0 if all(is_good for _, is_good, _ in findings) else 1)
+
+
+def _examined(
+    name: str, examine: Callable[[Settings], tuple[bool, str]], settings: Settings
+) -> tuple[str, bool, str]:
+    try:
+        return (name, *examine(settings))
+    except (FeedbackPlatformError, duckdb.Error) as error:
+        return name, False, " ".join(str(error).split())
+
+
+def _disk(settings: Settings) -> tuple[bool, str]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.data_dir).free
+    return free > _LITTLE_SPACE, f"{free / (1 << 30):.1f} GiB free at {settings.data_dir}"
+
+
+def _lake(settings: Settings) -> tuple[bool, str]:
+    lake = Lake(settings.lake_url)
+    latest = latest_manifest(lake)
+    pending = len(pending_objects(lake, is_sweep=True))
+    return (
+        True,
+        f"{lake.url}: {latest.sequence if latest else 0} batches, {pending} objects to clean",
+    )
+
+
+def _published(settings: Settings) -> tuple[bool, str]:
+    through = published_through(settings.published_path)
+    if not through:
+        return True, "nothing yet; run `feedback-platform process`"
+    tables = query(settings.published_path, 'select count(distinct "table") from published.files')
+    return True, f"{tables.item()} tables up to batch {through}"
+
+
+def _events(settings: Settings) -> tuple[bool, str]:
+    through = published_through(settings.published_path)
+    if not through:
+        return True, "none yet"
+    expected = account(Lake(settings.lake_url), through=through)
+    stored = query(settings.published_path, "select count(*) from interaction.interactions").item()
+    return stored == expected.events, (
+        f"{expected.received:,} lines = {stored:,} interactions + {expected.quarantined:,} "
+        f"quarantined + {expected.duplicates:,} duplicates"
+    )
+
+
+def _models(settings: Settings) -> tuple[bool, str]:
+    lake = Lake(settings.lake_url)
+    champions = [registry.champion(lake, name) for name in (FACTORISATION, SEGMENTS)]
+    known = [f"{version.model} {version.version}" for version in champions if version is not None]
+    return True, ", ".join(known) or "none yet; run `feedback-platform train`"
+
+
+_EXAMINATIONS: Final = {
+    "disk": _disk,
+    "lake": _lake,
+    "published": _published,
+    "events": _events,
+    "models": _models,
+}

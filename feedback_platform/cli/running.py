@@ -1,0 +1,57 @@
+"""Executing Dagster jobs from the command line, with a bar that advances by table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from feedback_platform.cli.progress import progress_bar
+from feedback_platform.definitions import build_definitions
+from feedback_platform.orchestration.jobs import PROCESS, TRAIN
+from feedback_platform.orchestration.progress import listening
+from feedback_platform.orchestration.runs import execute
+from feedback_platform.orchestration.schedules import training_config
+from feedback_platform.settings import Settings
+
+
+class JobRunner:
+    """Runs the jobs of one installation; the definitions are loaded once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._definitions = build_definitions(settings)
+
+    def process(self) -> dict[str, Any]:
+        """Bring everything that has landed through to the published tables."""
+        config = {"ops": {"clean_events": {"config": {"sweep": True}}}}
+        return self._run(PROCESS, "Processing", config)
+
+    def train(self, trigger: str = "manual") -> dict[str, Any]:
+        """Retrain, evaluate, promote, segment, recommend, publish."""
+        return self._run(TRAIN, "Training", training_config(trigger))
+
+    def _run(self, job: str, description: str, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the metadata of what was materialised, by `asset key/name`."""
+        selected = self._definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+        seen: dict[str, Any] = {}
+        done = 0
+        with progress_bar(description) as (report, detail):
+            report(0, len(selected))
+
+            def follow(event: dg.DagsterEvent) -> None:
+                nonlocal done
+                if event.event_type != dg.DagsterEventType.ASSET_MATERIALIZATION:
+                    return
+                materialization = event.step_materialization_data.materialization
+                name = materialization.asset_key.to_user_string()
+                for label, value in materialization.metadata.items():
+                    seen[f"{name}/{label}"] = value.value
+                done += 1
+                report(done, len(selected))
+                detail(name)
+
+            with listening(follow):
+                execute(self._definitions, self._settings, job, config)
+        return seen

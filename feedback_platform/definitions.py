@@ -1,0 +1,52 @@
+"""What Dagster loads. `build_definitions` is the one composition; tests pass other resources."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from feedback_platform.orchestration.assets import cleaning, learning, monitoring, publishing
+from feedback_platform.orchestration.assets.transformation import build_dbt_models
+from feedback_platform.orchestration.checks import CHECKS
+from feedback_platform.orchestration.jobs import build_jobs
+from feedback_platform.orchestration.progress import progress_logger
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.schedules import build_schedules
+from feedback_platform.orchestration.sensors import SENSORS
+from feedback_platform.settings import Settings, load_settings
+
+
+def build_definitions(
+    settings: Settings, resource_overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """Return every asset, check, job, sensor and schedule over one installation.
+
+    Args:
+        settings: where the data lies.
+        resource_overrides: resources that take the place of the default ones, by name.
+    """
+    platform = PlatformResource.from_settings(settings)
+    return dg.Definitions(
+        assets=[
+            cleaning.raw_events,
+            cleaning.clean_events,
+            cleaning.reference_statistics,
+            build_dbt_models(platform.dbt()),
+            monitoring.drift_events,
+            learning.factorisation,
+            learning.segments,
+            learning.learned,
+            publishing.published_database,
+        ],
+        asset_checks=CHECKS,
+        jobs=build_jobs(),
+        schedules=build_schedules(),
+        sensors=SENSORS,
+        loggers={"progress": progress_logger},
+        resources={"platform": platform, **(resource_overrides or {})},
+    )
+
+
+def defs() -> dg.Definitions:
+    """Return the definitions of the installation that the environment names."""
+    return build_definitions(load_settings())

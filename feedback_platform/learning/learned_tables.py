@@ -1,0 +1,214 @@
+"""From published frames to registered models, and from the registry to the tables of schema `ml`.
+
+Everything that learning makes lies in the lake. The tables in the warehouse are a copy of it, so a
+warehouse that is built anew gets them back.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import registry
+from feedback_platform.learning.columns import MODEL_VERSION, SEGMENT_ID, USER_ID
+from feedback_platform.learning.factorisation import Factorisation
+from feedback_platform.learning.model_version import ModelVersion
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform.learning.segment_profiles import (
+    ASSIGNMENTS_SCHEMA,
+    PROFILES_SCHEMA,
+    assignments,
+    profiles,
+)
+from feedback_platform.learning.training import (
+    FACTORISATION,
+    FACTORISATION_FILE,
+    SEGMENTS,
+    TrainedFactorisation,
+    TrainedSegments,
+    train_factorisation,
+    train_segments,
+)
+from feedback_platform.learning.training_data import choose_split
+
+ASSIGNMENTS_FILE: Final = "user_segments.parquet"
+PROFILES_FILE: Final = "segment_profiles.parquet"
+SEED: Final = 20240229
+
+HISTORY_SCHEMA: Final = {
+    MODEL_VERSION: pl.String(),
+    "effective_from": pl.Datetime("us", "UTC"),
+    USER_ID: pl.String(),
+    SEGMENT_ID: pl.Int32(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFrames:
+    """What the published tables know, as learning reads it; see `training_data` for the columns.
+
+    Attributes:
+        scores: feedback scores as of now.
+        scores_at_cut: as they were known at the cut.
+        cut: the end of the training part (UTC).
+        items, users: the catalogue, and what is known of users.
+        affinities: user_id, category, affinity.
+        user_features: user_id and numeric features, for the segments' profiles.
+    """
+
+    scores: pl.DataFrame
+    scores_at_cut: pl.DataFrame
+    cut: datetime
+    items: pl.DataFrame
+    users: pl.DataFrame
+    affinities: pl.DataFrame
+    user_features: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class RegisteredFactorisation:
+    """A trained factorisation and where it is kept."""
+
+    trained: TrainedFactorisation
+    version: ModelVersion
+
+
+@dataclass(frozen=True, eq=False)
+class RegisteredSegments:
+    """Trained segments and where they are kept."""
+
+    trained: TrainedSegments
+    version: ModelVersion
+    profiles: pl.DataFrame
+
+
+def learn_factorisation(
+    lake: Lake, frames: TrainingFrames, *, now: datetime, trigger: str
+) -> RegisteredFactorisation:
+    """Train, measure, register, and promote or reject.
+
+    Raises:
+        NothingToLearnError: there is not enough feedback on both sides of the cut.
+    """
+    split = choose_split(frames.scores_at_cut, frames.scores, frames.cut)
+    trained = train_factorisation(split, frames.scores, frames.items, frames.users, seed=SEED)
+    version = registry.register(
+        lake,
+        FACTORISATION,
+        files=trained.files,
+        trained_at=now,
+        trigger=trigger,
+        metrics=trained.metrics,
+        parameters=trained.parameters,
+        data_cut=frames.scores["last_feedback_at"].max(),  # type: ignore[arg-type]
+    )
+    decide = registry.promote if trained.decision.is_promoted else registry.reject
+    decide(lake, FACTORISATION, version.version, at=now, reason=trained.decision.reason)
+    return RegisteredFactorisation(trained, version)
+
+
+def learn_segments(
+    lake: Lake, frames: TrainingFrames, *, now: datetime, trigger: str
+) -> RegisteredSegments:
+    """Group the users, register the groups, and put them into use.
+
+    Raises:
+        NothingToLearnError: too few users have shown a preference.
+    """
+    trained = train_segments(frames.affinities, seed=SEED)
+    described = profiles(trained.segmentation, "", frames.user_features)
+    files = {
+        **trained.files,
+        ASSIGNMENTS_FILE: _to_parquet(assignments(trained.segmentation, "")),
+        PROFILES_FILE: _to_parquet(described),
+    }
+    version = registry.register(
+        lake,
+        SEGMENTS,
+        files=files,
+        trained_at=now,
+        trigger=trigger,
+        metrics=trained.metrics,
+        parameters=trained.parameters,
+    )
+    names = ", ".join(trained.segmentation.names)
+    registry.promote(lake, SEGMENTS, version.version, at=now, reason=f"Segments: {names}")
+    return RegisteredSegments(trained, version, described)
+
+
+def refresh_recommendations(lake: Lake, frames: TrainingFrames) -> pl.DataFrame:
+    """Make every user's list with the champion and today's feedback, and keep it in the lake.
+
+    Without a champion the lists are empty.
+    """
+    champion = registry.champion(lake, FACTORISATION)
+    if champion is None:
+        return pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
+    content = registry.read_file(lake, champion, FACTORISATION_FILE)
+    lists = recommend(
+        Factorisation.from_bytes(content),
+        frames.scores,
+        frames.items,
+        model_version=champion.version,
+    )
+    lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
+    return lists
+
+
+def learned_tables(lake: Lake) -> Mapping[tuple[str, str], pl.DataFrame]:
+    """Return the tables of schema `ml` as the lake has them, by (schema, table)."""
+    segments = registry.champion(lake, SEGMENTS)
+    recommendations = lake.find(keys.recommendations())
+    return {
+        ("ml", "model_versions"): pl.concat(
+            [registry.versions(lake, name) for name in (FACTORISATION, SEGMENTS)]
+        ),
+        ("ml", "recommendations"): pl.read_parquet(io.BytesIO(recommendations))
+        if recommendations
+        else pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA),
+        ("ml", "user_segments"): _segment_table(
+            lake, segments, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA
+        ),
+        ("ml", "segment_profiles"): _segment_table(lake, segments, PROFILES_FILE, PROFILES_SCHEMA),
+        ("ml", "segment_assignments"): _assignment_history(lake),
+    }
+
+
+def _segment_table(
+    lake: Lake, version: ModelVersion | None, file: str, schema: Mapping[str, Any]
+) -> pl.DataFrame:
+    if version is None:
+        return pl.DataFrame(schema=schema)
+    table = pl.read_parquet(io.BytesIO(registry.read_file(lake, version, file)))
+    return table.with_columns(pl.lit(version.version).alias(MODEL_VERSION))
+
+
+def _assignment_history(lake: Lake) -> pl.DataFrame:
+    """Return the groups of every segmentation that was ever in use."""
+    used = registry.versions(lake, SEGMENTS).filter(pl.col("status").is_in(["champion", "retired"]))
+    tables = [pl.DataFrame(schema=HISTORY_SCHEMA)]
+    for name in used["version"]:
+        version = registry.read_version(lake, SEGMENTS, name)
+        table = _segment_table(lake, version, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA)
+        tables.append(
+            table.select(
+                MODEL_VERSION,
+                pl.lit(version.trained_at).dt.cast_time_unit("us").alias("effective_from"),
+                USER_ID,
+                SEGMENT_ID,
+            )
+        )
+    return pl.concat(tables)
+
+
+def _to_parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

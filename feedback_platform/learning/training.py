@@ -1,0 +1,167 @@
+"""A training run from frames to a measured model; storing and promoting it is the caller's part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from feedback_platform.learning.columns import ITEM_ID
+from feedback_platform.learning.evaluation import (
+    CUTOFF,
+    Evaluation,
+    MeanDifference,
+    difference,
+    evaluate,
+)
+from feedback_platform.learning.factorisation import (
+    Factorisation,
+    FactorisationParameters,
+    fit_factorisation,
+)
+from feedback_platform.learning.gate import Decision, decide
+from feedback_platform.learning.popularity import fit_popularity
+from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.segments import Segmentation, segment_users
+from feedback_platform.learning.training_data import TimeSplit
+
+FACTORISATION: Final = "factorisation"
+FACTORISATION_FILE: Final = "factorisation.npz"
+SEGMENTS: Final = "segments"
+SEGMENTS_FILE: Final = "segments.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFactorisation:
+    """A model for serving, and how good its twin was that had not seen the hold-out.
+
+    Attributes:
+        model: trained on all scores.
+        evaluation: of the same training on the part before the cut.
+        popularity: of the baseline fitted on that part.
+        random: of lists in random order, what a model is worth that knows nothing.
+        gain: nDCG of the model minus that of popularity.
+        decision: whether the model may be promoted.
+        parameters: everything needed to train the same model from the same frames.
+    """
+
+    model: Factorisation
+    evaluation: Evaluation
+    popularity: Evaluation
+    random: Evaluation
+    gain: MeanDifference
+    decision: Decision
+    parameters: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float | int]:
+        """The figures for the registry: the model's own, the baselines' and the gain."""
+        ndcg = f"ndcg_at_{self.evaluation.k}"
+        return {
+            **self.evaluation.means(),
+            f"popularity_{ndcg}": self.popularity.mean("ndcg"),
+            f"random_{ndcg}": self.random.mean("ndcg"),
+            f"{ndcg}_gain": self.gain.mean,
+            f"{ndcg}_gain_low": self.gain.low,
+            f"{ndcg}_gain_high": self.gain.high,
+            "evaluated_users": len(self.evaluation.user_ids),
+        }
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files for the registry."""
+        return {FACTORISATION_FILE: self.model.to_bytes()}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSegments:
+    """Segments and what the registry keeps of them."""
+
+    segmentation: Segmentation
+    parameters: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float | int | None]:
+        """The figures for the registry."""
+        return {
+            "silhouette": self.segmentation.silhouette,
+            "segments": len(self.segmentation.names),
+            "users": len(self.segmentation.labels),
+        }
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The files for the registry."""
+        return {SEGMENTS_FILE: self.segmentation.model.to_bytes()}
+
+
+@dataclass(frozen=True)
+class _Random:
+    item_ids: tuple[str, ...]
+    generator: np.random.Generator = field(repr=False)
+
+    def scores(self, user_ids: Sequence[str]) -> Scores:
+        return self.generator.random((len(user_ids), len(self.item_ids)), dtype=np.float32)
+
+
+def train_factorisation(
+    split: TimeSplit,
+    scores: pl.DataFrame,
+    items: pl.DataFrame,
+    users: pl.DataFrame,
+    *,
+    seed: int,
+    parameters: FactorisationParameters | None = None,
+    k: int = CUTOFF,
+) -> TrainedFactorisation:
+    """Measure on the hold-out, then train on everything.
+
+    For the measurement the catalogue is what had feedback before the cut: nobody could have
+    listed the other items then. Relevant items outside it count against every model alike.
+
+    Args:
+        split: the hold-out.
+        scores: all scores as of now, for the model that is served.
+        items: the catalogue.
+        users: what is known of users.
+        seed: of training and of the intervals.
+        parameters: how to train; the defaults when left out.
+        k: length of the lists that are measured.
+
+    Raises:
+        InvalidInputError: a frame is malformed.
+        NothingToLearnError: there is no preference to learn.
+    """
+    chosen = parameters or FactorisationParameters()
+    known_items = items.join(split.train, on=ITEM_ID, how="semi")
+    candidate = fit_factorisation(
+        split.train, known_items, users, parameters=chosen, seed=seed, threshold=split.threshold
+    )
+    baseline = fit_popularity(split.train, item_ids=candidate.item_ids, threshold=split.threshold)
+    evaluation, popularity = evaluate(candidate, split, k), evaluate(baseline, split, k)
+    chance = _Random(candidate.item_ids, np.random.default_rng(seed))
+    return TrainedFactorisation(
+        model=fit_factorisation(
+            scores, items, users, parameters=chosen, seed=seed, threshold=split.threshold
+        ),
+        evaluation=evaluation,
+        popularity=popularity,
+        random=evaluate(chance, split, k),
+        gain=difference(evaluation, popularity, "ndcg", seed=seed),
+        decision=decide(evaluation.means(), popularity.means(), f"ndcg_at_{k}"),
+        parameters={
+            **asdict(chosen),
+            "seed": seed,
+            "threshold": split.threshold,
+            "split": split.kind,
+            "cut": split.cut.isoformat() if split.cut else None,
+        },
+    )
+
+
+def train_segments(affinities: pl.DataFrame, *, seed: int) -> TrainedSegments:
+    """Group users by their affinities; see `segments.segment_users`."""
+    return TrainedSegments(segment_users(affinities, seed=seed), {"seed": seed})

@@ -1,0 +1,1 @@
+"""Watching the loop itself: whether behaviour has changed, and whether tables keep their word."""

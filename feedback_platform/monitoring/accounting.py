@@ -1,0 +1,59 @@
+"""Whether every line that was received is accounted for, counted from the lake."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import polars as pl
+
+from feedback_platform.events import columns as c
+from feedback_platform.lake.batches import manifests_after
+from feedback_platform.lake.store import Lake
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the lake says; received = events + quarantined + duplicates.
+
+    Attributes:
+        received: lines of raw objects that were cleaned.
+        events: different events among the clean rows that count.
+        quarantined: lines that were put aside.
+    """
+
+    received: int
+    events: int
+    quarantined: int
+
+    @property
+    def duplicates(self) -> int:
+        """Deliveries of an event that was there already."""
+        return self.received - self.events - self.quarantined
+
+
+def account(lake: Lake, *, through: int) -> Account:
+    """Count what batches up to a number made of the raw objects; reads the whole clean layer.
+
+    Of a raw object that was cleaned more than once, only the newest batch counts.
+    """
+    manifests = [m for m in manifests_after(lake, 0) if m.sequence <= through]
+    newest = {key: manifest.sequence for manifest in manifests for key in manifest.raw_objects}
+    events = pl.DataFrame(schema={c.EVENT_ID: pl.String})
+    quarantined = 0
+    for manifest in manifests:
+        current = {key for key in manifest.raw_objects if newest[key] == manifest.sequence}
+        for frame in _rows(lake, manifest.clean_objects, current, [c.EVENT_ID]):
+            events = pl.concat([events, frame.select(c.EVENT_ID)]).unique()
+        for frame in _rows(lake, manifest.quarantine_objects, current, [c.RAW_ROW]):
+            quarantined += frame.height
+    received = sum(m.rows for m in manifests if not m.is_reprocessing)
+    return Account(received, events.height, quarantined)
+
+
+def _rows(lake: Lake, keys: list[str], current: set[str], columns: list[str]) -> list[pl.DataFrame]:
+    frames = []
+    for key in keys:
+        frame = pl.read_parquet(io.BytesIO(lake.get(key)), columns=[*columns, c.RAW_OBJECT])
+        frames.append(frame.filter(pl.col(c.RAW_OBJECT).is_in(current)))
+    return frames

@@ -1,0 +1,150 @@
+"""Raw objects become clean rows and quarantined lines; reference statistics are fitted apart."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import dagster as dg
+
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.processing import (
+    CleaningOutcome,
+    clean_new,
+    refit_reference,
+    reprocess,
+)
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.store import Lake
+from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.failures import RETRIES, reported_failures
+from feedback_platform.orchestration.resources import PlatformResource
+
+raw_events = dg.AssetSpec(
+    keys.RAW_EVENTS,
+    group_name=keys.COLLECT,
+    owners=keys.OWNERS,
+    kinds={"s3", "json"},
+    description="Events as they were received: immutable, by hour, one object per write.",
+)
+
+
+class CleaningConfig(dg.Config):
+    """What to clean; the default is what is new.
+
+    Attributes:
+        sweep: look for new objects in all of the lake, not only in the newest hours.
+        reprocess_from, reprocess_to: clean again what was received on these UTC days
+            (YYYY-MM-DD, both included), with the newest reference statistics.
+    """
+
+    sweep: bool = False
+    reprocess_from: str = ""
+    reprocess_to: str = ""
+
+
+@dg.multi_asset(
+    name="clean_events",
+    pool=keys.WAREHOUSE_POOL,
+    retry_policy=RETRIES,
+    specs=[
+        dg.AssetSpec(
+            keys.CLEAN_EVENTS,
+            deps=[keys.RAW_EVENTS, keys.REFERENCE],
+            group_name=keys.CLEAN,
+            owners=keys.OWNERS,
+            kinds={"polars", "parquet"},
+            description=(
+                "Canonical events, checked, deduplicated, on the platform's clock; gaps filled, "
+                "outliers flagged, values normalised. To clean a past period again, set "
+                "reprocess_from and reprocess_to in the launchpad."
+            ),
+        ),
+        dg.AssetSpec(
+            keys.QUARANTINED_EVENTS,
+            deps=[keys.RAW_EVENTS],
+            group_name=keys.CLEAN,
+            owners=keys.OWNERS,
+            kinds={"polars", "parquet"},
+            description="Lines that the contract refuses, with reason, field and bytes.",
+        ),
+    ],
+)
+def clean_events(
+    context: dg.AssetExecutionContext, config: CleaningConfig, platform: PlatformResource
+) -> Iterator[dg.MaterializeResult]:
+    """Clean one micro-batch."""
+    with reported_failures():
+        outcome = _clean(platform.lake(), config)
+    context.log.info(f"{outcome.objects} raw objects, {outcome.rows} lines")
+    share = outcome.quarantined / outcome.rows if outcome.rows else 0.0
+    yield dg.MaterializeResult(
+        asset_key=keys.CLEAN_EVENTS,
+        metadata={
+            "raw objects": outcome.objects,
+            "lines": outcome.rows,
+            "clean": outcome.clean,
+            "duplicates": outcome.duplicates,
+            "reference": outcome.manifests[-1].reference_version if outcome.manifests else "none",
+            "batches": [manifest.sequence for manifest in outcome.manifests],
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key=keys.QUARANTINED_EVENTS,
+        metadata={"quarantined": outcome.quarantined, "share of lines": share},
+    )
+
+
+@dg.asset(
+    key=keys.REFERENCE,
+    deps=[keys.RAW_EVENTS],
+    group_name=keys.CLEAN,
+    owners=keys.OWNERS,
+    kinds={"polars"},
+    retry_policy=RETRIES,
+    description=(
+        "What is usual for each signal and device: medians, quartiles, means, bounds. Fitted on "
+        "the newest four weeks, versioned, in effect for what is received afterwards."
+    ),
+)
+def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
+    """Fit a new version of the statistics that cleaning applies."""
+    with reported_failures():
+        reference = refit_reference(platform.lake(), default_rules(), now=datetime.now(UTC))
+    table = [
+        dg.TableRecord(
+            {
+                "signal": entry.signal,
+                "device": entry.device,
+                "count": entry.count,
+                "median": entry.median,
+                "mean": entry.mean,
+                "deviation": entry.deviation,
+            }
+        )
+        for entry in reference.statistics
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "version": reference.version,
+            "events": reference.rows,
+            "statistics": dg.MetadataValue.table(table) if table else "none",
+        }
+    )
+
+
+def _clean(lake: Lake, config: CleaningConfig) -> CleaningOutcome:
+    rules = default_rules()
+    if not config.reprocess_from and not config.reprocess_to:
+        return clean_new(lake, rules, is_sweep=config.sweep)
+    return reprocess(
+        lake,
+        rules,
+        first=_day(config.reprocess_from, "reprocess_from"),
+        last=_day(config.reprocess_to, "reprocess_to"),
+    )
+
+
+def _day(text: str, name: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} is {text!r}; give a day as YYYY-MM-DD.") from error

@@ -1,0 +1,163 @@
+"""Models are trained on the published tables, kept in the lake, and copied into schema `ml`.
+
+Training holds no lock: micro-batches go on beside it. Only the copy takes its turn.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from feedback_platform.learning.learned_tables import (
+    TrainingFrames,
+    learn_factorisation,
+    learn_segments,
+    learned_tables,
+    refresh_recommendations,
+)
+from feedback_platform.learning.training_data import choose_cut
+from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.failures import RETRIES, reported_failures
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.warehouse import published
+from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.loading import replace_tables
+
+
+class TrainingConfig(dg.Config):
+    """Why a training run takes place: schedule, drift, initial or manual."""
+
+    trigger: str = "manual"
+
+
+@dg.asset(
+    key=keys.FACTORISATION,
+    deps=[keys.FEEDBACK_SCORES, keys.ITEMS, keys.USERS],
+    group_name=keys.LEARN,
+    owners=keys.OWNERS,
+    kinds={"python"},
+    retry_policy=RETRIES,
+    description=(
+        "A LightFM factorisation of feedback scores with user and item features; measured on the "
+        "newest fifth of the feedback, promoted when it beats popularity there."
+    ),
+)
+def factorisation(platform: PlatformResource, config: TrainingConfig) -> dg.MaterializeResult:
+    """Train, measure, register, promote or reject."""
+    with reported_failures():
+        learned = learn_factorisation(
+            platform.lake(),
+            training_frames(platform),
+            now=datetime.now(UTC),
+            trigger=config.trigger,
+        )
+    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
+    return dg.MaterializeResult(
+        metadata={
+            "version": learned.version.version,
+            "promoted": learned.trained.decision.is_promoted,
+            "reason": learned.trained.decision.reason,
+            **figures,
+        }
+    )
+
+
+@dg.asset(
+    key=keys.SEGMENTATION,
+    deps=[keys.USER_FEATURES],
+    group_name=keys.LEARN,
+    owners=keys.OWNERS,
+    kinds={"scikitlearn"},
+    retry_policy=RETRIES,
+    description="K-Means over what categories users like; the number of groups by silhouette.",
+)
+def segments(platform: PlatformResource, config: TrainingConfig) -> dg.MaterializeResult:
+    """Group the users and describe the groups."""
+    with reported_failures():
+        learned = learn_segments(
+            platform.lake(),
+            training_frames(platform),
+            now=datetime.now(UTC),
+            trigger=config.trigger,
+        )
+    profiles = [
+        dg.TableRecord(
+            {
+                "segment": row["segment_id"],
+                "name": row["name"],
+                "users": row["users"],
+                "likes most": ", ".join(entry["category"] for entry in row["top_preferences"][:3]),
+            }
+        )
+        for row in learned.profiles.to_dicts()
+    ]
+    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
+    return dg.MaterializeResult(
+        metadata={
+            "version": learned.version.version,
+            "profiles": dg.MetadataValue.table(profiles),
+            **figures,
+        }
+    )
+
+
+@dg.multi_asset(
+    name="learned_tables",
+    pool=keys.WAREHOUSE_POOL,
+    retry_policy=RETRIES,
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=deps,
+            group_name=keys.LEARN,
+            owners=keys.OWNERS,
+            kinds={"duckdb"},
+            description=description,
+        )
+        for key, deps, description in (
+            (
+                keys.RECOMMENDATIONS,
+                [keys.FACTORISATION, keys.FEEDBACK_SCORES],
+                "Every user's list by the champion, with a reason for each item.",
+            ),
+            (keys.USER_SEGMENTS, [keys.SEGMENTATION], "The segment of each user."),
+            (keys.SEGMENT_PROFILES, [keys.SEGMENTATION], "What each segment is like."),
+            (
+                keys.MODEL_VERSIONS,
+                [keys.FACTORISATION, keys.SEGMENTATION],
+                "Every model version with its figures, and what was decided about it.",
+            ),
+        )
+    ],
+)
+def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
+    """Make the lists, and copy what learning keeps in the lake into the warehouse."""
+    lake, path = platform.lake(), platform.settings.warehouse_path
+    with reported_failures():
+        refresh_recommendations(lake, training_frames(platform))
+        tables = learned_tables(lake)
+        with exclusive_warehouse(path), open_warehouse(path) as connection:
+            replace_tables(connection, tables)
+    for key in (
+        keys.RECOMMENDATIONS,
+        keys.USER_SEGMENTS,
+        keys.SEGMENT_PROFILES,
+        keys.MODEL_VERSIONS,
+    ):
+        rows = tables[key.path[0], key.path[1]].height
+        yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows})
+
+
+def training_frames(platform: PlatformResource) -> TrainingFrames:
+    """Read what learning needs from the published tables."""
+    path = platform.settings.published_path
+    cut = choose_cut(published.feedback_times(path))
+    return TrainingFrames(
+        scores=published.scores_as_of(path),
+        scores_at_cut=published.scores_as_of(path, cut),
+        cut=cut,
+        items=published.items(path),
+        users=published.users(path),
+        affinities=published.affinities(path),
+        user_features=published.user_features(path),
+    )

@@ -1,0 +1,125 @@
+"""The dbt models as assets: each table a node of the graph, each test a check of its table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning.learned_tables import learned_tables
+from feedback_platform.monitoring.drift_state import list_events
+from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.failures import RETRIES, reported_failures
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.loading import complete, replace_tables, stage_batches
+from feedback_platform.warehouse.transformation import DbtProject, NodeResult
+
+AssetEvent = dg.MaterializeResult | dg.AssetCheckResult
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """Names dbt's nodes by schema and table, and groups them by layer."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """Return `schema/table`, or the key that a source names for itself."""
+        named = dbt_resource_props.get("meta", {}).get("dagster", {}).get("asset_key")
+        if named:
+            return dg.AssetKey(named)
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Return the layer."""
+        return keys.LAYER_GROUPS.get(dbt_resource_props["schema"])
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        """Return who to ask."""
+        return keys.OWNERS
+
+
+def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
+    """Return the dbt project as one multi-asset that runs any subset in this process."""
+    manifest = project.manifest
+    translator = LayerTranslator()
+    nodes = {
+        translator.get_asset_key(node): node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in {"model", "seed"}
+    }
+
+    @dbt_assets(
+        manifest=manifest,
+        name="dbt_models",
+        dagster_dbt_translator=translator,
+        pool=keys.WAREHOUSE_POOL,
+        retry_policy=RETRIES,
+    )
+    def dbt_models(
+        context: dg.AssetExecutionContext, platform: PlatformResource
+    ) -> Iterator[AssetEvent]:
+        """Bring new clean rows into the layers, or run the checks that were asked for."""
+        wanted = {key: nodes[key] for key in context.selected_asset_keys}
+        selected = {node["name"] for node in wanted.values()}
+        checks = {key.name: key for key in context.selected_asset_check_keys}
+        path = platform.settings.warehouse_path
+        with reported_failures(), exclusive_warehouse(path):
+            if selected:
+                results = _run_models(platform, selected, len(nodes))
+                yield from _materialisations(platform, results, wanted)
+            if checks:
+                for result in platform.dbt().test(sorted(checks)):
+                    key = checks.get(result.name)
+                    if key is not None:
+                        yield _check_result(key, result)
+
+    return dbt_models
+
+
+def _run_models(
+    platform: PlatformResource, selected: set[str], all_models: int
+) -> list[NodeResult]:
+    """Run models; new batches are taken in only when every table is there to receive them."""
+    path, lake = platform.settings.warehouse_path, platform.lake()
+    project = platform.dbt()
+    if len(selected) < all_models:
+        return project.run(sorted(selected))
+    staged = stage_batches(path, lake, platform.settings.cache_dir)
+    if staged.is_rebuild:
+        restore_learned_tables(platform, lake)
+    results = project.run()
+    with open_warehouse(path) as connection:
+        complete(connection, staged.through)
+    return results
+
+
+def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
+    """Copy what learning and drift detection keep in the lake into the warehouse."""
+    tables = {**learned_tables(lake), ("metrics", "drift_events"): list_events(lake)}
+    with open_warehouse(platform.settings.warehouse_path) as connection:
+        replace_tables(connection, tables)
+
+
+def _materialisations(
+    platform: PlatformResource, results: list[NodeResult], wanted: Mapping[dg.AssetKey, Any]
+) -> Iterator[dg.MaterializeResult]:
+    key_of = {node["unique_id"]: key for key, node in wanted.items()}
+    with open_warehouse(platform.settings.warehouse_path) as connection:
+        for result in results:
+            key = key_of.get(result.unique_id)
+            if key is None:
+                continue
+            rows = connection.table(".".join(key.path)).shape[0]
+            yield dg.MaterializeResult(
+                asset_key=key, metadata={"dagster/row_count": rows, "seconds": result.seconds}
+            )
+
+
+def _check_result(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.is_good,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"failing rows": result.failures, "message": result.message or "none"},
+    )

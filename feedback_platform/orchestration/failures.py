@@ -1,0 +1,21 @@
+"""Telling Dagster which failures are worth another attempt."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import dagster as dg
+
+from feedback_platform.errors import PermanentError
+
+# A store or a lock may be back in a moment; more patience is the sensor's business.
+RETRIES: Final = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def reported_failures() -> Iterator[None]:
+    """Let a permanent failure end the run at once, in its own words; others are retried."""
+    try:
+        yield
+    except PermanentError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -1,0 +1,62 @@
+"""The jobs: what runs together. Steps share one process, because starting one costs seconds."""
+
+from typing import Any, Final
+
+import dagster as dg
+
+from feedback_platform.orchestration import keys
+
+PROCESS: Final = "process"
+REPROCESS: Final = "reprocess"
+TRAIN: Final = "train"
+REFIT: Final = "refit_reference"
+QUALITY: Final = "quality"
+
+_LAYERS = dg.AssetSelection.key_prefixes(
+    ["interaction"], ["feedback"], ["features"], ["metrics"], ["clean"], ["quarantine"]
+)
+_PUBLISHED = dg.AssetSelection.assets(keys.PUBLISHED)
+_LEARNED = dg.AssetSelection.key_prefixes(["models"], ["ml"])
+_BY_SEGMENT = dg.AssetSelection.assets(keys.ENGAGEMENT_DAYS, keys.ENGAGEMENT_DAILY)
+
+
+def build_jobs() -> list[Any]:
+    """Return every job, not yet resolved to its assets; Dagster keeps that type to itself."""
+    return [
+        _job(
+            PROCESS,
+            _LAYERS | _PUBLISHED,
+            "Everything that has landed, through all layers, to the published tables.",
+        ),
+        _job(
+            REPROCESS,
+            _LAYERS | _PUBLISHED,
+            "Clean a past period again and rebuild the layers. In the launchpad, give "
+            "ops.clean_events.config.reprocess_from and reprocess_to (YYYY-MM-DD).",
+        ),
+        _job(
+            TRAIN,
+            _LEARNED | _BY_SEGMENT | _PUBLISHED,
+            "Retrain, evaluate, promote, segment, recommend, publish.",
+        ),
+        _job(
+            REFIT,
+            dg.AssetSelection.assets(keys.REFERENCE),
+            "Fit the reference statistics of cleaning on the newest weeks.",
+        ),
+        dg.define_asset_job(
+            QUALITY,
+            selection=dg.AssetSelection.all_asset_checks(),
+            executor_def=dg.in_process_executor,
+            description="Every check: dbt tests, Great Expectations, counts that must add up.",
+        ),
+    ]
+
+
+def _job(name: str, selection: dg.AssetSelection, description: str) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=selection.without_checks(),
+        executor_def=dg.in_process_executor,
+        description=description,
+    )

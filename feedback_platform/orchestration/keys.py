@@ -1,0 +1,42 @@
+"""The keys, groups and owners by which assets are known in the UI."""
+
+from typing import Final
+
+import dagster as dg
+
+OWNERS: Final = ["team:data-platform"]
+WAREHOUSE_POOL: Final = "warehouse"
+
+RAW_EVENTS: Final = dg.AssetKey(["raw", "events"])
+REFERENCE: Final = dg.AssetKey(["reference", "statistics"])
+CLEAN_EVENTS: Final = dg.AssetKey(["clean", "events"])
+QUARANTINED_EVENTS: Final = dg.AssetKey(["quarantine", "events"])
+INTERACTIONS: Final = dg.AssetKey(["interaction", "interactions"])
+USERS: Final = dg.AssetKey(["interaction", "users"])
+ITEMS: Final = dg.AssetKey(["interaction", "items"])
+USER_FEEDBACK: Final = dg.AssetKey(["feedback", "user_feedback"])
+FEEDBACK_SCORES: Final = dg.AssetKey(["feedback", "feedback_scores"])
+USER_FEATURES: Final = dg.AssetKey(["features", "user_features"])
+FACTORISATION: Final = dg.AssetKey(["models", "factorisation"])
+SEGMENTATION: Final = dg.AssetKey(["models", "segments"])
+RECOMMENDATIONS: Final = dg.AssetKey(["ml", "recommendations"])
+USER_SEGMENTS: Final = dg.AssetKey(["ml", "user_segments"])
+SEGMENT_PROFILES: Final = dg.AssetKey(["ml", "segment_profiles"])
+MODEL_VERSIONS: Final = dg.AssetKey(["ml", "model_versions"])
+DRIFT_EVENTS: Final = dg.AssetKey(["metrics", "drift_events"])
+ENGAGEMENT_DAYS: Final = dg.AssetKey(["metrics", "engagement_days"])
+ENGAGEMENT_DAILY: Final = dg.AssetKey(["metrics", "engagement_daily"])
+PUBLISHED: Final = dg.AssetKey(["published", "feedback"])
+
+# Groups, numbered so that the UI lists them in the order of the loop.
+COLLECT: Final = "a_collect"
+CLEAN: Final = "b_clean"
+LAYER_GROUPS: Final = {
+    "interaction": "c_interaction",
+    "feedback": "d_feedback",
+    "features": "e_features",
+    "metrics": "g_measure",
+}
+LEARN: Final = "f_learn"
+MEASURE: Final = "g_measure"
+PUBLISH: Final = "h_publish"

@@ -1,0 +1,47 @@
+"""The one resource: it carries the settings, and hands out plain objects that carry behaviour."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from feedback_platform.lake.store import Lake
+from feedback_platform.settings import DBT_PROJECT_DIR, Settings
+from feedback_platform.warehouse import published
+from feedback_platform.warehouse.transformation import DbtProject
+
+
+class PlatformResource(dg.ConfigurableResource):
+    """Where this installation keeps its data; see `feedback_platform.settings`."""
+
+    data_dir: str
+    lake_url: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "PlatformResource":
+        """Return the resource for settings that were read already."""
+        return cls(data_dir=str(settings.data_dir), lake_url=settings.lake_url)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return Settings(data_dir=Path(self.data_dir), lake_url=self.lake_url)
+
+    def lake(self) -> Lake:
+        """Return the object store."""
+        return Lake(self.lake_url)
+
+    @cached_property
+    def _dbt(self) -> DbtProject:
+        settings = self.settings
+        return DbtProject(DBT_PROJECT_DIR, settings.dbt_target_dir, settings.warehouse_path)
+
+    def dbt(self) -> DbtProject:
+        """Return the dbt project, parsed once per process."""
+        return self._dbt
+
+    def query(self, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
+        """Run a query over the published tables."""
+        return published.query(self.settings.published_path, sql, parameters)

@@ -1,0 +1,100 @@
+"""Runs of this machine: executing one in this process, and ending those whose process is gone."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import dagster as dg
+
+from feedback_platform.errors import PermanentError
+from feedback_platform.orchestration.progress import PROGRESS_LOGGER
+from feedback_platform.settings import PROJECT_DIR, Settings
+
+PROCESS_TAG: Final = "feedback_platform/process"
+UNFINISHED: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_IN_A_PROCESS: Final = UNFINISHED[2:]
+
+
+class RunFailedError(PermanentError):
+    """A run ended in failure; the text is that of the step that failed."""
+
+
+def prepare_home(settings: Settings) -> None:
+    """Put this project's `dagster.yaml` where Dagster looks for it."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+
+
+def execute(
+    definitions: dg.Definitions,
+    settings: Settings,
+    job: str,
+    config: Mapping[str, Any] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Execute a job in this process; the run and its materialisations are seen in the UI later.
+
+    Raises:
+        RunFailedError: a step failed.
+    """
+    prepare_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        end_dead_runs(instance)
+        result = definitions.resolve_job_def(job).execute_in_process(
+            run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
+            instance=instance,
+            tags={PROCESS_TAG: str(os.getpid())},
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise RunFailedError(_failure_of(result))
+    return result
+
+
+def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = False) -> None:
+    """Mark runs as failed whose process is gone, and free the slots they hold.
+
+    Args:
+        instance: where the runs are recorded.
+        is_server_starting: no server is running yet, so runs that a server started are gone too.
+    """
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_A_PROCESS)):
+        process = run.tags.get(PROCESS_TAG)
+        is_dead = is_server_starting if process is None else not _is_alive(int(process))
+        if is_dead:
+            instance.report_run_failed(run, "The process of this run is gone.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():
+        return True
+    with suppress(ProcessLookupError):
+        try:
+            os.kill(process, 0)
+        except PermissionError:
+            return True
+        return True
+    return False
+
+
+def _failure_of(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.event_type != dg.DagsterEventType.STEP_FAILURE:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            return data.user_failure_data.description
+        cause = data.error
+        while cause is not None and cause.cause is not None:
+            cause = cause.cause
+        if cause is not None:
+            return f"{event.step_key}: {cause.message.strip()}"
+    return "The run failed; its log in the Dagster UI says why."

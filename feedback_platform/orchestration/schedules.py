@@ -1,0 +1,49 @@
+"""What happens by the clock (UTC). All of it is on from the start."""
+
+import dagster as dg
+
+from feedback_platform.orchestration import jobs
+
+_ON = dg.DefaultScheduleStatus.RUNNING
+
+
+def build_schedules() -> list[dg.ScheduleDefinition]:
+    """Return every schedule."""
+    return [
+        dg.ScheduleDefinition(
+            name="nightly_sweep",
+            job_name=jobs.PROCESS,
+            cron_schedule="30 1 * * *",
+            run_config={"ops": {"clean_events": {"config": {"sweep": True}}}},
+            default_status=_ON,
+            description="Finds raw objects that landed too late for the listing of new hours.",
+        ),
+        dg.ScheduleDefinition(
+            name="nightly_training",
+            job_name=jobs.TRAIN,
+            cron_schedule="0 3 * * *",
+            run_config=training_config("schedule"),
+            default_status=_ON,
+            description="Retrains on the day's feedback.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_refit",
+            job_name=jobs.REFIT,
+            cron_schedule="0 2 * * 1",
+            default_status=_ON,
+            description="Fits the reference statistics of cleaning on the newest weeks.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_quality",
+            job_name=jobs.QUALITY,
+            cron_schedule="20 * * * *",
+            default_status=_ON,
+            description="Runs every check.",
+        ),
+    ]
+
+
+def training_config(trigger: str) -> dict[str, object]:
+    """Return the run configuration of a training with a stated reason."""
+    config = {"config": {"trigger": trigger}}
+    return {"ops": {"models__factorisation": config, "models__segments": config}}

@@ -1,0 +1,128 @@
+"""What happens because something did: new raw objects, drift, enough feedback for a first model."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+
+from feedback_platform.lake.batches import latest_manifest, pending_objects
+from feedback_platform.learning import registry
+from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.monitoring.drift_state import list_events
+from feedback_platform.orchestration import jobs
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.runs import UNFINISHED, end_dead_runs
+from feedback_platform.orchestration.schedules import training_config
+from feedback_platform.warehouse.published import published_through
+
+TICK_SECONDS: Final = 5
+FIRST_WAIT: Final = timedelta(seconds=10)
+LONGEST_WAIT: Final = timedelta(minutes=10)
+# Below this much feedback a first model would say nothing that popularity does not.
+FIRST_TRAINING_FEEDBACK: Final = 1_000
+
+
+@dg.sensor(
+    job_name=jobs.PROCESS,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts one run for everything that is new in the lake.",
+)
+def micro_batch_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run when raw objects are not clean, or clean rows not published."""
+    lake = platform.lake()
+    pending = pending_objects(lake)
+    latest = latest_manifest(lake)
+    cleaned = latest.sequence if latest else 0
+    behind = cleaned - published_through(platform.settings.published_path)
+    if not pending and behind <= 0:
+        return dg.SkipReason("Nothing new in the lake.")
+    if _is_unfinished(context.instance, jobs.PROCESS):
+        return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
+    failures, wait = _patience(context.instance)
+    if wait > timedelta(0):
+        return dg.SkipReason(
+            f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
+        )
+    # A key is remembered for ever, so it names the content and the attempt.
+    content = f"{cleaned}:{behind}:{failures}:{','.join(pending)}"
+    key = hashlib.sha256(content.encode()).hexdigest()[:32]
+    tags = {"new_objects": str(len(pending))}
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)])
+
+
+@dg.sensor(
+    job_name=jobs.TRAIN,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for a retraining for each change that drift detection found.",
+)
+def drift_sensor(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one training run per drift event."""
+    events = list_events(platform.lake())
+    wanted = events.filter(events["action"] == "retrain")
+    if wanted.is_empty():
+        return dg.SkipReason("No drift.")
+    # One retraining answers all changes that were found together. Dagster remembers the key.
+    newest = wanted.row(-1, named=True)
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"drift-{newest['event_id']}",
+                run_config=training_config("drift"),
+                tags={"drift_event": newest["event_id"], "drift_stream": newest["stream"]},
+            )
+        ]
+    )
+
+
+@dg.sensor(
+    job_name=jobs.TRAIN,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Trains the first models once there is feedback to learn from.",
+)
+def first_training_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a training run while no model has ever been trained."""
+    if not registry.versions(platform.lake(), FACTORISATION).is_empty():
+        return dg.SkipReason("There are models; the schedule and drift see to them.")
+    if published_through(platform.settings.published_path) == 0:
+        return dg.SkipReason("Nothing is published yet.")
+    given = platform.query("select count(*) as rows from feedback.user_feedback")["rows"].item()
+    if given < FIRST_TRAINING_FEEDBACK:
+        return dg.SkipReason(f"{given} of {FIRST_TRAINING_FEEDBACK} pieces of feedback so far.")
+    if _is_unfinished(context.instance, jobs.TRAIN):
+        return dg.SkipReason("A training is under way.")
+    # One attempt for each doubling of the feedback: what cannot be trained now may be later.
+    attempt = (int(given) // FIRST_TRAINING_FEEDBACK).bit_length()
+    request = dg.RunRequest(run_key=f"first-{attempt}", run_config=training_config("initial"))
+    return dg.SensorResult(run_requests=[request])
+
+
+def _is_unfinished(instance: dg.DagsterInstance, job: str) -> bool:
+    end_dead_runs(instance)
+    filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+    return bool(instance.get_runs(filters=filters, limit=1))
+
+
+def _patience(instance: dg.DagsterInstance) -> tuple[int, timedelta]:
+    """Return how many runs failed in a row, and how long to wait until the next attempt."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=jobs.PROCESS), limit=10)
+    failures = 0
+    for record in records:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        failures += 1
+    if failures == 0 or records[0].end_time is None:
+        return failures, timedelta(0)
+    wait = min(FIRST_WAIT * 2 ** (failures - 1), LONGEST_WAIT)
+    ended = datetime.fromtimestamp(records[0].end_time, UTC)
+    return failures, ended + wait - datetime.now(UTC)
+
+
+SENSORS: Final = [micro_batch_sensor, drift_sensor, first_training_sensor]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.learning.factorisation import (
+    Factorisation,
+    FactorisationParameters,
+    fit_factorisation,
+)
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform_tests.learning.frames import (
+    NO_ITEMS,
+    NO_USERS,
+    items_of,
+    scores_of,
+    two_tastes,
+)
+
+# Items lie on two axes: a and b on the first, c and d on the second. Ann likes the first more.
+MODEL = Factorisation(
+    user_ids=("ann",),
+    item_ids=("a", "b", "c", "d"),
+    user_embeddings=np.array([[2, 1]], dtype=np.float32),
+    user_biases=np.zeros(1, dtype=np.float32),
+    item_embeddings=np.array([[1, 0], [3, 0.1], [0, 1], [0.1, 2]], dtype=np.float32),
+    item_biases=np.zeros(4, dtype=np.float32),
+    item_popularity=np.array([1, 0, 5, 2], dtype=np.float32),
+)
+ITEMS = items_of(("a", "Alpha", []), ("b", "Beta", []), ("c", None, []), ("d", "Delta", []))
+
+
+def test_a_known_user_gets_the_models_order_with_the_nearest_liked_item_as_reason() -> None:
+    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.8, 1, 1))
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1")
+    assert lists.schema == pl.Schema(RECOMMENDATIONS_SCHEMA)
+    assert lists.select("user_id", "rank", "item_id", "reason", "model_version").rows() == [
+        ("ann", 1, "b", "Because you liked Alpha", "v1"),
+        ("ann", 2, "d", "Because you liked c", "v1"),
+    ]
+    assert lists["score"].to_list() == [np.float32(6.1), np.float32(2.2)]
+
+
+def test_dismissed_items_are_left_out_and_give_no_reason() -> None:
+    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.0, 1, 1))
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1")
+    assert lists["item_id"].to_list() == ["b", "d"]
+    assert set(lists["reason"]) == {"Because you liked Alpha"}
+
+
+def test_a_cold_user_gets_what_is_popular_but_not_what_nobody_likes() -> None:
+    scores = scores_of(("zoe", "d", 0.1, 1, 1))
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1", user_ids=["zoe", "new"])
+    assert lists.select("user_id", "rank", "item_id", "score").rows() == [
+        ("new", 1, "c", 5),
+        ("new", 2, "d", 2),
+        ("new", 3, "a", 1),
+        ("zoe", 1, "c", 5),
+        ("zoe", 2, "a", 1),
+    ]
+    assert set(lists["reason"]) == {"Popular with everybody"}
+
+
+def test_a_known_user_without_a_positive_score_left_is_treated_as_new() -> None:
+    scores = scores_of(("ann", "a", 0.1, 1, 1))
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1")
+    assert lists["item_id"].to_list() == ["c", "d"]
+    assert set(lists["reason"]) == {"Popular with everybody"}
+
+
+def test_nobody_to_recommend_to_is_an_empty_table() -> None:
+    lists = recommend(MODEL, scores_of(), ITEMS, model_version="v1")
+    assert lists.is_empty()
+    assert lists.schema == pl.Schema(RECOMMENDATIONS_SCHEMA)
+
+
+PAIRS = st.dictionaries(
+    st.tuples(st.sampled_from(["ann", "bob", "cat"]), st.sampled_from("abcdx")),
+    st.floats(0, 1),
+    max_size=12,
+)
+
+
+@given(pairs=PAIRS, n=st.integers(1, 6))
+def test_ranks_are_contiguous_and_nothing_seen_is_listed(
+    pairs: dict[tuple[str, str], float], n: int
+) -> None:
+    scores = scores_of(*[(user, item, score, 1, 1) for (user, item), score in pairs.items()])
+    lists = recommend(MODEL, scores, ITEMS, model_version="v", user_ids=["ann", "bob"], n=n)
+    for user in ("ann", "bob"):
+        own = lists.filter(pl.col("user_id") == user)
+        seen = {item for (who, item) in pairs if who == user}
+        is_known = user == "ann" and any(
+            who == user and item in "abcd" and score >= 0.5 for (who, item), score in pairs.items()
+        )
+        eligible = set("abcd") - seen - (set() if is_known else {"b"})
+        assert own["rank"].to_list() == list(range(1, min(n, len(eligible)) + 1))
+        assert own["score"].is_sorted(descending=True)
+        assert set(own["item_id"]) <= eligible
+        assert own["item_id"].is_unique().all()
+
+
+def test_equal_frames_give_equal_lists_whatever_their_order() -> None:
+    scores = two_tastes(users=20)
+    parameters = FactorisationParameters(components=4, epochs=3)
+    model = fit_factorisation(scores, NO_ITEMS, NO_USERS, parameters=parameters, seed=1)
+    straight = recommend(model, scores, NO_ITEMS, model_version="v")
+    assert straight.equals(recommend(model, scores.reverse(), NO_ITEMS, model_version="v"))
+    assert straight.height == 20 * (24 - 7)

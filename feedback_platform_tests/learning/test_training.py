@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
+from feedback_platform.learning.recommendations import recommend
+from feedback_platform.learning.segments import SegmentModel
+from feedback_platform.learning.training import (
+    FACTORISATION_FILE,
+    SEGMENTS_FILE,
+    TrainedFactorisation,
+    train_factorisation,
+    train_segments,
+)
+from feedback_platform.learning.training_data import (
+    TimeSplit,
+    choose_cut,
+    choose_split,
+    split_at,
+    split_per_user,
+)
+from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, items_of, two_tastes
+from feedback_platform_tests.learning.test_segments import AFFINITIES
+
+SMALL = FactorisationParameters(components=4, epochs=10)
+
+
+def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
+    cut = choose_cut(scores["last_feedback_at"], holdout)
+    return split_at(scores.filter(pl.col("last_feedback_at") <= cut), scores, cut)
+
+
+def trained(seed: int = 1) -> TrainedFactorisation:
+    scores = two_tastes()
+    return train_factorisation(
+        as_of(scores), scores, NO_ITEMS, NO_USERS, seed=seed, parameters=SMALL
+    )
+
+
+def test_a_learnable_preference_beats_popularity_and_is_promoted() -> None:
+    result = trained()
+    assert result.evaluation.mean("ndcg") > result.popularity.mean("ndcg") + 0.1
+    assert result.popularity.mean("ndcg") > 0
+    assert result.gain.low > 0
+    assert result.decision.is_promoted
+    assert result.metrics["evaluated_users"] == len(result.evaluation.user_ids)
+    assert result.metrics["ndcg_at_10_gain"] == pytest.approx(
+        result.metrics["ndcg_at_10"] - result.metrics["popularity_ndcg_at_10"]
+    )
+
+
+def test_training_is_repeatable() -> None:
+    first, again, other = trained(), trained(), trained(seed=2)
+    assert first.files == again.files
+    assert first.metrics == again.metrics
+    assert first.files != other.files
+
+
+def test_the_measured_model_knows_only_items_from_before_the_cut() -> None:
+    scores = two_tastes()
+    later = items_of(*[(f"new{n}", None, []) for n in range(50)])
+    result = train_factorisation(as_of(scores), scores, later, NO_USERS, seed=1, parameters=SMALL)
+    assert result.metrics == trained().metrics
+    assert len(result.model.item_ids) == 24 + 50
+
+
+def test_files_hold_the_models() -> None:
+    result = trained()
+    assert Factorisation.from_bytes(result.files[FACTORISATION_FILE]).item_ids
+    segments = train_segments(AFFINITIES, seed=1)
+    assert len(SegmentModel.from_bytes(segments.files[SEGMENTS_FILE]).centres) == 3
+    assert segments.metrics["users"] == 190
+
+
+@pytest.fixture(scope="module")
+def movielens(shared_data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Ratings as scores, 0.5 to 5 stars on 0 to 1, and movies with their genres."""
+    source = shared_data / "ml-latest-small"
+    scores = pl.read_csv(source / "ratings.csv").select(
+        pl.col("userId").cast(pl.String).alias("user_id"),
+        pl.col("movieId").cast(pl.String).alias("item_id"),
+        ((pl.col("rating") - 0.5) / 4.5).alias("feedback_score"),
+        pl.lit(1.0).alias("confidence"),
+        pl.from_epoch(pl.col("timestamp") * 1_000_000, time_unit="us")
+        .dt.replace_time_zone("UTC")
+        .alias("last_feedback_at"),
+    )
+    items = pl.read_csv(source / "movies.csv").select(
+        pl.col("movieId").cast(pl.String).alias("item_id"),
+        "title",
+        pl.col("genres").str.split("|").alias("categories"),
+    )
+    return scores, items
+
+
+def test_the_factorisation_beats_popularity_on_movielens(
+    movielens: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    scores, items = movielens
+    cut = choose_cut(scores["last_feedback_at"])
+    before = scores.filter(pl.col("last_feedback_at") <= cut)
+    # MovieLens users come once: the global cut leaves 28 of 610, so each has a cut of their own.
+    assert len(split_at(before, scores, cut).evaluated_users()) == 28
+    split = choose_split(before, scores, cut)
+    assert split.kind == "per_user"
+    result = train_factorisation(split, scores, items, NO_USERS, seed=1)
+    assert result.metrics["evaluated_users"] == 604
+    assert result.evaluation.mean("ndcg") > result.popularity.mean("ndcg") > 0.08
+    assert result.gain.low > 0
+    assert result.decision.is_promoted
+    lists = recommend(result.model, scores, items, model_version="v")
+    assert lists.height == 610 * 20
+    assert lists.join(scores, on=["user_id", "item_id"], how="semi").is_empty()
+
+
+def test_the_factorisation_also_beats_popularity_at_the_global_cut(
+    movielens: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    scores, items = movielens
+    result = train_factorisation(as_of(scores), scores, items, NO_USERS, seed=1)
+    assert result.evaluation.mean("ndcg") > result.popularity.mean("ndcg")
+
+
+def test_movielens_users_fall_into_segments_by_genre(
+    movielens: tuple[pl.DataFrame, pl.DataFrame],
+) -> None:
+    scores, items = movielens
+    genres = scores.join(items, on="item_id").explode("categories").drop_nulls()
+    affinities = (
+        genres.group_by("user_id", pl.col("categories").alias("category"))
+        .agg(pl.col("feedback_score").sum().alias("affinity"))
+        .with_columns(pl.col("affinity") / pl.col("affinity").sum().over("user_id"))
+    )
+    result = train_segments(affinities, seed=1)
+    assert result.metrics["users"] == 610
+    assert 2 <= len(result.segmentation.names) <= 10
+
+
+def test_a_per_user_split_of_few_pairs_each_trains_too() -> None:
+    scores = two_tastes(users=30, items=24)
+    result = train_factorisation(
+        split_per_user(scores), scores, NO_ITEMS, NO_USERS, seed=1, parameters=SMALL, k=5
+    )
+    assert set(result.evaluation.means()) >= {"ndcg_at_5", "coverage_at_5"}
+    assert "ndcg_at_5" in result.decision.reason
