@@ -10,7 +10,7 @@ import click
 from feedback_platform.cli.demonstration import demo_parameters, planted_index, write_demo_data
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.running import JobRunner
-from feedback_platform.cli.summary import built, print_summary
+from feedback_platform.cli.summary import accounted, built, print_summary
 from feedback_platform.settings import Settings
 
 
@@ -48,13 +48,13 @@ def demo(
     """Run the whole loop once on a simulated SaaS product, and tell what was built."""
     started = time.monotonic()
     parameters = demo_parameters(settings, users=users, days=days, seed=seed)
-    written = write_demo_data(settings, parameters)
+    write_demo_data(settings, parameters)
     runner = JobRunner(settings)
     processed = _processed(runner.process())
     trained = _trained(runner.train(trigger="initial"))
     outcome = {
-        "raw_events": written.events,
         **processed,
+        **accounted(settings),
         **trained,
         "adjusted_rand_index": round(planted_index(settings, parameters), 3),
         "seconds": round(time.monotonic() - started, 1),

@@ -9,8 +9,10 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from feedback_platform.lake.store import Lake
+from feedback_platform.monitoring.accounting import account
 from feedback_platform.settings import Settings
-from feedback_platform.warehouse.published import query
+from feedback_platform.warehouse.published import published_through, query
 
 _LAYERS = ("interaction", "feedback", "features", "ml", "metrics")
 
@@ -26,6 +28,18 @@ def built(settings: Settings) -> pl.DataFrame:
         order by all
         """,
     )
+
+
+def accounted(settings: Settings) -> dict[str, int]:
+    """Return what became of every line that was ever received."""
+    through = published_through(settings.published_path)
+    counts = account(Lake(settings.lake_url), through=through)
+    return {
+        "lines": counts.received,
+        "interactions": counts.events,
+        "quarantined": counts.quarantined,
+        "duplicates": counts.duplicates,
+    }
 
 
 def print_summary(settings: Settings, outcome: Mapping[str, Any], tables: pl.DataFrame) -> None:
@@ -51,9 +65,9 @@ def print_summary(settings: Settings, outcome: Mapping[str, Any], tables: pl.Dat
         segments.add_row(str(segment), name, f"{users:,}", liked)
     console.print(segments)
     console.print(
-        f"[bold]{outcome['raw_events']:,}[/] raw events in {outcome['seconds']} s: "
-        f"{outcome['interactions']:,} interactions, {outcome['quarantined']:,} quarantined, the "
-        "rest duplicates.",
+        f"[bold]{outcome['lines']:,}[/] raw events = {outcome['interactions']:,} interactions + "
+        f"{outcome['quarantined']:,} quarantined + {outcome['duplicates']:,} duplicates, "
+        f"in {outcome['seconds']} s.",
         f"Model {outcome['model_version']}: {outcome['reason']}",
         f"Planted groups found again: adjusted Rand index {outcome['adjusted_rand_index']}.",
         f"Drift: {outcome['drift_events_found']} changes found.",

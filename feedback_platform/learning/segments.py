@@ -22,6 +22,7 @@ from feedback_platform.errors import InvalidInputError, NothingToLearnError
 from feedback_platform.learning.arrays import ArrayReader, pack
 from feedback_platform.learning.columns import AFFINITY, CATEGORY, SEGMENT_ID, USER_ID
 from feedback_platform.learning.segment_names import segment_name
+from feedback_platform.learning.segment_stability import prediction_strengths, strongest
 
 KMEANS: Final = "k-means"
 FEWEST_SEGMENTS: Final = 2
@@ -103,8 +104,9 @@ class Segmentation:
         labels: (users,), the segment of each, from 0; a larger segment has a lower number.
         distances: (users,), to the segment's centre.
         names: the segments' readable names, distinct, by number.
-        silhouettes: number of segments tried → mean silhouette, from -1 to 1; the best was taken.
-        silhouette: that of the segments taken; None for a single one, where it has no meaning.
+        strengths: number of segments tried → prediction strength, from 0 to 1.
+        silhouette: mean silhouette of the segments taken, from -1 to 1; None for a single one,
+            where it has no meaning.
     """
 
     model: SegmentModel
@@ -112,7 +114,7 @@ class Segmentation:
     labels: NDArray[np.int64]
     distances: NDArray[np.float64]
     names: tuple[str, ...]
-    silhouettes: Mapping[int, float]
+    strengths: Mapping[int, float]
     silhouette: float | None
 
 
@@ -147,14 +149,14 @@ def user_matrix(affinities: pl.DataFrame) -> UserMatrix:
 
 
 def segment_users(affinities: pl.DataFrame, *, seed: int) -> Segmentation:
-    """Group users by K-Means; the number of groups has the best silhouette from 2 to 10.
+    """Group users by K-Means; as many groups, 2 to 10, as come back in another half of the users.
 
     The order of the rows makes no difference. Where everybody's shares are the same, or there are
     fewer than three different users, all are one segment.
 
     Args:
         affinities: user_id, category, affinity (share of the user's preference).
-        seed: of the starting centres and of the silhouette's sample.
+        seed: of the starting centres, of the halves and of the silhouette's sample.
 
     Raises:
         InvalidInputError: the frame is malformed.
@@ -165,10 +167,11 @@ def segment_users(affinities: pl.DataFrame, *, seed: int) -> Segmentation:
     # Rounded, because users with equal shares must be equal points; K-Means warns otherwise.
     distinct = len(np.unique(points.round(6), axis=0))
     tried = range(FEWEST_SEGMENTS, min(MOST_SEGMENTS, distinct - 1) + 1)
-    clusterings = {k: _cluster(points, k, seed) for k in tried}
-    silhouettes = {k: _silhouette(points, found, seed) for k, found in clusterings.items()}
-    best = max(silhouettes, key=lambda k: (silhouettes[k], -k), default=None)
-    found = clusterings[best] if best else np.zeros(len(points), dtype=np.int64)
+    strengths = prediction_strengths(
+        points, tried, lambda half, k: _cluster(half, k, seed), seed=seed
+    )
+    best = strongest(strengths)
+    found = _cluster(points, best, seed) if best else np.zeros(len(points), dtype=np.int64)
     labels, names = _numbered(found, matrix)
     centres = np.stack([points[labels == label].mean(axis=0) for label in range(len(names))])
     return Segmentation(
@@ -177,8 +180,8 @@ def segment_users(affinities: pl.DataFrame, *, seed: int) -> Segmentation:
         labels=labels,
         distances=np.linalg.norm(points - centres[labels], axis=1),
         names=names,
-        silhouettes=silhouettes,
-        silhouette=silhouettes[best] if best else None,
+        strengths=strengths,
+        silhouette=_silhouette(points, found, seed) if best else None,
     )
 
 

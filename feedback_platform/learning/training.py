@@ -88,6 +88,7 @@ class TrainedSegments:
         """The figures for the registry."""
         return {
             "silhouette": self.segmentation.silhouette,
+            "prediction_strength": self.segmentation.strengths.get(len(self.segmentation.names)),
             "segments": len(self.segmentation.names),
             "users": len(self.segmentation.labels),
         }

@@ -54,9 +54,9 @@ def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
     table = segment_profiles.assignments(found, "v1")
     assert found.names == ("Alerts", "Imports", "Reports")
     assert adjusted_rand_index(table, TRUTH) > 0.95
-    assert max(found.silhouettes, key=lambda k: found.silhouettes[k]) == 3
-    assert found.silhouette == found.silhouettes[3]
-    assert list(found.silhouettes) == list(range(2, 11))
+    assert found.strengths[3] > 0.95
+    assert all(found.strengths[k] < 0.8 for k in range(4, 11))
+    assert list(found.strengths) == list(range(2, 11))
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
@@ -143,16 +143,13 @@ def test_malformed_affinities_are_refused() -> None:
 
 
 def test_profiles_show_shares_lifts_and_feature_means() -> None:
-    found = segment_users(
-        affinities_of(
-            {"a": [0.75, 0.25, 0, 0], "b": [0.85, 0.15, 0, 0], "c": [0.8, 0.2, 0, 0]}
-            | {"d": [0, 0, 1.0, 0], "e": [0, 0, 0.95, 0.05]}
-        ),
-        seed=1,
-    )
+    # Means by hand: 0.70 to 0.90 of twenty-one users is 0.80, 0.80 to 1.00 of eleven is 0.90.
+    alerts_users = {f"a{i:02}": [0.70 + i / 100, 0.30 - i / 100, 0, 0] for i in range(21)}
+    reports_users = {f"r{i:02}": [0, 0, 0.80 + i / 50, 0.20 - i / 50] for i in range(11)}
+    found = segment_users(affinities_of(alerts_users | reports_users), seed=1)
     features = pl.DataFrame(
         {
-            "user_id": ["a", "b", "d"],
+            "user_id": ["a00", "a01", "r00"],
             "sessions": [1, 3, 8],
             "is_paying": [True, False, True],
             "x": "t",
@@ -161,17 +158,20 @@ def test_profiles_show_shares_lifts_and_feature_means() -> None:
     profiles = segment_profiles.profiles(found, "v1", features)
     assert profiles.schema == pl.Schema(segment_profiles.PROFILES_SCHEMA)
     first, second = profiles.rows(named=True)
-    assert (first["name"], first["users"], first["algorithm"]) == ("Alerts", 3, "k-means")
+    assert (first["name"], first["users"], first["algorithm"]) == ("Alerts", 21, "k-means")
     assert second["name"] == "Reports"
     alerts = first["top_preferences"][0]
     assert alerts["category"] == "alerts"
     assert alerts["share"] == pytest.approx(0.8)
-    assert alerts["lift"] == pytest.approx(0.8 / (2.4 / 5))
+    assert alerts["lift"] == pytest.approx(0.8 / (0.8 * 21 / 32))
     means = {entry["feature"]: entry["mean"] for entry in second["features"]}
     assert means["sessions"] == 8
     assert means["is_paying"] == 1
-    entropy = -(0.95 * np.log(0.95) + 0.05 * np.log(0.05))
-    assert means["effective_categories"] == pytest.approx((1 + np.exp(entropy)) / 2)
+    entropies = [
+        -sum(share * np.log(share) for share in (0.80 + i / 50, 0.20 - i / 50) if share > 1e-9)
+        for i in range(11)
+    ]
+    assert means["effective_categories"] == pytest.approx(np.mean(np.exp(entropies)))
     assert set(means) == {"effective_categories", "sessions", "is_paying"}
 
 

@@ -69,7 +69,10 @@ def factorisation(platform: PlatformResource, config: TrainingConfig) -> dg.Mate
     owners=keys.OWNERS,
     kinds={"scikitlearn"},
     retry_policy=RETRIES,
-    description="K-Means over what categories users like; the number of groups by silhouette.",
+    description=(
+        "K-Means over what categories users like; as many groups as come back in another half of "
+        "the users (prediction strength)."
+    ),
 )
 def segments(platform: PlatformResource, config: TrainingConfig) -> dg.MaterializeResult:
     """Group the users and describe the groups."""
