@@ -96,4 +96,6 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
+        # `dagster dev` recommends its successor at each start; that is news for us, not for users.
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }

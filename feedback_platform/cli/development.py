@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from types import FrameType
 
 import click
 import dagster as dg
@@ -19,6 +23,7 @@ from feedback_platform.orchestration.runs import end_dead_runs, prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
 
 _STOP_SECONDS = 30
+_POLL_SECONDS = 0.2
 
 
 @click.command(epilog="Example: feedback-platform dev --port 3000")
@@ -46,21 +51,41 @@ def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:  
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
-    command = [sys.executable, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
+    workspace = str(PROJECT_DIR / "workspace.yaml")
+    command = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
     command += ["--host", host, "--port", str(port), "--log-level", "warning"]
+    # Not in the project's directory: Dagster would warn about the dagster.yaml that lies there. In
+    # a session of its own: of a Ctrl-C it hears once, from us, and ends its children in order.
     server = subprocess.Popen(  # noqa: S603 - our own command
-        command, cwd=PROJECT_DIR, env=dagster_environment(settings)
+        command,
+        cwd=settings.data_dir,
+        env=dagster_environment(settings),
+        start_new_session=True,
     )
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return server.wait()
+        # Not wait(): a signal may reach one of the libraries' threads, and then interrupts nothing.
+        while server.poll() is None:
+            time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
-        # The terminal sent the same signal to the server; it ends its own children.
-        try:
-            server.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.terminate()
-            server.wait()
+        click.echo("Stopping …")
+        _stop(server)
         return 0
+    return server.returncode
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Ask the server and its children to end; insist when they take too long."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _check_port(host: str, port: int) -> None:

@@ -29,14 +29,14 @@ ENGAGEMENT_DAILY: Final = dg.AssetKey(["metrics", "engagement_daily"])
 PUBLISHED: Final = dg.AssetKey(["published", "feedback"])
 
 # Groups, numbered so that the UI lists them in the order of the loop.
-COLLECT: Final = "a_collect"
-CLEAN: Final = "b_clean"
+COLLECT: Final = "1_collect"
+CLEAN: Final = "2_clean"
 LAYER_GROUPS: Final = {
-    "interaction": "c_interaction",
-    "feedback": "d_feedback",
-    "features": "e_features",
-    "metrics": "g_measure",
+    "interaction": "3_interaction",
+    "feedback": "4_feedback",
+    "features": "5_features",
+    "metrics": "7_measure",
 }
-LEARN: Final = "f_learn"
-MEASURE: Final = "g_measure"
-PUBLISH: Final = "h_publish"
+LEARN: Final = "6_learn"
+MEASURE: Final = "7_measure"
+PUBLISH: Final = "8_publish"

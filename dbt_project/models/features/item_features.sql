@@ -28,7 +28,9 @@ activity as (
         max(occurred_at) as as_of,
         {{ event_counts() }},
         count(distinct user_id) as users,
-        avg(cast(value as decimal(18, 6))) filter (where event_type = 'item_rated') as average_rating
+        -- Only a rating is sure to fit the decimal; a filter would cast every value first.
+        avg(cast(case when event_type = 'item_rated' then value end as decimal(18, 6)))
+            as average_rating
     from interactions
     group by item_id
 

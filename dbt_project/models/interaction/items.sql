@@ -36,7 +36,11 @@ select
     seen.item_id,
     attributes.attributes ->> 'title' as title,
     coalesce(
-        try_cast(json_extract(attributes.attributes, '$.categories') as varchar[]), []
+        list_filter(
+            try_cast(json_extract(attributes.attributes, '$.categories') as varchar[]),
+            lambda category: category is not null
+        ),
+        []
     ) as categories,
     seen.first_seen_at,
     seen.last_seen_at,
