@@ -17,7 +17,7 @@ import polars as pl
 
 from feedback_platform.cleaning import validation as v
 from feedback_platform.cleaning.configuration import SignalRules
-from feedback_platform.cleaning.reading import RawObject, parse_raw_object
+from feedback_platform.cleaning.reading import RawObject, parse_raw_object, typed_events
 from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.cleaning.rules import apply_rules, rule_table
 from feedback_platform.events import columns as c
@@ -62,7 +62,7 @@ def clean_objects(
     objects: list[RawObject], rules: tuple[SignalRules, ...], reference: Reference
 ) -> CleanedObjects:
     """Apply the contract and the rules to raw objects that have been read."""
-    read = pl.concat([item.events for item in objects])
+    read = typed_events([item.texts for item in objects])
     checked = v.with_rejections(nw.from_native(read.lazy())).to_native().collect()
     rejected = checked.filter(pl.col(v.REASON).is_not_null())
     valid = checked.filter(pl.col(v.REASON).is_null()).drop(v.REASON, v.FIELD, v.MALFORMED_FIELD)

@@ -11,7 +11,7 @@ import polars as pl
 
 from feedback_platform.cleaning.configuration import SignalRules
 from feedback_platform.cleaning.micro_batch import clean_pending
-from feedback_platform.cleaning.reading import parse_raw_object
+from feedback_platform.cleaning.reading import parse_raw_object, typed_events
 from feedback_platform.cleaning.reference import (
     BEGINNING,
     Reference,
@@ -27,7 +27,7 @@ from feedback_platform.lake.store import Lake
 
 # Raw bytes that a fit looks at, at most: the newest objects first. Statistics do not get better
 # with more, and memory stays bounded.
-FIT_BYTES: Final = 512 << 20
+FIT_BYTES: Final = 192 << 20
 FIT_WINDOW: Final = timedelta(days=28)
 
 
@@ -143,21 +143,18 @@ def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime
 def _fit(
     lake: Lake, objects: list[str], rules: tuple[SignalRules, ...], *, effective_from: datetime
 ) -> Reference:
-    events = pl.concat(_newest_values(lake, objects)).unique(
-        c.EVENT_ID, keep="first", maintain_order=True
-    )
-    reference = fit_reference(events, rules, effective_from=effective_from)
+    events = typed_events(list(_newest_texts(lake, objects)))
+    distinct = events.unique(c.EVENT_ID, keep="first", maintain_order=True)
+    reference = fit_reference(distinct, rules, effective_from=effective_from)
     save_reference(lake, reference)
     return reference
 
 
-def _newest_values(lake: Lake, objects: list[str]) -> Iterator[pl.DataFrame]:
+def _newest_texts(lake: Lake, objects: list[str]) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
         content = read_raw_object(lake, key)
         read_bytes += len(content)
-        yield parse_raw_object(key, content).events.select(
-            c.EVENT_ID, c.EVENT_TYPE, c.DEVICE_TYPE, c.VALUE
-        )
+        yield parse_raw_object(key, content).texts
         if read_bytes > FIT_BYTES:
             return

@@ -21,6 +21,7 @@ from feedback_platform.lake import keys
 
 _TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
 _ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
+_ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _WITHOUT_SECONDS: Final = "%Y-%m-%dT%H:%M%#z"
 
@@ -32,17 +33,21 @@ class RawObject:
     Attributes:
         key: where it lies in the lake.
         lines: how many lines it has, blank ones left out.
-        events: the readable lines; canonical fields typed, `raw_object`, `raw_row` and
-            `malformed_field` beside them.
+        texts: the readable lines; canonical fields as text, `raw_object` and `raw_row` beside them.
         unreadable_rows: line numbers (from 0) that hold no JSON object.
         content: the bytes, from which a rejected line is quoted.
     """
 
     key: str
     lines: int
-    events: pl.DataFrame
+    texts: pl.DataFrame
     unreadable_rows: list[int]
     content: bytes
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The readable lines with their types; see `typed_events`."""
+        return typed_events([self.texts])
 
     @cached_property
     def physical_lines(self) -> list[bytes]:
@@ -58,12 +63,40 @@ def parse_raw_object(key: str, content: bytes) -> RawObject:
         content: NDJSON, UTF-8.
     """
     texts, rows, unreadable = _parse_lines(content)
-    events = _typed(texts).with_columns(
-        pl.col(c.RECEIVED_AT).fill_null(keys.hour_of(key)),
+    hour = keys.hour_of(key).strftime(_ZULU_SECONDS)
+    texts = _with_exact_properties(texts, rows, content).with_columns(
+        pl.col(c.RECEIVED_AT).fill_null(pl.lit(hour)),
         pl.lit(key).alias(c.RAW_OBJECT),
         pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
     )
-    return RawObject(key, len(rows) + len(unreadable), events, unreadable, content)
+    return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
+
+
+def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Give each field its type, and name the first field whose text is not of its kind.
+
+    All objects of a batch at once: on a small frame a column costs as much as on a large one.
+
+    Args:
+        texts: the `texts` of raw objects; at least one.
+
+    Returns:
+        The canonical fields typed, `raw_object`, `raw_row` and `malformed_field` beside them.
+    """
+    together = pl.concat(texts)
+    parsed = together.with_columns(_parsed(together, name) for name in FIELDS)
+    malformed = [
+        pl.when(together[name].is_not_null() & parsed[name].is_null()).then(pl.lit(name))
+        for name in FIELDS
+    ]
+    # A malformed time of reception rejects the row; the hour of its object is known all the same.
+    hour = pl.col(c.RAW_OBJECT).str.extract(r"/dt=([^/]+/hr=\d\d)/") + ":00"
+    return parsed.with_columns(
+        pl.coalesce(malformed).alias(MALFORMED_FIELD),
+        pl.col(c.RECEIVED_AT).fill_null(
+            hour.str.to_datetime("%Y-%m-%d/hr=%H:%M", time_unit="us").dt.replace_time_zone("UTC")
+        ),
+    )
 
 
 def _parse_lines(content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
@@ -127,14 +160,31 @@ def _read_halves(
         _read_halves(lines[middle:], frames, rows, unreadable)
 
 
-def _typed(texts: pl.DataFrame) -> pl.DataFrame:
-    """Give each field its type, and name the first field whose text is not of its kind."""
-    parsed = texts.select(_parsed(texts, name) for name in FIELDS)
-    malformed = [
-        pl.when(texts[name].is_not_null() & parsed[name].is_null()).then(pl.lit(name))
-        for name in FIELDS
-    ]
-    return parsed.with_columns(pl.coalesce(malformed).alias(MALFORMED_FIELD))
+def _with_exact_properties(
+    texts: pl.DataFrame, rows: range | list[int], content: bytes
+) -> pl.DataFrame:
+    """Take the properties from a strict parser where their line holds an escape.
+
+    Polars hands a nested object over as text, but writes its quotes, backslashes and control
+    characters without their escapes: such a text is not JSON any more.
+    """
+    if b"\\" not in content:
+        return texts
+    lines = content.split(b"\n")
+    escaped = [at for at, row in enumerate(rows) if b"\\" in lines[row]]
+    if not escaped:
+        return texts
+    exact = [_exact_properties(lines[rows[at]]) for at in escaped]
+    return texts.with_columns(texts[c.PROPERTIES].scatter(escaped, exact))
+
+
+def _exact_properties(line: bytes) -> str | None:
+    """Return the JSON text of a line's properties; one that is no object for what is not JSON."""
+    try:
+        properties = orjson.loads(line).get(c.PROPERTIES)
+    except orjson.JSONDecodeError:
+        return ""
+    return None if properties is None else orjson.dumps(properties).decode()
 
 
 def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
@@ -150,7 +200,8 @@ def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
             is_whole = (number.is_finite() & (number == number.round())).fill_null(value=False)
             return number.set(~is_whole, None).cast(pl.Int64, strict=False)
         case FieldKind.JSON:
-            return text.set(~text.str.starts_with("{").fill_null(value=False), None)
+            is_object = text.str.contains(r'^\{("|\})')
+            return text.set(~is_object.fill_null(value=False), None)
         case FieldKind.STRING:
             # Polars hands an object or array over as its JSON text. NUL is no part of a name, and
             # PostgreSQL-like stores refuse it.

@@ -7,6 +7,8 @@ for ever are kept by month, and only the months that changed are written again.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,12 @@ class _File:
     rows: int
 
 
+@dataclass(frozen=True)
+class _PublishedState:
+    through: int
+    files: list[_File]
+
+
 def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publication:
     """Publish the present state of the warehouse, which the caller holds exclusively.
 
@@ -104,7 +112,11 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
     directory.mkdir(parents=True, exist_ok=True)
     with open_warehouse(warehouse_path) as connection:
         through, published_through = _state(connection)
-        kept = _current_files(published_path, directory) if published_through else []
+        outgoing = _current_state(published_path)
+        # `changes` says what changed since published_through: on another state it cannot build.
+        kept = outgoing.files if outgoing.through == published_through else []
+        if not all((directory / file.name).exists() for file in kept):
+            kept = []
         files = [
             file
             for table in TABLES
@@ -117,6 +129,7 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
         staged = published_path.with_name(f".{published_path.name}.{uuid4().hex}")
         try:
             _write_database(staged, directory, files, _macros(connection), through)
+            _mark_as_in_use(directory, outgoing.files)
             staged.replace(published_path)
         finally:
             staged.unlink(missing_ok=True)
@@ -135,16 +148,16 @@ def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     return int(completed), int(published)
 
 
-def _current_files(published_path: Path, directory: Path) -> list[_File]:
-    """Return the files behind the database in place; none where it is not whole."""
+def _current_state(published_path: Path) -> _PublishedState:
+    """Return what the database in place shows."""
     if not published_path.exists():
-        return []
+        return _PublishedState(0, [])
     with duckdb.connect(published_path, read_only=True) as connection:
+        (through,) = single_row(connection, "select through from published.state")
         rows = connection.execute(
             'select "table", partition, name, rows from published.files'
         ).fetchall()
-    files = [_File(*row) for row in rows]
-    return files if all((directory / file.name).exists() for file in files) else []
+    return _PublishedState(int(through), [_File(*row) for row in rows])
 
 
 def _export(
@@ -265,6 +278,13 @@ def _write_database(
             "now()::timestamp as published_at",
             [through],
         )
+
+
+def _mark_as_in_use(directory: Path, files: list[_File]) -> None:
+    """Stamp files with the time until which a reader could open them at least."""
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(directory / file.name)
 
 
 def _remove_stale(directory: Path, wanted: set[str]) -> None:

@@ -152,7 +152,9 @@ class DbtProject:
                     )
                 )
 
-        outcome = self._invoke(command, arguments, manifest=self.parsed, callbacks=[forward])
+        # A run resolves the foreign keys in place, and the next would not understand the result.
+        manifest = self.parsed.deepcopy()
+        outcome = self._invoke(command, arguments, manifest=manifest, callbacks=[forward])
         return [_node_result(result) for result in outcome.result.results]
 
     def _invoke(
