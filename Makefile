@@ -27,9 +27,9 @@ lint: $(VENV)/.development ## static checks
 
 lock: $(VENV)/.development ## pin every dependency by version and hash again
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	  pyproject.toml -o requirements/runtime.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	  -c requirements/runtime.txt --group pyproject.toml:dev pyproject.toml \
 	  -o requirements/development.txt
 
