@@ -47,7 +47,7 @@ def test_the_means_beside_a_change_are_those_of_the_blocks_on_either_side() -> N
     state, (event,) = advance(CLICKS, observations, _times(1_200), block_size=20)
 
     # 30 blocks of each; ADWIN compares no fewer than five blocks with the rest.
-    assert 5 * 20 <= event.width <= 10 * 20
+    assert 5 * 20 <= event.width <= 15 * 20
     assert (event.before_mean, event.after_mean) == (0.25, 0.75)
     assert event.detected_at == START + timedelta(seconds=600 + event.width - 1)
     assert state.blocks == (0.75,) * 30
