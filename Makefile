@@ -17,7 +17,7 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 	@$(BIN)/feedback-platform demo --data-dir $(DATA_DIR)
 
 test: $(VENV)/.development ## the tests that need nothing but Python packages
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff check .

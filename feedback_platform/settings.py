@@ -84,7 +84,9 @@ def checked_lake_url(url: str) -> str:
     parts = urlsplit(url)
     if not parts.scheme:
         return Path(url).expanduser().resolve().as_uri()
-    if parts.scheme not in LAKE_SCHEMES or (parts.scheme != "file" and not parts.netloc):
+    is_usable = not parts.netloc if parts.scheme == "file" else bool(parts.netloc)
+    # Credentials in a URL would be printed with it.
+    if parts.scheme not in LAKE_SCHEMES or not is_usable or "@" in parts.netloc:
         raise InvalidSettingError("FEEDBACK_LAKE_URL", url, accepts)
     return url.rstrip("/")
 

@@ -1,7 +1,7 @@
 """One micro-batch: raw objects in, clean and quarantined rows out, a manifest that makes it count.
 
-A batch that dies on the way leaves files that nobody counts; the next attempt writes the same names
-again. Memory is bounded: a long list of objects becomes several batches.
+A batch that dies on the way leaves files that nobody counts; the next attempt writes others.
+Memory is bounded: a long list of objects becomes several batches.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
+from uuid import uuid4
 
 import narwhals as nw
 import polars as pl
 
 from feedback_platform.cleaning import validation as v
 from feedback_platform.cleaning.configuration import SignalRules
-from feedback_platform.cleaning.reading import RawObject, parse_raw_object, typed_events
+from feedback_platform.cleaning.reading import (
+    RawObject,
+    parse_raw_object,
+    typed_events,
+    unreadable_object,
+)
 from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.cleaning.rules import apply_rules, rule_table
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, commit, following, latest_manifest
@@ -28,6 +35,8 @@ from feedback_platform.lake.store import Lake
 
 # Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger).
 BATCH_BYTES: Final = 192 << 20
+# How much of an unreadable object is quoted in quarantine; the object itself stays where it is.
+QUOTED_BYTES: Final = 1 << 10
 
 CLEAN_ORDER: Final = (c.RECEIVED_AT, c.RAW_OBJECT, c.RAW_ROW)
 QUARANTINE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
@@ -139,7 +148,7 @@ def _batches(
         if held_reference is not None and held and reference != held_reference:
             yield held_reference, held
             held, held_bytes = [], 0
-        item = parse_raw_object(key, read_raw_object(lake, key))
+        item = read_object(lake, key)
         held.append(item)
         held_bytes += len(item.content)
         held_reference = reference
@@ -148,6 +157,14 @@ def _batches(
             held, held_bytes = [], 0
     if held and held_reference is not None:
         yield held_reference, held
+
+
+def read_object(lake: Lake, key: str) -> RawObject:
+    """Read one raw object; one that is none becomes a single rejected line, and holds nobody up."""
+    try:
+        return parse_raw_object(key, read_raw_object(lake, key))
+    except InvalidInputError:
+        return unreadable_object(key, lake.get(key)[:QUOTED_BYTES])
 
 
 def _store(
@@ -159,8 +176,16 @@ def _store(
     is_reprocessing: bool,
 ) -> BatchManifest:
     sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
-    clean_written = _write_by_day(lake, cleaned.clean, sequence, keys.clean_object)
-    quarantine_written = _write_by_day(lake, cleaned.quarantined, sequence, keys.quarantine_object)
+    attempt = uuid4().hex[:8]
+    clean_written = _write_by_day(
+        lake, cleaned.clean, sequence, lambda day: keys.clean_object(day, sequence, attempt)
+    )
+    quarantine_written = _write_by_day(
+        lake,
+        cleaned.quarantined,
+        sequence,
+        lambda day: keys.quarantine_object(day, sequence, attempt),
+    )
     manifest = BatchManifest(
         sequence=sequence,
         raw_objects=raw_objects,
@@ -180,7 +205,7 @@ def _store(
 
 
 def _write_by_day(
-    lake: Lake, frame: pl.DataFrame, sequence: int, key_of: Callable[[date, int], str]
+    lake: Lake, frame: pl.DataFrame, sequence: int, key_of: Callable[[date], str]
 ) -> list[str]:
     """Write the rows by the day on which their raw object was received."""
     written = []
@@ -190,8 +215,8 @@ def _write_by_day(
     for day in days.unique().sort():
         buffer = io.BytesIO()
         tagged.filter(days == day).write_parquet(buffer, compression="zstd")
-        key = key_of(day, sequence)
-        lake.put(key, buffer.getvalue(), mode="overwrite")
+        key = key_of(day)
+        lake.put(key, buffer.getvalue(), mode="create")
         written.append(key)
     return written
 
@@ -211,7 +236,7 @@ def _quarantined(objects: list[RawObject], rejected: pl.DataFrame) -> pl.DataFra
             row,
             keys.hour_of(item.key),
             _source_of(item.key),
-            v.MALFORMED_JSON,
+            v.UNREADABLE_OBJECT if item.is_unreadable else v.MALFORMED_JSON,
             None,
             item.physical_lines[row],
         )

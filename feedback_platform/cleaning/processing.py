@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 
 from feedback_platform.cleaning.configuration import SignalRules
-from feedback_platform.cleaning.micro_batch import clean_pending
-from feedback_platform.cleaning.reading import parse_raw_object, typed_events
+from feedback_platform.cleaning.micro_batch import clean_pending, read_object
+from feedback_platform.cleaning.reading import typed_events
 from feedback_platform.cleaning.reference import (
     BEGINNING,
     Reference,
@@ -21,8 +21,9 @@ from feedback_platform.cleaning.reference import (
 )
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
+from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, latest_manifest, pending_objects
-from feedback_platform.lake.raw import list_raw_days, list_raw_objects, read_raw_object
+from feedback_platform.lake.raw import list_raw_days, list_raw_objects
 from feedback_platform.lake.store import Lake
 
 # Raw bytes that a fit looks at, at most: the newest objects first. Statistics do not get better
@@ -80,7 +81,20 @@ def clean_new(
         is_sweep: look at everything ever received, not only at the newest hours.
         progress: called with objects done and objects in all.
     """
-    pending = pending_objects(lake, is_sweep=is_sweep)
+    backfills = lake.list_keys(keys.BACKFILLS)
+    pending = pending_objects(lake, is_sweep=is_sweep or bool(backfills))
+    outcome = _clean_objects(lake, pending, rules, progress)
+    # Announced before the listing, so whatever they announced has been found.
+    lake.delete(backfills)
+    return outcome
+
+
+def _clean_objects(
+    lake: Lake,
+    pending: list[str],
+    rules: tuple[SignalRules, ...],
+    progress: Callable[[int, int], None] | None,
+) -> CleaningOutcome:
     if not pending:
         return CleaningOutcome(())
     references = load_references(lake)
@@ -108,8 +122,8 @@ def reprocess(
     """
     if last < first:
         raise InvalidInputError(f"The period from {first} to {last} ends before it begins.")
-    cleaned_before = set(pending_objects(lake, is_sweep=True))
-    objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in cleaned_before]
+    not_clean = set(pending_objects(lake, is_sweep=True))
+    objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in not_clean]
     if not objects:
         raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
     newest = load_references(lake)[-1]
@@ -125,7 +139,7 @@ def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime
         lake: the object store.
         rules: the cleaning rules.
         now: UTC; the version takes effect at the next full hour, or after the newest cleaned hour
-            when that is later, so that no hour is cleaned with two versions.
+            or the newest version when that is later, so that no hour has two versions.
 
     Raises:
         InvalidInputError: nothing has been received.
@@ -137,6 +151,8 @@ def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime
     newest = list_raw_objects(lake, since=min(hours) - FIT_WINDOW)
     if not newest:
         raise InvalidInputError("Nothing has been received in the last 28 days; nothing to fit on.")
+    # An hour belongs to one version: a second fit within the hour takes effect an hour later.
+    hours += [reference.effective_from for reference in load_references(lake)]
     return _fit(lake, newest, rules, effective_from=max(hours) + timedelta(hours=1))
 
 
@@ -153,8 +169,8 @@ def _fit(
 def _newest_texts(lake: Lake, objects: list[str]) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
-        content = read_raw_object(lake, key)
-        read_bytes += len(content)
-        yield parse_raw_object(key, content).texts
+        item = read_object(lake, key)
+        read_bytes += len(item.content)
+        yield item.texts
         if read_bytes > FIT_BYTES:
             return

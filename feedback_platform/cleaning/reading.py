@@ -36,6 +36,7 @@ class RawObject:
         texts: the readable lines; canonical fields as text, `raw_object` and `raw_row` beside them.
         unreadable_rows: line numbers (from 0) that hold no JSON object.
         content: the bytes, from which a rejected line is quoted.
+        is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
     """
 
     key: str
@@ -43,6 +44,7 @@ class RawObject:
     texts: pl.DataFrame
     unreadable_rows: list[int]
     content: bytes
+    is_unreadable: bool = False
 
     @property
     def events(self) -> pl.DataFrame:
@@ -52,6 +54,8 @@ class RawObject:
     @cached_property
     def physical_lines(self) -> list[bytes]:
         """The bytes of each line, blank ones included; cut only when a line has to be quoted."""
+        if self.is_unreadable:
+            return [self.content]
         return self.content.split(b"\n")
 
 
@@ -70,6 +74,17 @@ def parse_raw_object(key: str, content: bytes) -> RawObject:
         pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
     )
     return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
+
+
+def unreadable_object(key: str, content: bytes) -> RawObject:
+    """Return what stands for an object that is not what a writer of this platform writes.
+
+    Args:
+        key: its key.
+        content: its first bytes, for the quarantine.
+    """
+    texts = pl.DataFrame(schema={**_TEXT_SCHEMA, c.RAW_OBJECT: pl.String, c.RAW_ROW: pl.Int64})
+    return RawObject(key, 1, texts, [0], content, is_unreadable=True)
 
 
 def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:

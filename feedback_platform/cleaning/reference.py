@@ -142,7 +142,7 @@ def _fit_signal(events: pl.DataFrame, rule: SignalRules) -> list[SignalStatistic
 
 
 def save_reference(lake: Lake, reference: Reference) -> None:
-    """Store a version; the one in effect from the same hour on is replaced by it."""
+    """Store a version."""
     content = asdict(reference) | {"effective_from": reference.effective_from.isoformat()}
     key = f"{keys.REFERENCE}/{reference.version}.json"
     lake.put(key, json.dumps(content, indent=1).encode(), mode="overwrite")

@@ -17,6 +17,7 @@ REASON: Final = "reason"
 FIELD: Final = "field"
 
 # The reasons under which an event is put aside.
+UNREADABLE_OBJECT: Final = "unreadable_object"
 MALFORMED_JSON: Final = "malformed_json"
 INVALID_TYPE: Final = "invalid_type"
 MISSING_FIELD: Final = "missing_field"

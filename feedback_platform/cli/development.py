@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import click
-import dagster as dg
 
 from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
 from feedback_platform.cli.options import with_settings
@@ -19,7 +21,7 @@ from feedback_platform.definitions import build_definitions
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
-from feedback_platform.orchestration.runs import end_dead_runs, prepare_home
+from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
 
 _STOP_SECONDS = 30
@@ -38,16 +40,30 @@ def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:  
         click.echo("The lake is empty; loading the demo data.")
         write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
     prepare_home(settings)
-    click.echo("Loading the asset graph …")
-    build_definitions(settings)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        end_dead_runs(instance, is_server_starting=True)
-    click.echo(
-        f"Dagster   http://{host}:{port}\n"
-        f"Tables    {settings.published_path}\n"
-        "Sensors and schedules are on. Ctrl-C stops everything."
-    )
-    sys.exit(_serve(settings, host, port))
+    with _only_server(settings):
+        click.echo("Loading the asset graph …")
+        build_definitions(settings)
+        end_runs_of_dead_servers(settings)
+        click.echo(
+            f"Dagster   http://{host}:{port}\n"
+            f"Tables    {settings.published_path}\n"
+            "Sensors and schedules are on. Ctrl-C stops everything."
+        )
+        sys.exit(_serve(settings, host, port))
+
+
+@contextmanager
+def _only_server(settings: Settings) -> Iterator[None]:
+    """Refuse a second server on the same data; the lock is dropped when its holder dies."""
+    with (settings.dagster_home / "server.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInputError(
+                f"A server is running on {settings.data_dir} already; "
+                "stop it, or use another --data-dir."
+            ) from None
+        yield
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
@@ -62,7 +78,8 @@ def _serve(settings: Settings, host: str, port: int) -> int:
         env=dagster_environment(settings),
         start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stopping in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopping, _interrupt)
     try:
         # Not wait(): a signal may reach one of the libraries' threads, and then interrupts nothing.
         while server.poll() is None:

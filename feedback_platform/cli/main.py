@@ -45,7 +45,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; a person's mistake is one line on stderr and exit code 1."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="feedback-platform", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

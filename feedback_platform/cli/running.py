@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import dagster as dg
-
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
 from feedback_platform.orchestration.jobs import PROCESS, TRAIN
 from feedback_platform.orchestration.progress import listening
-from feedback_platform.orchestration.runs import execute
+from feedback_platform.orchestration.runs import execute, selected_tables
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.settings import Settings
 
@@ -34,23 +32,18 @@ class JobRunner:
 
     def _run(self, job: str, description: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the metadata of what was materialised, by `asset key/name`."""
-        selected = self._definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+        tables = selected_tables(self._definitions, job)
         seen: dict[str, Any] = {}
         done = 0
         with progress_bar(description) as (report, detail):
-            report(0, len(selected))
+            report(0, tables)
 
-            def follow(event: dg.DagsterEvent) -> None:
+            def follow(table: str, known: Mapping[str, Any]) -> None:
                 nonlocal done
-                if event.event_type != dg.DagsterEventType.ASSET_MATERIALIZATION:
-                    return
-                materialization = event.step_materialization_data.materialization
-                name = materialization.asset_key.to_user_string()
-                for label, value in materialization.metadata.items():
-                    seen[f"{name}/{label}"] = value.value
+                seen.update({f"{table}/{label}": value for label, value in known.items()})
                 done += 1
-                report(done, len(selected))
-                detail(name)
+                report(done, tables)
+                detail(table)
 
             with listening(follow):
                 execute(self._definitions, self._settings, job, config)

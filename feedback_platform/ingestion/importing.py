@@ -14,7 +14,7 @@ from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
 from feedback_platform.events import columns as c
 from feedback_platform.ingestion.imported import ImportedEvents
 from feedback_platform.lake import keys
-from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.raw import announce_backfill, write_raw_object
 from feedback_platform.lake.store import Lake
 
 MAX_EVENTS_PER_OBJECT: Final = 100_000
@@ -58,7 +58,7 @@ def import_events(
     A manifest says that the import has started, and when; then come the raw objects, under keys
     that follow from that instant and the content; then the manifest says that it is complete. A
     rerun after a crash carries on under the same instant and skips what is there, so its objects
-    may land behind newer ones: a cleaning sweep finds them however late the rerun is.
+    may land behind newer ones: the backfill is announced, and the next cleaning finds them.
 
     Args:
         lake: where to store it.
@@ -79,6 +79,8 @@ def import_events(
             _store(lake, imported, received_at, number)
             if progress is not None:
                 progress(min(start + MAX_EVENTS_PER_OBJECT, total), total)
+        # A rerun carries on under the first attempt's time, which may lie behind the newest hours.
+        announce_backfill(lake, f"import-{imported.name}-{imported.fingerprint}")
         complete = orjson.dumps(manifest | {"status": _COMPLETE})
         lake.put(_manifest_key(imported), complete, mode="overwrite")
     return ImportSummary(

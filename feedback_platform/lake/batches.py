@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from feedback_platform.errors import LakeObjectExistsError, TransientError
 from feedback_platform.lake import keys
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
@@ -18,6 +19,14 @@ from feedback_platform.lake.store import Lake
 # listing goes back this far; what lands later still is found by the complete listing of a sweep.
 OVERLAP = timedelta(hours=2)
 _HINT = "clean/latest.json"
+
+
+class BatchConflictError(TransientError):
+    """Another process committed the batch first; the next attempt goes on from there."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"Another process committed batch {sequence} to this lake first.")
+        self.sequence = sequence
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,13 @@ def commit(lake: Lake, manifest: BatchManifest) -> None:
     """Make a batch count.
 
     Raises:
-        LakeObjectExistsError: another process committed a batch of this number first.
+        BatchConflictError: another process committed a batch of this number first.
     """
     content = json.dumps(asdict(manifest)).encode()
-    lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
+    try:
+        lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
+    except LakeObjectExistsError as error:
+        raise BatchConflictError(manifest.sequence) from error
     hint = json.dumps({"sequence": manifest.sequence}).encode()
     lake.put(_HINT, hint, mode="overwrite")
 
@@ -87,9 +99,9 @@ def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
 
     Args:
         is_sweep: list everything ever received instead of the newest hours; this also finds an
-            object that landed later than the overlap.
+            object that landed later than the overlap. An announced backfill has the same effect.
     """
-    if is_sweep:
+    if is_sweep or lake.list_keys(keys.BACKFILLS):
         cleaned = {key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects}
         return [key for key in list_raw_objects(lake) if key not in cleaned]
     latest = latest_manifest(lake)
@@ -103,7 +115,11 @@ def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
 def following(
     previous: BatchManifest | None, raw_objects: list[str]
 ) -> tuple[int, datetime, list[str]]:
-    """Return the sequence, newest hour and recent objects of the batch after a previous one."""
+    """Return the sequence, newest hour and recent objects of the batch after a previous one.
+
+    The newest hour is never later than now: one writer with a clock that is ahead must not blind
+    the listing to what all the others write.
+    """
     hours = [keys.hour_of(key) for key in raw_objects]
     known: list[str] = []
     sequence = 1
@@ -111,6 +127,6 @@ def following(
         hours.append(datetime.fromisoformat(previous.newest_hour))
         known = previous.recent_objects
         sequence = previous.sequence + 1
-    newest = max(hours)
+    newest = min(max(hours), datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
     recent = {key for key in [*known, *raw_objects] if keys.hour_of(key) >= newest - OVERLAP}
     return sequence, newest, sorted(recent)

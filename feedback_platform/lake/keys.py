@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 RAW = "raw/events"
@@ -9,9 +10,16 @@ CLEAN = "clean/events"
 CLEAN_BATCHES = "clean/batches"
 QUARANTINE = "quarantine/events"
 IMPORTS = "raw/imports"
+PUBLISHED = "published"
+BACKFILLS = "raw/backfills"
+IDENTITY = "lake.json"
 REFERENCE = "reference/cleaning"
 MODELS = "models"
 DRIFT = "monitoring/drift"
+
+_RAW_OBJECT = re.compile(
+    rf"{RAW}/dt=\d{{4}}-\d\d-\d\d/hr=([01]\d|2[0-3])/[a-z0-9]+(-[a-z0-9]+)*\.ndjson\.zst"
+)
 
 
 def raw_hour(received_at: datetime) -> str:
@@ -22,6 +30,16 @@ def raw_hour(received_at: datetime) -> str:
 def raw_object(received_at: datetime, source: str, sortable_id: str) -> str:
     """Return the key of one raw object."""
     return f"{raw_hour(received_at)}/{source}-{sortable_id}.ndjson.zst"
+
+
+def is_raw_object(key: str) -> bool:
+    """Return whether a key is that of a raw object, and not of something that lies beside them."""
+    return _RAW_OBJECT.fullmatch(key) is not None
+
+
+def backfill(name: str) -> str:
+    """Return the key that announces raw objects behind the newest hours."""
+    return f"{BACKFILLS}/{name}.json"
 
 
 def raw_day(day: date) -> str:
@@ -50,19 +68,32 @@ def batch_sequence(manifest_key: str) -> int:
     return int(manifest_key.rpartition("/")[2].removesuffix(".json"))
 
 
-def clean_object(day: date, sequence: int) -> str:
-    """Return the key of a cleaning batch's rows that were received on a day."""
-    return f"{CLEAN}/dt={day:%Y-%m-%d}/batch-{sequence:012d}.parquet"
+def clean_object(day: date, sequence: int, attempt: str) -> str:
+    """Return the key of a cleaning batch's rows that were received on a day.
+
+    Each attempt has names of its own: two cleaners that race for a number harm nobody's files.
+    """
+    return f"{CLEAN}/dt={day:%Y-%m-%d}/batch-{sequence:012d}-{attempt}.parquet"
 
 
-def quarantine_object(day: date, sequence: int) -> str:
+def quarantine_object(day: date, sequence: int, attempt: str) -> str:
     """Return the key of a cleaning batch's rejected rows that were received on a day."""
-    return f"{QUARANTINE}/dt={day:%Y-%m-%d}/batch-{sequence:012d}.parquet"
+    return f"{QUARANTINE}/dt={day:%Y-%m-%d}/batch-{sequence:012d}-{attempt}.parquet"
 
 
 def import_manifest(name: str, fingerprint: str) -> str:
     """Return the key that remembers that a data set of this content was imported."""
     return f"{IMPORTS}/{name}-{fingerprint}.json"
+
+
+def published_file(name: str) -> str:
+    """Return the key of the copy of a published file."""
+    return f"{PUBLISHED}/{name}"
+
+
+def published_current() -> str:
+    """Return the key of the pointer to the published files that count."""
+    return f"{PUBLISHED}/current.json"
 
 
 def demo_simulation() -> str:

@@ -14,6 +14,7 @@ from feedback_platform.lake.store import Lake
 
 # An object whose content would be larger than this is split by its writer, not by its reader.
 MAX_OBJECT_BYTES = 1 << 30
+_PIECE_BYTES = 1 << 16
 
 
 def write_raw_object(
@@ -52,17 +53,25 @@ def read_raw_object(lake: Lake, key: str) -> bytes:
         InvalidInputError: the object is not what a writer of this platform writes.
     """
     data = lake.get(key)
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    parts: list[bytes] = []
+    size = 0
     try:
-        # The writer records the size, so an object that was cut short is noticed, not believed.
-        size = zstandard.frame_content_size(data)
-        if not 0 <= size <= MAX_OBJECT_BYTES:
-            raise InvalidInputError(
-                f"The raw object {key} says that it holds {size:,} bytes; "
-                f"at most {MAX_OBJECT_BYTES:,} are read."
-            )
-        return zstandard.ZstdDecompressor().decompress(data)
+        for start in range(0, len(data), _PIECE_BYTES):
+            parts.append(decompressor.decompress(data[start : start + _PIECE_BYTES]))
+            size += len(parts[-1])
+            if size > MAX_OBJECT_BYTES:
+                raise InvalidInputError(
+                    f"The raw object {key} holds more than {MAX_OBJECT_BYTES:,} bytes."
+                )
+            if decompressor.eof:
+                break
     except zstandard.ZstdError as error:
         raise InvalidInputError(f"The raw object {key} is not readable zstd: {error}") from error
+    if not decompressor.eof:
+        # Believed as it is, it would lose the events behind the cut without a word.
+        raise InvalidInputError(f"The raw object {key} was cut short.")
+    return b"".join(parts)
 
 
 def list_raw_objects(lake: Lake, *, since: datetime | None = None) -> list[str]:
@@ -74,7 +83,7 @@ def list_raw_objects(lake: Lake, *, since: datetime | None = None) -> list[str]:
         since: the first hour to list (UTC); everything when left out.
     """
     if since is None:
-        return lake.list_keys(keys.RAW)
+        return [key for key in lake.list_keys(keys.RAW) if keys.is_raw_object(key)]
     days = [d for d in lake.subdirectories(keys.RAW) if keys.day_of(d) >= since.date()]
     hour = since.replace(minute=0, second=0, microsecond=0)
     return _under(lake, days, from_key=keys.raw_hour(hour))
@@ -89,4 +98,17 @@ def list_raw_days(lake: Lake, *, first: date, last: date) -> list[str]:
 
 
 def _under(lake: Lake, days: Iterable[str], *, from_key: str) -> list[str]:
-    return [key for day in days for key in lake.list_keys(day) if key >= from_key]
+    listed = [key for day in days for key in lake.list_keys(day)]
+    return [key for key in listed if key >= from_key and keys.is_raw_object(key)]
+
+
+def announce_backfill(lake: Lake, name: str) -> None:
+    """Tell that raw objects were written behind the newest hours.
+
+    The listing of new hours would not meet them; the next one lists everything.
+
+    Args:
+        lake: where they were written, all of them already.
+        name: of whoever wrote them; a later announcement under it replaces this one.
+    """
+    lake.put(keys.backfill(name), b"{}", mode="overwrite")

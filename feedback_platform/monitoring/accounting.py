@@ -39,16 +39,16 @@ def account(lake: Lake, *, through: int) -> Account:
     """
     manifests = [m for m in manifests_after(lake, 0) if m.sequence <= through]
     newest = {key: manifest.sequence for manifest in manifests for key in manifest.raw_objects}
-    events = pl.DataFrame(schema={c.EVENT_ID: pl.String})
+    events = [pl.DataFrame(schema={c.EVENT_ID: pl.String})]
     quarantined = 0
     for manifest in manifests:
         current = {key for key in manifest.raw_objects if newest[key] == manifest.sequence}
-        for frame in _rows(lake, manifest.clean_objects, current, [c.EVENT_ID]):
-            events = pl.concat([events, frame.select(c.EVENT_ID)]).unique()
+        frames = _rows(lake, manifest.clean_objects, current, [c.EVENT_ID])
+        events += [frame.select(c.EVENT_ID) for frame in frames]
         for frame in _rows(lake, manifest.quarantine_objects, current, [c.RAW_ROW]):
             quarantined += frame.height
     received = sum(m.rows for m in manifests if not m.is_reprocessing)
-    return Account(received, events.height, quarantined)
+    return Account(received, pl.concat(events)[c.EVENT_ID].n_unique(), quarantined)
 
 
 def _rows(lake: Lake, keys: list[str], current: set[str], columns: list[str]) -> list[pl.DataFrame]:

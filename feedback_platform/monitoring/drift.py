@@ -26,8 +26,8 @@ from feedback_platform.errors import InvalidInputError
 
 METHOD: Final = "adwin"
 ACTION: Final = "retrain"
-# At river's own 0.002 one of a hundred stationary streams of 500,000 clicks raised an alarm, at this
-# none; a click rate that falls from 0.12 to 0.06 is found one block later (9 instead of 8).
+# At river's own 0.002 one of a hundred stationary streams of 500,000 clicks raised an alarm, at
+# this none; a click rate that falls from 0.12 to 0.06 is found one block later (9 instead of 8).
 DEFAULT_DELTA: Final = 0.00005
 DEFAULT_BLOCK_SIZE: Final = 200
 

@@ -27,21 +27,24 @@ STREAMS: Final = {
         left join (
             select distinct recommendation_id, item_id
             from interaction.interactions
-            where event_type = 'item_clicked' and recommendation_id is not null
+            where
+                event_type = 'item_clicked'
+                and recommendation_id is not null
+                and occurred_at > $1::timestamp - interval 1 day
         ) as clicks
             on
                 shown.recommendation_id = clicks.recommendation_id
                 and shown.item_id = clicks.item_id
         where
             shown.event_type = 'item_impression'
-            and shown.occurred_at > ?::timestamp
-            and shown.occurred_at <= ?::timestamp
+            and shown.occurred_at > $1::timestamp
+            and shown.occurred_at <= $2::timestamp
         order by shown.occurred_at, shown.event_id
     """,
     "mean_score": """
         select feedback_score as value, "timestamp" as time
         from feedback.user_feedback
-        where confidence > 0 and "timestamp" > ?::timestamp and "timestamp" <= ?::timestamp
+        where confidence > 0 and "timestamp" > $1::timestamp and "timestamp" <= $2::timestamp
         order by "timestamp", feedback_id
     """,
 }

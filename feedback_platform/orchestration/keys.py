@@ -6,6 +6,8 @@ import dagster as dg
 
 OWNERS: Final = ["team:data-platform"]
 WAREHOUSE_POOL: Final = "warehouse"
+# Promotions are made one at a time.
+TRAINING_POOL: Final = "training"
 
 RAW_EVENTS: Final = dg.AssetKey(["raw", "events"])
 REFERENCE: Final = dg.AssetKey(["reference", "statistics"])

@@ -1,12 +1,11 @@
 """Runs of this machine: executing one in this process, and ending those whose process is gone."""
 
-import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 import dagster as dg
+import psutil
 
 from feedback_platform.errors import PermanentError
 from feedback_platform.orchestration.progress import PROGRESS_LOGGER
@@ -50,7 +49,7 @@ def execute(
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
             instance=instance,
-            tags={PROCESS_TAG: str(os.getpid())},
+            tags={PROCESS_TAG: process_identity(psutil.Process())},
             raise_on_error=False,
         )
     if not result.success:
@@ -67,22 +66,34 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
     """
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_A_PROCESS)):
         process = run.tags.get(PROCESS_TAG)
-        is_dead = is_server_starting if process is None else not _is_alive(int(process))
+        is_dead = is_server_starting if process is None else not _is_alive(process)
         if is_dead:
             instance.report_run_failed(run, "The process of this run is gone.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return True
-    with suppress(ProcessLookupError):
-        try:
-            os.kill(process, 0)
-        except PermissionError:
-            return True
-        return True
-    return False
+def end_runs_of_dead_servers(settings: Settings) -> None:
+    """Mark the runs as failed that a server left behind; call it while no server is running."""
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        end_dead_runs(instance, is_server_starting=True)
+
+
+def selected_tables(definitions: dg.Definitions, job: str) -> int:
+    """Return how many tables a job materialises."""
+    return len(definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
+
+
+def process_identity(process: psutil.Process) -> str:
+    """Return what tells a process from a later one with the same number."""
+    return f"{process.pid}:{process.create_time():.2f}"
+
+
+def _is_alive(identity: str) -> bool:
+    number, _, _ = identity.partition(":")
+    try:
+        return process_identity(psutil.Process(int(number))) == identity
+    except psutil.Error:
+        return False
 
 
 def _failure_of(result: dg.ExecuteInProcessResult) -> str:

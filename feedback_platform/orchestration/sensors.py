@@ -9,12 +9,18 @@ import dagster as dg
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.learning import registry
 from feedback_platform.learning.training import FACTORISATION
-from feedback_platform.monitoring.drift_state import list_events
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import UNFINISHED, end_dead_runs
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.warehouse.published import published_through
+
+_NEWEST_DRIFT: Final = """
+    select event_id, stream from metrics.drift_events
+    where action = 'retrain'
+    order by detected_at desc, stream, event_id
+    limit 1
+"""
 
 TICK_SECONDS: Final = 5
 FIRST_WAIT: Final = timedelta(seconds=10)
@@ -38,7 +44,7 @@ def micro_batch_sensor(
     latest = latest_manifest(lake)
     cleaned = latest.sequence if latest else 0
     behind = cleaned - published_through(platform.settings.published_path)
-    if not pending and behind <= 0:
+    if not pending and behind == 0:
         return dg.SkipReason("Nothing new in the lake.")
     if _is_unfinished(context.instance, jobs.PROCESS):
         return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
@@ -47,8 +53,10 @@ def micro_batch_sensor(
         return dg.SkipReason(
             f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
         )
-    # A key is remembered for ever, so it names the content and the attempt.
-    content = f"{cleaned}:{behind}:{failures}:{','.join(pending)}"
+    # A key is remembered for ever, so it names the content and the run that went before.
+    content = (
+        f"{cleaned}:{behind}:{_newest_run(context.instance, jobs.PROCESS)}:{','.join(pending)}"
+    )
     key = hashlib.sha256(content.encode()).hexdigest()[:32]
     tags = {"new_objects": str(len(pending))}
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)])
@@ -61,13 +69,17 @@ def micro_batch_sensor(
     description="Asks for a retraining for each change that drift detection found.",
 )
 def drift_sensor(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one training run per drift event."""
-    events = list_events(platform.lake())
-    wanted = events.filter(events["action"] == "retrain")
+    """Ask for one training run per drift event.
+
+    The event is read where training reads its data: once it is published, so is what changed.
+    """
+    if published_through(platform.settings.published_path) == 0:
+        return dg.SkipReason("Nothing is published yet.")
+    # One retraining answers all changes that were found together. Dagster remembers the key.
+    wanted = platform.query(_NEWEST_DRIFT)
     if wanted.is_empty():
         return dg.SkipReason("No drift.")
-    # One retraining answers all changes that were found together. Dagster remembers the key.
-    newest = wanted.row(-1, named=True)
+    newest = wanted.row(0, named=True)
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
@@ -100,7 +112,9 @@ def first_training_sensor(
         return dg.SkipReason("A training is under way.")
     # One attempt for each doubling of the feedback: what cannot be trained now may be later.
     attempt = (int(given) // FIRST_TRAINING_FEEDBACK).bit_length()
-    request = dg.RunRequest(run_key=f"first-{attempt}", run_config=training_config("initial"))
+    before = _newest_run(context.instance, jobs.TRAIN)
+    key = f"first-{attempt}-{before}" if _was_canceled(context.instance) else f"first-{attempt}"
+    request = dg.RunRequest(run_key=key, run_config=training_config("initial"))
     return dg.SensorResult(run_requests=[request])
 
 
@@ -108,6 +122,16 @@ def _is_unfinished(instance: dg.DagsterInstance, job: str) -> bool:
     end_dead_runs(instance)
     filters = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
     return bool(instance.get_runs(filters=filters, limit=1))
+
+
+def _newest_run(instance: dg.DagsterInstance, job: str) -> str:
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=1)
+    return runs[0].run_id if runs else "none"
+
+
+def _was_canceled(instance: dg.DagsterInstance) -> bool:
+    runs = instance.get_runs(filters=dg.RunsFilter(job_name=jobs.TRAIN), limit=1)
+    return bool(runs) and runs[0].status == dg.DagsterRunStatus.CANCELED
 
 
 def _patience(instance: dg.DagsterInstance) -> tuple[int, timedelta]:

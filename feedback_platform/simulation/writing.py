@@ -12,7 +12,7 @@ import polars as pl
 
 from feedback_platform.errors import LakeObjectExistsError
 from feedback_platform.events import columns as c
-from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.raw import announce_backfill, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.simulation.bad_rows import LINE
 from feedback_platform.simulation.simulation import PlantedDirt, Simulation
@@ -75,6 +75,8 @@ def write_simulation(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    # Weeks of the past land at once, behind the newest hours of a lake that is in use.
+    announce_backfill(lake, f"{SOURCE}-{simulation.parameters.fingerprint}")
     return WrittenSimulation(
         objects=objects,
         already_there=len(writing) - objects,

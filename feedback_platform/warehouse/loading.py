@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 import duckdb
 import polars as pl
 
-from feedback_platform.lake.batches import BatchManifest, manifests_after
+from feedback_platform.errors import LakeObjectExistsError
+from feedback_platform.lake import keys
+from feedback_platform.lake.batches import BatchManifest, latest_manifest, manifests_after
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row, transaction
 
@@ -40,38 +45,65 @@ def completed_through(connection: duckdb.DuckDBPyConnection) -> int:
     return int(through)
 
 
+def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether the last run that took batches in went through to its end."""
+    staged, completed = single_row(
+        connection, "select staged_through, completed_through from pipeline.state"
+    )
+    return bool(staged == completed)
+
+
 def complete(connection: duckdb.DuckDBPyConnection, through: int) -> None:
     """Record that every table holds all batches up to this one."""
     connection.execute("update pipeline.state set completed_through = ?", [through])
 
 
-def stage_batches(path: Path, lake: Lake, cache_dir: Path) -> StagedBatches:
+def stage_batches(
+    path: Path, lake: Lake, cache_dir: Path, *, definitions: str = ""
+) -> StagedBatches:
     """Load the clean and rejected rows of the batches that are not complete yet.
 
-    A batch that reprocessed raw objects takes back what earlier batches made of them. That is
-    beyond an increment: the warehouse starts anew from the clean layer, where the newest batch of
-    each raw object counts.
+    Some changes are beyond an increment. Then the warehouse starts anew from the clean layer:
+    - a batch reprocessed raw objects, and takes back what earlier ones made of them;
+    - the tables are of another lake, or of a lake that has lost batches;
+    - they were built by other definitions: models, weights, the schema.
 
     Args:
         path: the warehouse file, held by the caller.
         lake: where the batches lie.
         cache_dir: where objects of a remote lake are copied to while they load.
+        definitions: fingerprint of what builds the tables, see `DbtProject.fingerprint`.
     """
-    with open_warehouse(path) as connection:
-        done = completed_through(connection)
+    basis = f"{lake_identity(lake)} {definitions}"
+    done = _completed_on(path, basis)
     manifests = manifests_after(lake, done)
-    if done and any(manifest.is_reprocessing for manifest in manifests):
-        _remove(path)
+    latest = latest_manifest(lake)
+    is_behind = done > (latest.sequence if latest else 0)
+    if is_behind or any(manifest.is_reprocessing for manifest in manifests):
         done, manifests = 0, manifests_after(lake, 0)
+    if done == 0:
+        _remove(path)
+    through = manifests[-1].sequence if manifests else done
     with (
         open_warehouse(path) as connection,
         LocalCopies(lake, cache_dir) as copies,
         transaction(connection),
     ):
         _load_manifests(connection, manifests, copies)
+        connection.execute(
+            "update pipeline.state set staged_through = ?, basis = ?", [through, basis]
+        )
         clean, quarantined = _staged_rows(connection, done)
-    through = manifests[-1].sequence if manifests else done
     return StagedBatches(through, len(manifests), clean, quarantined, is_rebuild=done == 0)
+
+
+def lake_identity(lake: Lake) -> str:
+    """Return the id of a lake; the first who asks gives it one."""
+    with contextlib.suppress(LakeObjectExistsError):
+        if lake.find(keys.IDENTITY) is None:
+            content = json.dumps({"id": uuid4().hex}).encode()
+            lake.put(keys.IDENTITY, content, mode="create")
+    return str(json.loads(lake.get(keys.IDENTITY))["id"])
 
 
 def replace_table(
@@ -116,18 +148,31 @@ class LocalCopies:
         for path in self._copied:
             path.unlink(missing_ok=True)
 
-    def paths(self, keys: list[str]) -> list[str]:
+    def paths(self, objects: list[str]) -> list[str]:
         """Return a local path for each key."""
         if self._lake.directory is not None:
-            return [str(self._lake.directory / key) for key in keys]
+            return [str(self._lake.directory / key) for key in objects]
         paths = []
-        for key in keys:
+        for key in objects:
             path = self._cache_dir / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self._lake.get(key))
             self._copied.append(path)
             paths.append(str(path))
         return paths
+
+
+def _completed_on(path: Path, basis: str) -> int:
+    """Return the newest complete batch of a warehouse that was built on this basis, else 0."""
+    if not path.exists():
+        return 0
+    try:
+        with open_warehouse(path) as connection:
+            (found,) = single_row(connection, "select basis from pipeline.state")
+            return completed_through(connection) if found == basis else 0
+    except (duckdb.BinderException, duckdb.CatalogException):
+        # Its fixed tables have another shape: an earlier release made it.
+        return 0
 
 
 def _load_manifests(
@@ -145,15 +190,15 @@ def _load_manifests(
                     f"delete from lake.{table} where list_contains(?, raw_object)",  # noqa: S608
                     [manifest.raw_objects],
                 )
-        for table, keys in (
+        for table, objects in (
             ("clean_events", manifest.clean_objects),
             ("quarantined_events", manifest.quarantine_objects),
         ):
-            if keys:
+            if objects:
                 connection.execute(
                     f"insert into lake.{table} by name "
                     "from read_parquet(?, hive_partitioning = false)",
-                    [copies.paths(keys)],
+                    [copies.paths(objects)],
                 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -14,10 +14,13 @@ import polars as pl
 from feedback_platform.errors import NothingToLearnError
 from feedback_platform.warehouse.connection import single_row
 
+# The name that DuckDB gives to the published database: its file's.
+DATABASE: Final = "feedback"
+
 
 @contextmanager
 def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect to the published database, read-only.
+    """Connect to the published database as it is now, read-only.
 
     Raises:
         NothingToLearnError: nothing has been published yet.
@@ -26,7 +29,12 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise NothingToLearnError(
             f"Nothing is published at {path} yet. Load events and run `feedback-platform process`."
         )
-    with duckdb.connect(path, read_only=True) as connection:
+    # Connecting to the file itself would show what another connection of this process has open,
+    # which may be a state of long ago; attaching opens the file that is there.
+    with duckdb.connect() as connection:
+        location = str(path).replace("'", "''")
+        connection.execute(f"attach '{location}' as {DATABASE} (read_only)")
+        connection.execute(f"use {DATABASE}")
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 

@@ -8,6 +8,7 @@ for ever are kept by month, and only the months that changed are written again.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -17,15 +18,16 @@ from uuid import uuid4
 
 import duckdb
 
+from feedback_platform.errors import TransientError
+from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
+from feedback_platform.warehouse.loading import is_complete
+from feedback_platform.warehouse.published import DATABASE, open_published
 
 # Readers that opened the state before still read its files.
 GRACE_SECONDS: Final = 3600.0
 WHOLE: Final = "all"
-
-# The name that DuckDB gives to the published database: its file's.
-DATABASE: Final = "feedback"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ class _File:
     rows: int
 
 
+class UnfinishedRunError(TransientError):
+    """The run that took in the newest batches did not end; readers must not see half of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The last run stopped before all tables were built, so nothing was published. "
+            "Run `feedback-platform process`; the sensor does so by itself."
+        )
+
+
 @dataclass(frozen=True)
 class _PublishedState:
     through: int
@@ -106,11 +118,18 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
     Args:
         warehouse_path: the DuckDB file of the pipeline.
         published_path: the DuckDB file for everybody else; its Parquet goes beside it.
-        lake: a remote one gets a copy of each Parquet file.
+        lake: a remote one gets a copy of each Parquet file, and `published/current.json`, which
+            names the files of each table.
+
+    Raises:
+        UnfinishedRunError: some tables hold batches that others do not hold yet.
     """
     directory = published_path.parent / "tables"
     directory.mkdir(parents=True, exist_ok=True)
     with open_warehouse(warehouse_path) as connection:
+        if not is_complete(connection):
+            raise UnfinishedRunError
+        _remove_debris(published_path)
         through, published_through = _state(connection)
         outgoing = _current_state(published_path)
         # `changes` says what changed since published_through: on another state it cannot build.
@@ -125,10 +144,12 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
             )
         ]
         fresh = [file for file in files if file not in kept]
-        _copy_to_lake(lake, directory, fresh)
+        _copy_to_lake(lake, directory, files, outgoing.files)
         staged = published_path.with_name(f".{published_path.name}.{uuid4().hex}")
         try:
             _write_database(staged, directory, files, _macros(connection), through)
+            for path in [*(directory / file.name for file in fresh), staged]:
+                _sync(path)
             _mark_as_in_use(directory, outgoing.files)
             staged.replace(published_path)
         finally:
@@ -152,7 +173,7 @@ def _current_state(published_path: Path) -> _PublishedState:
     """Return what the database in place shows."""
     if not published_path.exists():
         return _PublishedState(0, [])
-    with duckdb.connect(published_path, read_only=True) as connection:
+    with open_published(published_path) as connection:
         (through,) = single_row(connection, "select through from published.state")
         rows = connection.execute(
             'select "table", partition, name, rows from published.files'
@@ -222,11 +243,33 @@ def _month_of(time: str) -> str:
     return f"strftime({time}, '%Y-%m')"
 
 
-def _copy_to_lake(lake: Lake, directory: Path, files: list[_File]) -> None:
-    if lake.directory is None:
-        for file in files:
-            content = (directory / file.name).read_bytes()
-            lake.put(f"published/{file.name}", content, mode="overwrite")
+def _copy_to_lake(lake: Lake, directory: Path, files: list[_File], outgoing: list[_File]) -> None:
+    """Keep a copy of the published files in a remote lake, and of the state before, no more."""
+    if lake.directory is not None:
+        return
+    stored = set(lake.list_keys(keys.PUBLISHED))
+    for file in files:
+        key = keys.published_file(file.name)
+        if key not in stored:
+            lake.put(key, (directory / file.name).read_bytes(), mode="overwrite")
+    tables: dict[str, list[str]] = {}
+    for file in files:
+        tables.setdefault(file.table, []).append(file.name)
+    lake.put(keys.published_current(), json.dumps(tables).encode(), mode="overwrite")
+    wanted = {keys.published_file(file.name) for file in [*files, *outgoing]}
+    lake.delete(sorted(stored - wanted - {keys.published_current()}))
+
+
+def _remove_debris(published_path: Path) -> None:
+    """Delete databases that a publication which died did not rename into place."""
+    for path in published_path.parent.glob(f".{published_path.name}.*"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Force a file to disk, before a rename makes it count."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -6,10 +6,12 @@ create schema if not exists ml;
 create schema if not exists metrics;
 
 create table if not exists pipeline.state (
+    staged_through bigint not null,    -- the newest batch that a run has begun to take in
     completed_through bigint not null, -- the newest batch that has reached every table
-    published_through bigint not null  -- the newest batch that readers can see
+    published_through bigint not null, -- the newest batch that readers can see
+    basis varchar not null             -- the lake and the definitions that the tables come from
 );
-insert into pipeline.state select 0, 0 where not exists (from pipeline.state);
+insert into pipeline.state select 0, 0, 0, '' where not exists (from pipeline.state);
 
 create table if not exists lake.clean_events (
     event_id varchar not null,

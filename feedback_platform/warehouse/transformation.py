@@ -7,10 +7,12 @@ in a process that keeps the parsed project, a run costs its SQL.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,10 +75,23 @@ class DbtProject:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The parsed project as the plain data of dbt's manifest.json."""
-        _ = self.parsed
-        content: dict[str, Any] = json.loads((self.target_dir / "manifest.json").read_text())
+        """The parsed project as the plain data of dbt's manifest.json.
+
+        From memory: other processes may be writing the file of that name.
+        """
+        content: dict[str, Any] = self.parsed.writable_manifest().to_dict(omit_none=False)
         return content
+
+    def fingerprint(self) -> str:
+        """Return a digest of what builds the tables: models, macros, seeds and the fixed schema."""
+        digest = hashlib.sha256()
+        for folder in ("macros", "models", "seeds"):
+            for path in sorted((self.project_dir / folder).rglob("*")):
+                if path.suffix in {".sql", ".csv"}:
+                    digest.update(path.relative_to(self.project_dir).as_posix().encode())
+                    digest.update(path.read_bytes())
+        digest.update(files("feedback_platform.warehouse").joinpath("schema.sql").read_bytes())
+        return digest.hexdigest()[:16]
 
     def model_names(self) -> frozenset[str]:
         """Return the names of all models."""
@@ -166,6 +181,7 @@ class DbtProject:
         callbacks: list[Callable[[Any], None]] | None = None,
     ) -> Any:
         # Importing dbt costs seconds that `--help` should not.
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
         self.target_dir.mkdir(parents=True, exist_ok=True)
@@ -187,6 +203,10 @@ class DbtProject:
                     f"--vars={json.dumps(variables)}",
                 ]
             )
+        if command != "parse":
+            # dbt may keep the file open, and whoever deletes the warehouse in this process to build
+            # it anew would be handed the old one again.
+            DuckDBConnectionManager.env().close()
         if outcome.exception is not None:
             message = " ".join(str(outcome.exception).split())
             raise TransformationError(f"dbt {command} failed: {message}") from outcome.exception

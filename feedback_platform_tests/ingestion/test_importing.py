@@ -91,7 +91,7 @@ def test_a_repeated_import_adds_nothing(lake: Lake, movielens_files: Path) -> No
 
 @pytest.mark.usefixtures("two_events_an_object")
 @pytest.mark.parametrize("is_stored", [False, True])
-@pytest.mark.parametrize("fails_at", range(1, 7))
+@pytest.mark.parametrize("fails_at", range(1, 8))
 def test_a_rerun_after_a_crash_at_any_write_counts_every_event_once(
     tmp_path: Path, movielens_files: Path, fails_at: int, *, is_stored: bool
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_rerun_after_a_crash_at_any_write_counts_every_event_once(
 
     with pytest.raises(LakeUnavailableError):
         import_events(broken, imported, now=NOW)
-    # Six writes: the manifest, four objects, the manifest again.
+    # Seven writes: the manifest, four objects, the announcement, the manifest again.
     assert broken.writes == fails_at
     summary = import_events(lake, imported, now=LATER)
 
@@ -110,7 +110,7 @@ def test_a_rerun_after_a_crash_at_any_write_counts_every_event_once(
     assert sorted(stored) == sorted(event["event_id"] for event in events_of(imported))
     is_first_attempt_known = fails_at > 1 or is_stored
     assert summary.received_at == (NOW if is_first_attempt_known else LATER)
-    assert summary.was_imported_already == (fails_at == 6 and is_stored)
+    assert summary.was_imported_already == (fails_at == 7 and is_stored)
     manifest = json.loads(lake.get(keys.import_manifest("movielens", imported.fingerprint)))
     assert (manifest["status"], manifest["events"]) == ("complete", 8)
 

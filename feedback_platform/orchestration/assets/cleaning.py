@@ -22,7 +22,7 @@ raw_events = dg.AssetSpec(
     keys.RAW_EVENTS,
     group_name=keys.COLLECT,
     owners=keys.OWNERS,
-    kinds={"s3", "json"},
+    kinds={"json"},
     description="Events as they were received: immutable, by hour, one object per write.",
 )
 

@@ -36,6 +36,7 @@ class TrainingConfig(dg.Config):
     group_name=keys.LEARN,
     owners=keys.OWNERS,
     kinds={"python"},
+    pool=keys.TRAINING_POOL,
     retry_policy=RETRIES,
     description=(
         "A LightFM factorisation of feedback scores with user and item features; measured on the "
@@ -68,6 +69,7 @@ def factorisation(platform: PlatformResource, config: TrainingConfig) -> dg.Mate
     group_name=keys.LEARN,
     owners=keys.OWNERS,
     kinds={"scikitlearn"},
+    pool=keys.TRAINING_POOL,
     retry_policy=RETRIES,
     description=(
         "K-Means over what categories users like; as many groups as come back in another half of "

@@ -1,5 +1,6 @@
 """The dbt models as assets: each table a node of the graph, each test a check of its table."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
         path = platform.settings.warehouse_path
         with reported_failures(), exclusive_warehouse(path):
             if selected:
-                results = _run_models(platform, selected, len(nodes))
+                results = _run_models(platform, selected, len(nodes), context.log)
                 yield from _materialisations(platform, results, wanted)
             if checks:
                 for result in platform.dbt().test(sorted(checks)):
@@ -77,14 +78,19 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
 
 
 def _run_models(
-    platform: PlatformResource, selected: set[str], all_models: int
+    platform: PlatformResource, selected: set[str], all_models: int, log: logging.Logger
 ) -> list[NodeResult]:
     """Run models; new batches are taken in only when every table is there to receive them."""
     path, lake = platform.settings.warehouse_path, platform.lake()
     project = platform.dbt()
     if len(selected) < all_models:
+        log.info("Not every table is selected, so new batches stay where they are.")
         return project.run(sorted(selected))
-    staged = stage_batches(path, lake, platform.settings.cache_dir)
+    staged = stage_batches(
+        path, lake, platform.settings.cache_dir, definitions=project.fingerprint()
+    )
+    if staged.is_rebuild:
+        log.info("The warehouse is built from the clean layer, from its first batch on.")
     if staged.is_rebuild:
         restore_learned_tables(platform, lake)
     results = project.run()

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import csv
+
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.events import columns
+from feedback_platform.events.contract import EVENT_TYPES, FIELDS, TYPES_WITHOUT_USER, FieldKind
+from feedback_platform.settings import DBT_PROJECT_DIR
+
+# Where a cleaned row came from; no sender says so.
+LINEAGE = {columns.RAW_OBJECT, columns.RAW_ROW}
+
+
+def test_every_column_name_is_a_field_of_the_event() -> None:
+    names = {value for name, value in vars(columns).items() if name.isupper()}
+
+    assert names - LINEAGE == set(FIELDS)
+
+
+def test_the_event_is_what_the_design_says() -> None:
+    assert list(FIELDS) == [
+        "event_id",
+        "event_type",
+        "user_id",
+        "anonymous_id",
+        "session_id",
+        "item_id",
+        "occurred_at",
+        "sent_at",
+        "received_at",
+        "value",
+        "recommendation_id",
+        "position",
+        "propensity",
+        "placement",
+        "experiment_id",
+        "variant",
+        "device_type",
+        "platform",
+        "country",
+        "app_version",
+        "properties",
+    ]
+    assert set(EVENT_TYPES) == {
+        "item_impression",
+        "item_viewed",
+        "item_clicked",
+        "item_liked",
+        "item_dismissed",
+        "item_rated",
+        "item_used",
+        "item_converted",
+        "survey_answered",
+        "session_started",
+        "session_ended",
+        "experiment_exposed",
+        "consent_changed",
+        "user_updated",
+        "item_updated",
+    }
+
+
+def test_what_a_type_requires_is_a_field() -> None:
+    for kind in EVENT_TYPES.values():
+        assert set(kind.required) <= set(FIELDS), kind.name
+
+
+def test_bounds_are_the_right_way_round() -> None:
+    for kind in EVENT_TYPES.values():
+        if kind.value is not None and kind.value.minimum is not None and kind.value.maximum:
+            assert kind.value.minimum < kind.value.maximum, kind.name
+
+
+def test_values_are_numbers_and_times_are_timestamps() -> None:
+    assert FIELDS["value"].kind is FieldKind.DOUBLE
+    for name, field in FIELDS.items():
+        assert (field.kind is FieldKind.TIMESTAMP) == name.endswith("_at")
+
+
+def test_only_types_that_exist_may_come_without_a_user() -> None:
+    assert set(EVENT_TYPES) >= TYPES_WITHOUT_USER
+
+
+def test_every_signal_that_is_cleaned_is_weighed_and_the_other_way_round() -> None:
+    with (DBT_PROJECT_DIR / "seeds" / "signal_weights.csv").open(newline="") as file:
+        weighed = [row["signal"] for row in csv.DictReader(file)]
+
+    assert sorted(weighed) == sorted(rule.signal for rule in default_rules())
+
+
+def test_every_signal_is_about_an_item() -> None:
+    for rule in default_rules():
+        assert EVENT_TYPES[rule.event_type].needs_item, rule.signal

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.lake.batches import (
+    BatchConflictError,
+    BatchManifest,
+    commit,
+    following,
+    latest_manifest,
+    manifests_after,
+    pending_objects,
+    read_manifest,
+)
+from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.store import Lake
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HINT = "clean/latest.json"
+
+
+def _land(lake: Lake, hours: float, id_: str = "1") -> str:
+    received_at = NOON + timedelta(hours=hours)
+    return write_raw_object(
+        lake, received_at=received_at, source="web", sortable_id=id_, ndjson=b"{}"
+    )
+
+
+def _process(lake: Lake, raw_objects: list[str]) -> BatchManifest:
+    """Commit a batch of these objects, as cleaning does."""
+    sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
+    manifest = BatchManifest(
+        sequence=sequence,
+        raw_objects=raw_objects,
+        clean_objects=[],
+        quarantine_objects=[],
+        rows=0,
+        clean=0,
+        quarantined=0,
+        duplicates=0,
+        reference_version="",
+        is_reprocessing=False,
+        newest_hour=newest_hour.isoformat(),
+        recent_objects=recent,
+    )
+    commit(lake, manifest)
+    return manifest
+
+
+def test_before_the_first_batch_everything_is_pending(any_lake: Lake) -> None:
+    landed = [_land(any_lake, -1000), _land(any_lake, 0)]
+
+    assert latest_manifest(any_lake) is None
+    assert pending_objects(any_lake) == landed
+    assert pending_objects(any_lake, is_sweep=True) == landed
+
+
+def test_pending_is_only_what_is_new(any_lake: Lake) -> None:
+    _process(any_lake, [_land(any_lake, -1), _land(any_lake, 0)])
+    assert pending_objects(any_lake) == []
+
+    new = [_land(any_lake, 0, "2"), _land(any_lake, 1)]
+
+    assert pending_objects(any_lake) == new
+    _process(any_lake, new)
+    assert pending_objects(any_lake) == []
+    assert pending_objects(any_lake, is_sweep=True) == []
+
+
+def test_an_object_that_lands_behind_within_the_overlap_is_found(lake: Lake) -> None:
+    _process(lake, [_land(lake, 0)])
+
+    behind = _land(lake, -2, "late")
+
+    assert pending_objects(lake) == [behind]
+    _process(lake, [behind])
+    assert pending_objects(lake) == []
+
+
+def test_an_object_that_lands_later_than_the_overlap_is_found_by_a_sweep(lake: Lake) -> None:
+    _process(lake, [_land(lake, 0)])
+
+    behind = _land(lake, -3, "late")
+
+    assert pending_objects(lake) == []
+    assert pending_objects(lake, is_sweep=True) == [behind]
+    _process(lake, [behind])
+    assert pending_objects(lake, is_sweep=True) == []
+
+
+def test_the_manifest_remembers_no_more_than_the_overlap(lake: Lake) -> None:
+    for hour in range(48):
+        manifest = _process(lake, [_land(lake, hour)])
+
+    assert manifest.sequence == 48
+    assert len(manifest.recent_objects) == 3
+
+
+def test_a_manifest_is_read_as_it_was_committed(any_lake: Lake) -> None:
+    first = _process(any_lake, [_land(any_lake, 0)])
+    second = _process(any_lake, [_land(any_lake, 1)])
+
+    assert read_manifest(any_lake, 1) == first
+    assert latest_manifest(any_lake) == second
+    assert manifests_after(any_lake, 0) == [first, second]
+    assert manifests_after(any_lake, 1) == [second]
+    assert manifests_after(any_lake, 2) == []
+
+
+def test_the_same_sequence_is_committed_once(any_lake: Lake) -> None:
+    first = _process(any_lake, [_land(any_lake, 0)])
+
+    with pytest.raises(BatchConflictError, match="batch 1 to this lake first"):
+        commit(any_lake, replace(first, rows=7))
+
+    assert latest_manifest(any_lake) == first
+
+
+@pytest.mark.parametrize("hint", [None, b'{"sequence": 1}', b'{"sequence": 3}'])
+def test_a_lost_or_stale_hint_still_finds_the_latest(any_lake: Lake, hint: bytes | None) -> None:
+    for hour in range(4):
+        newest = _process(any_lake, [_land(any_lake, hour)])
+    any_lake.delete([HINT])
+    if hint is not None:
+        any_lake.put(HINT, hint, mode="create")
+
+    assert latest_manifest(any_lake) == newest
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("land"), st.integers(-72, 72)),
+            st.tuples(st.just("batch"), st.integers(1, 4)),
+            st.tuples(st.just("sweep"), st.integers(1, 4)),
+            st.tuples(st.just("lose hint"), st.just(0)),
+        ),
+        max_size=16,
+    )
+)
+def test_any_interleaving_processes_each_object_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
+) -> None:
+    lake = Lake(tmp_path_factory.mktemp("lake").as_uri())
+    landed: list[str] = []
+    for number, (step, argument) in enumerate(steps):
+        match step:
+            case "land":
+                landed.append(_land(lake, argument, f"{number}"))
+            case "lose hint":
+                lake.delete([HINT])
+            case _:
+                # A batch may be cut short, as a long list of objects is.
+                pending = pending_objects(lake, is_sweep=step == "sweep")[:argument]
+                if pending:
+                    _process(lake, pending)
+    rest = pending_objects(lake, is_sweep=True)
+    if rest:
+        _process(lake, rest)
+
+    processed = [key for batch in manifests_after(lake, 0) for key in batch.raw_objects]
+    assert sorted(processed) == sorted(landed)
+    assert pending_objects(lake) == []

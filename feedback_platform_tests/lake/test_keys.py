@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.lake import keys
+
+INSTANTS = st.datetimes(
+    min_value=datetime(1000, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    timezones=st.just(UTC),
+)
+
+
+def test_the_layout_is_the_one_that_others_rely_on() -> None:
+    instant = datetime(2026, 3, 1, 7, 59, tzinfo=UTC)
+    day = date(2026, 3, 1)
+
+    raw = keys.raw_object(instant, "http-a", "01hx")
+    assert raw == "raw/events/dt=2026-03-01/hr=07/http-a-01hx.ndjson.zst"
+    clean = keys.clean_object(day, 7, "a1")
+    assert clean == "clean/events/dt=2026-03-01/batch-000000000007-a1.parquet"
+    assert keys.quarantine_object(day, 7, "a1").startswith("quarantine/events/dt=2026-03-01/")
+    assert keys.model_champion("ranker") == "models/ranker/champion.json"
+    assert keys.model_file("ranker", "v1", "trees.txt") == "models/ranker/v1/trees.txt"
+
+
+@given(INSTANTS)
+def test_a_raw_key_knows_its_hour(instant: datetime) -> None:
+    key = keys.raw_object(instant, "web", "1")
+
+    assert keys.hour_of(key) == instant.replace(minute=0, second=0, microsecond=0)
+    assert keys.day_of(key) == instant.date()
+    assert key.startswith(keys.raw_day(instant.date()) + "/")
+
+
+@given(INSTANTS, INSTANTS)
+def test_raw_hours_sort_like_time(one: datetime, other: datetime) -> None:
+    if one < other:
+        assert keys.raw_hour(one) <= keys.raw_hour(other)
+
+
+@given(st.integers(1, 10**12 - 2))
+def test_a_manifest_key_knows_its_sequence_and_sorts_by_it(sequence: int) -> None:
+    key = keys.batch_manifest(sequence)
+
+    assert keys.batch_sequence(key) == sequence
+    assert key < keys.batch_manifest(sequence + 1)
+
+
+@given(st.dates(min_value=date(1000, 1, 1)), st.integers(1, 10**12 - 1))
+def test_what_a_batch_wrote_knows_its_day(day: date, sequence: int) -> None:
+    assert keys.day_of(keys.clean_object(day, sequence, "a1")) == day
+    assert keys.day_of(keys.quarantine_object(day, sequence, "a1")) == day
+
+
+def test_a_key_without_a_day_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match=r"'models/a' has no 'dt=' part"):
+        keys.day_of("models/a")

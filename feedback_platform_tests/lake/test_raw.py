@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.errors import (
+    InvalidInputError,
+    LakeObjectExistsError,
+    LakeObjectMissingError,
+)
+from feedback_platform.lake.raw import (
+    list_raw_days,
+    list_raw_objects,
+    read_raw_object,
+    write_raw_object,
+)
+from feedback_platform.lake.store import Lake
+
+NOON = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+EVENTS = b'{"event_id": "e1"}\n{"event_id": "e2"}\n'
+
+
+def _write(lake: Lake, received_at: datetime = NOON, *, source: str = "web", id_: str = "1") -> str:
+    return write_raw_object(
+        lake, received_at=received_at, source=source, sortable_id=id_, ndjson=EVENTS
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", EVENTS, EVENTS * 10_000, b"\x00\xff not text"])
+def test_what_is_written_is_read_back(lake: Lake, content: bytes) -> None:
+    key = write_raw_object(lake, received_at=NOON, source="web", sortable_id="1", ndjson=content)
+
+    assert key == "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst"
+    assert read_raw_object(lake, key) == content
+
+
+def test_an_object_is_written_once(lake: Lake) -> None:
+    _write(lake)
+
+    with pytest.raises(LakeObjectExistsError):
+        _write(lake)
+
+
+@pytest.mark.parametrize(
+    "source", ["", "Web", "web_1", "a/b", "-web", "web-", "a--b", "wéb", "a\n"]
+)
+def test_a_source_that_would_not_make_a_key_is_refused(lake: Lake, source: str) -> None:
+    with pytest.raises(InvalidInputError, match="lower-case letters, digits and single dashes"):
+        _write(lake, source=source)
+
+
+@pytest.mark.parametrize("id_", ["", "A1", "a-1", "../1", "1.2", "1\n"])
+def test_an_id_that_would_not_sort_is_refused(lake: Lake, id_: str) -> None:
+    with pytest.raises(InvalidInputError, match="use lower-case letters and digits"):
+        _write(lake, id_=id_)
+
+
+@given(cut=st.integers(0, 10_000))
+def test_a_truncated_object_is_refused_not_believed(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    lake = Lake(tmp_path_factory.getbasetemp().as_uri())
+    whole = zstandard.compress(bytes(index * index % 251 for index in range(3000)))
+    key = "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst"
+    lake.put(key, whole[: cut % len(whole)], mode="overwrite")
+
+    with pytest.raises(InvalidInputError, match="web-1"):
+        read_raw_object(lake, key)
+
+
+def test_an_object_that_is_not_zstd_is_refused(lake: Lake) -> None:
+    lake.put("raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst", EVENTS, mode="create")
+
+    with pytest.raises(InvalidInputError, match="not readable zstd"):
+        read_raw_object(lake, "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst")
+
+
+def test_an_object_that_does_not_say_its_size_is_read(lake: Lake) -> None:
+    compressor = zstandard.ZstdCompressor().compressobj()
+    lake.put("raw/events/k", compressor.compress(EVENTS) + compressor.flush(), mode="create")
+
+    assert read_raw_object(lake, "raw/events/k") == EVENTS
+
+
+def test_a_missing_object_is_missing(lake: Lake) -> None:
+    with pytest.raises(LakeObjectMissingError):
+        read_raw_object(lake, "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst")
+
+
+def test_objects_are_listed_from_an_hour_on(any_lake: Lake) -> None:
+    offsets = [-30, -13, -1, 0, 1, 30]
+    written = [_write(any_lake, NOON + timedelta(hours=offset)) for offset in offsets]
+
+    assert list_raw_objects(any_lake) == written
+    assert list_raw_objects(any_lake, since=NOON) == written[3:]
+    assert list_raw_objects(any_lake, since=NOON - timedelta(hours=13)) == written[1:]
+    assert list_raw_objects(any_lake, since=NOON + timedelta(days=9)) == []
+
+
+def test_an_empty_lake_has_no_raw_objects(any_lake: Lake) -> None:
+    assert list_raw_objects(any_lake) == []
+    assert list_raw_objects(any_lake, since=NOON) == []
+    assert list_raw_days(any_lake, first=NOON.date(), last=NOON.date()) == []
+
+
+def test_days_are_listed_with_both_ends(any_lake: Lake) -> None:
+    written = [_write(any_lake, NOON + timedelta(days=offset)) for offset in range(5)]
+
+    listed = list_raw_days(any_lake, first=date(2026, 3, 2), last=date(2026, 3, 4))
+
+    assert listed == written[1:4]

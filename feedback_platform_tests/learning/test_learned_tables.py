@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from feedback_platform.errors import NothingToLearnError
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import registry
+from feedback_platform.learning.learned_tables import (
+    HISTORY_SCHEMA,
+    TrainingFrames,
+    learn_factorisation,
+    learn_segments,
+    learned_tables,
+    refresh_recommendations,
+)
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
+from feedback_platform.learning.training import FACTORISATION, SEGMENTS
+from feedback_platform.learning.training_data import choose_cut
+from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
+from feedback_platform_tests.learning.test_segments import AFFINITIES
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TABLES = {
+    "model_versions",
+    "recommendations",
+    "segment_assignments",
+    "segment_profiles",
+    "user_segments",
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path.as_uri())
+
+
+@pytest.fixture(scope="module")
+def frames() -> TrainingFrames:
+    scores = two_tastes()
+    cut = choose_cut(scores["last_feedback_at"])
+    return TrainingFrames(
+        scores=scores,
+        scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
+        cut=cut,
+        items=NO_ITEMS,
+        users=NO_USERS,
+        affinities=AFFINITIES,
+        user_features=AFFINITIES.select("user_id").unique().with_columns(sessions=pl.lit(2.0)),
+    )
+
+
+@pytest.fixture(scope="module")
+def learned(frames: TrainingFrames, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake after one training of everything."""
+    lake = Lake(tmp_path_factory.mktemp("learned").as_uri())
+    learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    learn_segments(lake, frames, now=NOON, trigger="initial")
+    refresh_recommendations(lake, frames)
+    return lake
+
+
+def table(lake: Lake, name: str) -> pl.DataFrame:
+    return learned_tables(lake)["ml", name]
+
+
+def _turned(frames: TrainingFrames) -> pl.DataFrame:
+    """After the cut everybody likes four items of the kind that they had no taste for."""
+    known = set(frames.scores_at_cut.select("user_id", "item_id").iter_rows())
+    users = frames.scores_at_cut["user_id"].unique(maintain_order=True)
+    rows = []
+    for number, user in enumerate(users):
+        other = 1 - int(user[1:]) % 2
+        items = [f"i{item:03d}" for item in range(other, 24, 2)]
+        unknown = [item for item in items if (user, item) not in known]
+        rows += [(user, unknown[(number + step) % len(unknown)], 0.9, 1.0) for step in range(4)]
+    liked = pl.DataFrame(rows, schema=frames.scores.columns[:4], orient="row")
+    later = pl.lit(frames.cut + timedelta(hours=1)).cast(frames.scores.schema["last_feedback_at"])
+    return liked.with_columns(last_feedback_at=later)
+
+
+def test_an_empty_lake_has_every_table_without_rows(lake: Lake) -> None:
+    tables = learned_tables(lake)
+
+    assert tables.keys() == {("ml", name) for name in TABLES}
+    assert [name for name, rows in tables.items() if not rows.is_empty()] == []
+
+
+def test_a_lake_without_models_has_the_same_columns_as_one_with_models(
+    lake: Lake, learned: Lake
+) -> None:
+    empty, full = learned_tables(lake), learned_tables(learned)
+
+    assert {name: rows.schema for name, rows in empty.items()} == {
+        name: rows.schema for name, rows in full.items()
+    }
+
+
+def test_a_model_that_beats_popularity_becomes_the_champion_and_says_why(learned: Lake) -> None:
+    champion = registry.champion(learned, FACTORISATION)
+    assert champion is not None
+    (row,) = registry.versions(learned, FACTORISATION).to_dicts()
+
+    assert (row["version"], row["status"], row["trigger"]) == (
+        champion.version,
+        "champion",
+        "initial",
+    )
+    assert "beats popularity" in row["reason"]
+    assert champion.data_cut == two_tastes()["last_feedback_at"].max()
+
+
+def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stays(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    good = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    scores = pl.concat([frames.scores_at_cut, _turned(frames)])
+    useless = TrainingFrames(**{**vars(frames), "scores": scores})
+
+    bad = learn_factorisation(lake, useless, now=NOON + timedelta(hours=1), trigger="drift")
+
+    assert not bad.trained.decision.is_promoted
+    statuses = registry.versions(lake, FACTORISATION).select("version", "status", "trigger").rows()
+    assert statuses == [
+        (good.version.version, "champion", "initial"),
+        (bad.version.version, "rejected", "drift"),
+    ]
+
+
+def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: Lake) -> None:
+    none = frames.scores.clear()
+    empty = TrainingFrames(
+        none, none, frames.cut, NO_ITEMS, NO_USERS, AFFINITIES.clear(), frames.user_features.clear()
+    )
+
+    with pytest.raises(NothingToLearnError):
+        learn_factorisation(lake, empty, now=NOON, trigger="manual")
+    with pytest.raises(NothingToLearnError):
+        learn_segments(lake, empty, now=NOON, trigger="manual")
+
+    assert lake.list_keys("models") == []
+
+
+def test_without_a_champion_the_lists_are_empty(frames: TrainingFrames, lake: Lake) -> None:
+    lists = refresh_recommendations(lake, frames)
+
+    assert lists.schema == RECOMMENDATIONS_SCHEMA
+    assert lists.is_empty()
+
+
+def test_every_user_gets_a_list_of_the_champion(learned: Lake, frames: TrainingFrames) -> None:
+    lists = table(learned, "recommendations")
+    champion = registry.champion(learned, FACTORISATION)
+
+    assert champion is not None
+    assert set(lists["user_id"]) == set(frames.scores["user_id"])
+    assert lists["model_version"].unique().to_list() == [champion.version]
+
+
+def test_the_lists_in_the_table_are_those_that_were_made(
+    learned: Lake, frames: TrainingFrames
+) -> None:
+    assert table(learned, "recommendations").equals(refresh_recommendations(learned, frames))
+
+
+def test_every_user_with_a_taste_has_one_segment_and_every_segment_a_profile(
+    learned: Lake,
+) -> None:
+    segments, profiles = table(learned, "user_segments"), table(learned, "segment_profiles")
+    champion = registry.champion(learned, SEGMENTS)
+
+    assert champion is not None
+    assert sorted(segments["user_id"]) == sorted(AFFINITIES["user_id"].unique())
+    sizes = segments.group_by("segment_id").len().sort("segment_id")
+    assert profiles.sort("segment_id").select("segment_id", "users").rows() == sizes.rows()
+    versions = {*segments["model_version"], *profiles["model_version"]}
+    assert versions == {champion.version}
+
+
+def test_the_history_keeps_every_segmentation_that_was_in_use(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    first = learn_segments(lake, frames, now=NOON, trigger="initial")
+    fewer = frames.affinities.filter(pl.col("user_id") != frames.affinities["user_id"][0])
+    later = TrainingFrames(**{**vars(frames), "affinities": fewer})
+    second = learn_segments(lake, later, now=NOON + timedelta(days=1), trigger="schedule")
+
+    history = table(lake, "segment_assignments")
+
+    assert history.schema == HISTORY_SCHEMA
+    users = frames.affinities["user_id"].n_unique()
+    assert sorted(history.group_by("model_version", "effective_from").len().rows()) == [
+        (first.version.version, NOON, users),
+        (second.version.version, NOON + timedelta(days=1), users - 1),
+    ]
+    assert table(lake, "user_segments").height == users - 1
+
+
+def test_the_table_of_versions_holds_both_models(learned: Lake) -> None:
+    versions = table(learned, "model_versions")
+
+    assert versions.select("model", "status").rows() == [
+        (FACTORISATION, "champion"),
+        (SEGMENTS, "champion"),
+    ]

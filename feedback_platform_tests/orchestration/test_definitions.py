@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from feedback_platform.definitions import build_definitions
+from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.warehouse.publishing import TABLES
+from feedback_platform_tests.installation import Installation
+
+# Every node of the graph, by the group under which the UI shows it.
+GROUPS = {
+    "1_collect": {"raw/events"},
+    "2_clean": {"clean/events", "quarantine/events", "reference/statistics"},
+    "3_interaction": {
+        "interaction/changes",
+        "interaction/incoming",
+        "interaction/interactions",
+        "interaction/items",
+        "interaction/sessions",
+        "interaction/users",
+    },
+    "4_feedback": {
+        "feedback/feedback_scores",
+        "feedback/item_keys",
+        "feedback/signal_weights",
+        "feedback/user_feedback",
+        "feedback/user_keys",
+    },
+    "5_features": {"features/item_features", "features/user_features"},
+    "6_learn": {
+        "ml/model_versions",
+        "ml/recommendations",
+        "ml/segment_profiles",
+        "ml/user_segments",
+        "models/factorisation",
+        "models/segments",
+    },
+    "7_measure": {
+        "metrics/drift_events",
+        "metrics/engagement_daily",
+        "metrics/engagement_days",
+        "metrics/quarantine_daily",
+        "metrics/satisfaction_daily",
+    },
+    "8_publish": {"published/feedback"},
+}
+LAYERS = {
+    *GROUPS["2_clean"] - {"reference/statistics"},
+    *GROUPS["3_interaction"],
+    *GROUPS["4_feedback"],
+    *GROUPS["5_features"],
+    *GROUPS["7_measure"],
+    *GROUPS["8_publish"],
+}
+JOBS = {
+    "process": LAYERS,
+    "reprocess": LAYERS,
+    "train": {
+        *GROUPS["6_learn"],
+        "metrics/engagement_days",
+        "metrics/engagement_daily",
+        "published/feedback",
+    },
+    "refit_reference": {"reference/statistics"},
+    "quality": set(),
+}
+
+
+def names(asset_keys: set[dg.AssetKey]) -> set[str]:
+    return {key.to_user_string() for key in asset_keys}
+
+
+def test_the_definitions_load(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_the_graph_is_this_one(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    groups: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add(key.to_user_string())
+
+    assert groups == GROUPS
+
+
+def test_every_asset_says_what_it_is_whose_it_is_and_how_it_is_made(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
+
+    assert [n.key for n in nodes if not (n.description or "").strip()] == []
+    assert [n.key for n in nodes if list(n.owners) != keys.OWNERS] == []
+    assert [n.key for n in nodes if not n.kinds] == []
+
+
+def test_the_graph_has_no_cycle_and_begins_with_what_is_given(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    ordered = [key for level in graph.toposorted_asset_keys_by_level for key in level]
+    given = {keys.RAW_EVENTS, dg.AssetKey(["feedback", "signal_weights"])}
+
+    assert set(ordered) == set(graph.get_all_asset_keys())
+    assert {key for key in ordered if not graph.get(key).parent_keys} == given
+    for place, key in enumerate(ordered):
+        assert graph.get(key).parent_keys <= set(ordered[:place])
+
+
+def test_publishing_comes_after_every_table_that_it_publishes(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+
+    assert graph.get(keys.PUBLISHED).parent_keys == {
+        dg.AssetKey([table.schema, table.name]) for table in TABLES
+    }
+    assert graph.get(keys.PUBLISHED).child_keys == set()
+
+
+def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    pooled = {
+        key.to_user_string()
+        for key in graph.get_all_asset_keys()
+        if keys.WAREHOUSE_POOL in (graph.get(key).pools or set())
+    }
+
+    outside = {"raw/events", "reference/statistics", "models/factorisation", "models/segments"}
+    assert pooled == set().union(*GROUPS.values()) - outside
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_selects_what_it_says(definitions: dg.Definitions, job: str) -> None:
+    layer = definitions.resolve_job_def(job).asset_layer
+
+    assert names(set(layer.selected_asset_keys)) == JOBS[job]
+    assert bool(layer.asset_graph.asset_check_keys) == (job == "quality")
+
+
+def test_the_quality_job_runs_every_check(definitions: dg.Definitions) -> None:
+    every = definitions.resolve_asset_graph().asset_check_keys
+    run = definitions.resolve_job_def("quality").asset_layer.asset_graph.asset_check_keys
+
+    assert run == every
+    assert {key.name for key in every} >= {
+        "clean_expectations",
+        "feedback_expectations",
+        "every_event_is_accounted_for",
+        "unique_interactions_event_id",
+        "unique_user_feedback_feedback_id",
+    }
+
+
+def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definitions) -> None:
+    sensors = {sensor.name: sensor for sensor in definitions.sensors or []}
+    schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
+
+    assert sensors.keys() == {"micro_batch_sensor", "drift_sensor", "first_training_sensor"}
+    assert schedules.keys() == {
+        "nightly_sweep",
+        "nightly_training",
+        "weekly_refit",
+        "hourly_quality",
+    }
+    on = dg.DefaultSensorStatus.RUNNING
+    assert {name for name, sensor in sensors.items() if sensor.default_status != on} == set()
+    assert {
+        name
+        for name, schedule in schedules.items()
+        if schedule.default_status != dg.DefaultScheduleStatus.RUNNING
+    } == set()
+
+
+@pytest.mark.parametrize("name", ["nightly_sweep", "nightly_training", "weekly_refit"])
+def test_a_schedule_asks_for_a_run_that_its_job_accepts(
+    definitions: dg.Definitions, name: str
+) -> None:
+    schedule = definitions.resolve_schedule_def(name)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=None, repository_def=None
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+
+    job = definitions.resolve_job_def(schedule.job_name)
+    assert dg.validate_run_config(job, request.run_config)
+
+
+def test_a_resource_can_be_overridden(tmp_path: Path) -> None:
+    settings = Installation(tmp_path / "data").settings
+    other = PlatformResource(data_dir=str(tmp_path / "other"), lake_url="s3://bucket/other")
+
+    definitions = build_definitions(settings, {"platform": other})
+
+    assert definitions.resources == {"platform": other}

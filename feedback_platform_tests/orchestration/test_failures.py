@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from feedback_platform.errors import LakeUnavailableError, NothingToLearnError
+from feedback_platform.orchestration.failures import RETRIES, reported_failures
+
+
+def test_a_permanent_failure_ends_the_run_at_once_in_its_own_words() -> None:
+    with pytest.raises(dg.Failure) as caught, reported_failures():
+        raise NothingToLearnError("There is not enough feedback.")
+
+    assert caught.value.description == "There is not enough feedback."
+    assert caught.value.allow_retries is False
+
+
+@pytest.mark.parametrize("error", [LakeUnavailableError("down"), OSError("disk"), KeyError("x")])
+def test_any_other_failure_is_left_to_the_retries(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, reported_failures():
+        raise error
+
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(NothingToLearnError("none"), 1), (LakeUnavailableError("down"), 2)]
+)
+def test_only_what_may_pass_is_attempted_again(error: Exception, attempts: int) -> None:
+    seen = []
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=1))
+    def failing() -> None:
+        seen.append(error)
+        with reported_failures():
+            raise error
+
+    @dg.job
+    def once() -> None:
+        failing()
+
+    assert not once.execute_in_process(raise_on_error=False).success
+    assert len(seen) == attempts
+    assert RETRIES.max_retries > 0

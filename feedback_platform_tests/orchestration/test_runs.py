@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import psutil
+import pytest
+
+from feedback_platform.orchestration.runs import PROCESS_TAG, end_dead_runs, process_identity
+from feedback_platform_tests.orchestration.recorded import record_run
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def gone() -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    recorded = instance.get_run_by_id(run.run_id)
+    assert recorded is not None
+    return recorded.status
+
+
+@pytest.mark.parametrize(
+    "status",
+    [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
+)
+def test_a_run_whose_process_is_gone_has_failed(
+    instance: dg.DagsterInstance, gone: int, status: dg.DagsterRunStatus
+) -> None:
+    run = record_run(instance, status=status, tags={PROCESS_TAG: str(gone)})
+
+    end_dead_runs(instance)
+
+    assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize("process", [os.getpid, os.getppid], ids=["this one", "its parent"])
+def test_a_run_whose_process_lives_is_left_alone(
+    instance: dg.DagsterInstance, process: Callable[[], int]
+) -> None:
+    run = record_run(instance, tags={PROCESS_TAG: process_identity(psutil.Process(process()))})
+
+    end_dead_runs(instance, is_server_starting=True)
+
+    assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_later_process_of_the_same_number_does_not_stand_in_for_the_dead(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = record_run(instance, tags={PROCESS_TAG: f"{os.getpid()}:1.00"})
+
+    end_dead_runs(instance)
+
+    assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_of_a_server_is_gone_only_when_a_new_server_starts(
+    instance: dg.DagsterInstance,
+) -> None:
+    run = record_run(instance)
+
+    end_dead_runs(instance)
+    assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
+
+    end_dead_runs(instance, is_server_starting=True)
+    assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_waits_for_its_turn_is_no_dead_run(
+    instance: dg.DagsterInstance, gone: int
+) -> None:
+    run = record_run(
+        instance, status=dg.DagsterRunStatus.NOT_STARTED, tags={PROCESS_TAG: str(gone)}
+    )
+
+    end_dead_runs(instance, is_server_starting=True)
+
+    assert status_of(instance, run) == dg.DagsterRunStatus.NOT_STARTED

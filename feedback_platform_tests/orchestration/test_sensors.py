@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.learning import registry
+from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.monitoring.drift import DriftEvent, StreamState
+from feedback_platform.monitoring.drift_state import list_events, save
+from feedback_platform.orchestration import sensors
+from feedback_platform.orchestration.jobs import TRAIN
+from feedback_platform.orchestration.runs import PROCESS_TAG
+from feedback_platform.orchestration.schedules import training_config
+from feedback_platform.orchestration.sensors import (
+    drift_sensor,
+    first_training_sensor,
+    micro_batch_sensor,
+)
+from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.loading import replace_tables
+from feedback_platform.warehouse.publishing import publish
+from feedback_platform_tests.installation import Installation
+from feedback_platform_tests.orchestration.recorded import record_failure, record_run
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+EVENT = b'{"event_id":"%s","event_type":"item_viewed","user_id":"u","item_id":"i"}\n'
+DRIFT = DriftEvent(
+    event_id="a1",
+    stream="click_through",
+    method="adwin",
+    detected_at=NOON,
+    width=1_600,
+    before_mean=0.12,
+    after_mean=0.0625,
+    action="retrain",
+)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Some feedback, published; less than a first model needs."""
+    installation = Installation(tmp_path_factory.mktemp("published") / "data")
+    installation.simulate(users=60, days=2)
+    installation.process()
+    return installation
+
+
+@pytest.fixture
+def copy(published: Installation, tmp_path: Path) -> Installation:
+    return published.copy_to(tmp_path / "data")
+
+
+def ask(
+    sensor: dg.SensorDefinition, installation: Installation, instance: dg.DagsterInstance
+) -> dg.RunRequest | str:
+    """One tick: the one run it asks for, or why it asks for none."""
+    context = dg.build_sensor_context(
+        instance=instance, resources={"platform": installation.platform}
+    )
+    answer = sensor(context)
+    if isinstance(answer, dg.SkipReason):
+        return answer.skip_message or ""
+    assert isinstance(answer, dg.SensorResult)
+    (request,) = answer.run_requests or []
+    return request
+
+
+def asked(answer: dg.RunRequest | str) -> dg.RunRequest:
+    assert isinstance(answer, dg.RunRequest), answer
+    return answer
+
+
+def land(installation: Installation, name: str, at: datetime = NOON) -> None:
+    write_raw_object(
+        installation.lake,
+        received_at=at,
+        source="test",
+        sortable_id=name,
+        ndjson=EVENT % name.encode(),
+    )
+
+
+def test_an_empty_lake_starts_nothing(empty: Installation, instance: dg.DagsterInstance) -> None:
+    assert ask(micro_batch_sensor, empty, instance) == "Nothing new in the lake."
+
+
+def test_what_is_published_starts_nothing(
+    published: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert ask(micro_batch_sensor, published, instance) == "Nothing new in the lake."
+
+
+def test_a_new_raw_object_starts_one_run_however_often_it_is_seen(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    land(copy, "a", NOON + timedelta(days=2))
+
+    first = asked(ask(micro_batch_sensor, copy, instance))
+    second = asked(ask(micro_batch_sensor, copy, instance))
+
+    assert first.tags["new_objects"] == "1"
+    assert first.run_key == second.run_key
+
+    land(copy, "b", NOON + timedelta(days=2))
+    assert asked(ask(micro_batch_sensor, copy, instance)).run_key != first.run_key
+
+
+@pytest.mark.parametrize(
+    "status",
+    [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+)
+def test_a_run_under_way_is_waited_for(
+    empty: Installation, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    land(empty, "a")
+    record_run(instance, status=status)
+
+    assert str(ask(micro_batch_sensor, empty, instance)).startswith("A run is under way")
+
+
+def test_a_training_under_way_is_not_waited_for(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    land(empty, "a")
+    record_run(instance, TRAIN)
+
+    asked(ask(micro_batch_sensor, empty, instance))
+
+
+def test_a_run_whose_process_died_is_not_waited_for(
+    empty: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(empty, "a")
+    record_run(instance, tags={PROCESS_TAG: "999999999"})
+    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+
+    asked(ask(micro_batch_sensor, empty, instance))
+
+
+def test_after_failures_the_waits_grow_and_the_next_attempt_has_a_key_of_its_own(
+    empty: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(empty, "a")
+    first = asked(ask(micro_batch_sensor, empty, instance))
+    waits = []
+    for failures in (1, 2, 3):
+        record_failure(instance)
+        reason = str(ask(micro_batch_sensor, empty, instance))
+        assert reason.startswith(f"The last {failures} runs failed")
+        waits.append(int(reason.split()[-2]))
+    assert waits == pytest.approx([10, 20, 40], abs=2)
+
+    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+    assert asked(ask(micro_batch_sensor, empty, instance)).run_key != first.run_key
+
+
+def test_after_a_canceled_run_the_same_objects_are_asked_for_again(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    land(empty, "a")
+    first = asked(ask(micro_batch_sensor, empty, instance))
+    record_run(instance, status=dg.DagsterRunStatus.CANCELED)
+
+    assert asked(ask(micro_batch_sensor, empty, instance)).run_key != first.run_key
+
+
+def test_after_many_failures_the_next_attempt_still_has_a_key_of_its_own(
+    empty: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(empty, "a")
+    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+    run_keys = set()
+    for _ in range(13):
+        record_failure(instance)
+        run_keys.add(asked(ask(micro_batch_sensor, empty, instance)).run_key)
+    assert len(run_keys) == 13
+
+
+def test_a_success_ends_the_waiting(empty: Installation, instance: dg.DagsterInstance) -> None:
+    land(empty, "a")
+    record_failure(instance)
+    record_run(instance, status=dg.DagsterRunStatus.SUCCESS)
+
+    asked(ask(micro_batch_sensor, empty, instance))
+
+
+def test_what_is_clean_but_not_published_starts_a_run(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    land(empty, "a")
+    clean_new(empty.lake, default_rules(), is_sweep=False)
+
+    assert asked(ask(micro_batch_sensor, empty, instance)).tags["new_objects"] == "0"
+
+
+def publish_drift(installation: Installation, *events: DriftEvent) -> None:
+    settings = installation.settings
+    save(installation.lake, {"click_through": StreamState("click_through")}, events, 1)
+    with (
+        exclusive_warehouse(settings.warehouse_path),
+        open_warehouse(settings.warehouse_path) as warehouse,
+    ):
+        found = list_events(installation.lake)
+        replace_tables(warehouse, {("metrics", "drift_events"): found})
+    publish(settings.warehouse_path, settings.published_path, installation.lake)
+
+
+def test_without_drift_nothing_is_trained(
+    empty: Installation, published: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert ask(drift_sensor, empty, instance) == "Nothing is published yet."
+    assert ask(drift_sensor, published, instance) == "No drift."
+
+
+def test_a_change_that_is_not_published_yet_waits_for_what_training_reads(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    save(copy.lake, {"click_through": StreamState("click_through")}, [DRIFT], 1)
+
+    assert ask(drift_sensor, copy, instance) == "No drift."
+
+
+def test_a_drift_event_asks_for_one_training_under_its_own_key(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    publish_drift(copy, DRIFT)
+
+    request = asked(ask(drift_sensor, copy, instance))
+
+    assert request.run_key == "drift-a1"
+    assert request.run_config == training_config("drift")
+    assert asked(ask(drift_sensor, copy, instance)).run_key == request.run_key
+
+
+def test_changes_found_together_ask_for_one_training(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    later = replace(
+        DRIFT, event_id="b2", stream="mean_score", detected_at=NOON + timedelta(hours=1)
+    )
+    publish_drift(copy, later, DRIFT)
+
+    assert asked(ask(drift_sensor, copy, instance)).run_key == "drift-b2"
+
+
+def test_a_first_training_waits_for_something_published(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert ask(first_training_sensor, empty, instance) == "Nothing is published yet."
+
+
+def test_a_first_training_waits_for_enough_feedback(
+    published: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = published.query("from feedback.user_feedback").height
+    monkeypatch.setattr(sensors, "FIRST_TRAINING_FEEDBACK", given + 1)
+
+    reason = ask(first_training_sensor, published, instance)
+
+    assert reason == f"{given} of {given + 1} pieces of feedback so far."
+
+
+def test_enough_feedback_and_no_model_ask_for_one_training(
+    published: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = published.query("from feedback.user_feedback").height
+    monkeypatch.setattr(sensors, "FIRST_TRAINING_FEEDBACK", given)
+
+    request = asked(ask(first_training_sensor, published, instance))
+
+    assert request.run_config == training_config("initial")
+    assert asked(ask(first_training_sensor, published, instance)).run_key == request.run_key
+
+    record_run(instance, TRAIN)
+    assert ask(first_training_sensor, published, instance) == "A training is under way."
+
+
+def test_where_there_is_a_model_no_first_one_is_asked_for(
+    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "FIRST_TRAINING_FEEDBACK", 1)
+    registry.register(
+        copy.lake,
+        FACTORISATION,
+        files={"model.npz": b"weights"},
+        trained_at=NOON,
+        trigger="manual",
+        metrics={},
+        parameters={},
+    )
+
+    assert str(ask(first_training_sensor, copy, instance)).startswith("There are models")

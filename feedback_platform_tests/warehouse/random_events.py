@@ -1,0 +1,80 @@
+"""Events out of few ids, so that they collide, but of many keys, so that batches differ in them.
+
+Were every user and item in every batch, everything would be computed anew each time, and what the
+increments forget to touch would not be noticed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from feedback_platform_tests.warehouse.small_platform import event
+
+# The end of one month and the start of the next: publication is cut there.
+START = datetime(2026, 2, 27, 20, tzinfo=UTC)
+HOURS = 20 * 24
+
+USERS = [f"u{number}" for number in range(14)]
+SESSIONS = [f"s{number}" for number in range(18)]
+
+_TYPES = (
+    "item_impression",
+    "item_viewed",
+    "item_clicked",
+    "item_liked",
+    "item_dismissed",
+    "item_rated",
+    "item_used",
+    "item_converted",
+    "survey_answered",
+    "session_started",
+    "user_updated",
+    "item_updated",
+    "item_updated",
+)
+
+
+def random_object(random: Random, received_at: datetime) -> list[dict[str, Any] | bytes]:
+    """Lines of one raw object: duplicates, contradictions, late and broken ones among them."""
+    lines: list[dict[str, Any] | bytes] = [
+        _random_event(random, received_at) for _ in range(random.randint(2, 8))
+    ]
+    if random.random() < 0.3:
+        lines.append(b'{"event_id": "cut off')
+    return lines
+
+
+def random_hour(random: Random) -> datetime:
+    return START + timedelta(hours=random.randrange(HOURS))
+
+
+def _random_event(random: Random, received_at: datetime) -> dict[str, Any]:
+    occurred_at = START + timedelta(minutes=random.randrange(HOURS * 60))
+    fields: dict[str, Any] = {
+        "user_id": random.choice([*USERS, None]),
+        "anonymous_id": random.choice(["a1", "a2"]),
+        "item_id": f"i{random.randrange(10)}",
+        "session_id": random.choice([*SESSIONS, None]),
+        "placement": random.choice(["home", "search", None]),
+        "device_type": random.choice(["desktop", "mobile", "watch", None]),
+        "occurred_at": occurred_at.isoformat(),
+        "received_at": (received_at + timedelta(minutes=random.randrange(3))).isoformat(),
+    }
+    event_type = random.choice(_TYPES)
+    match event_type:
+        case "item_rated":
+            fields["value"] = random.choice([0.5, 2, 3.5, 5, 11])
+        case "item_viewed" | "item_used":
+            fields["value"] = random.choice([None, 0, 12.5, 54, 400, 1e7])
+        case "survey_answered":
+            fields |= {"value": random.randint(0, 10), "properties": {"survey": "nps"}}
+        case "user_updated":
+            fields["properties"] = {random.choice(["plan", "role"]): random.choice(["a", "b", 3])}
+        case "item_updated":
+            categories = random.sample(["films", "music", "sport"], random.randint(0, 3))
+            fields["properties"] = {"categories": categories, "title": random.choice("xyz")}
+        case _:
+            pass
+    return event(f"e{random.randrange(20)}", event_type, **fields)

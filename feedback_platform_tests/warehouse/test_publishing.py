@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from feedback_platform.errors import NothingToLearnError
+from feedback_platform.warehouse import published
+from feedback_platform.warehouse.publishing import TABLES
+from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+
+FILES = 'select partition, name from published.files where "table" = ? order by partition'
+
+# Two events of each batch: whatever a reader sees has to fit together.
+POLL = """
+import duckdb, json, sys, time
+from pathlib import Path
+path, stop = sys.argv[1], Path(sys.argv[2])
+seen, polls = [], 0
+print("polling", flush=True)
+while not stop.exists():
+    with duckdb.connect(path, read_only=True) as connection:
+        state = connection.execute('''
+            select
+                (select through from published.state),
+                (select count(*) from interaction.interactions),
+                (select count(*) from feedback.user_feedback),
+                (select sum(events)::bigint from features.user_features)
+        ''').fetchone()
+    polls += 1
+    if state not in seen:
+        seen.append(state)
+    time.sleep(0.02)
+print(json.dumps({"seen": seen, "polls": polls}))
+"""
+
+
+def _likes(platform: SmallPlatform, number: int, month: int = 3) -> None:
+    """Two likes, in one month, received in March."""
+    platform.land(
+        *[
+            event(
+                f"e{number}-{n}",
+                "item_liked",
+                user_id=f"u{n}",
+                item_id=f"i{number}",
+                occurred_at=f"2026-{month:02d}-01T12:00:00Z",
+            )
+            for n in range(2)
+        ],
+        received_at=datetime(2026, 3, 1, 13, tzinfo=UTC),
+        object_id=f"{number}",
+    )
+
+
+def _age(directory: Path) -> None:
+    """Make every file two hours old, longer than a stale one is kept."""
+    for path in directory.rglob("*.parquet"):
+        os.utime(path, (time.time() - 7200,) * 2)
+
+
+def test_every_name_of_the_contract_resolves_for_a_plain_reader(platform: SmallPlatform) -> None:
+    _likes(platform, 1)
+    publication = platform.process()
+
+    with duckdb.connect(platform.published, read_only=True) as connection:
+        for table in TABLES:
+            rows = connection.execute(f"select count(*) from {table.qualified}").fetchall()
+            assert rows == [(publication.rows[table.qualified],)], table
+        for name in ("feedback.user_feedback", "interaction.interactions", "ml.recommendations"):
+            connection.execute(f"from {name}")
+        connection.execute("from feedback.feedback_scores_as_of(now()::timestamp)")
+    assert publication.rows["feedback.user_feedback"] == 2
+    assert publication.through == published.published_through(platform.published) == 1
+
+
+def test_an_empty_warehouse_can_be_published(platform: SmallPlatform) -> None:
+    publication = platform.process()
+
+    assert publication.through == 0
+    assert {table: rows for table, rows in publication.rows.items() if rows} == {
+        "feedback.signal_weights": 7
+    }
+    assert platform.query("select event_id from interaction.interactions") == []
+
+    _likes(platform, 1)
+    assert platform.process().rows["interaction.interactions"] == 2
+
+
+def test_before_the_first_publication_readers_are_told_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.duckdb"
+
+    assert published.published_through(path) == 0
+    with pytest.raises(NothingToLearnError, match="feedback-platform process"):
+        published.items(path)
+
+
+def test_only_the_months_that_changed_are_written_again(platform: SmallPlatform) -> None:
+    _likes(platform, 1, month=1)
+    _likes(platform, 2, month=2)
+    platform.process()
+    tables = ("interaction.interactions", "feedback.user_feedback")
+    before: dict[str, dict[str, str]] = {
+        table: dict(platform.query(FILES, [table])) for table in tables
+    }
+    _likes(platform, 3, month=2)
+    platform.process()
+
+    for table in tables:
+        after: dict[str, str] = dict(platform.query(FILES, [table]))
+        assert set(after) == {"2026-01", "2026-02"}
+        assert after["2026-01"] == before[table]["2026-01"]
+        assert after["2026-02"] != before[table]["2026-02"]
+
+
+def test_a_reader_keeps_the_state_that_it_opened(platform: SmallPlatform) -> None:
+    count = "select count(*) from interaction.interactions"
+    _likes(platform, 1)
+    platform.process()
+    _age(platform.published.parent)  # nothing new has come for hours
+    with duckdb.connect(platform.published, read_only=True) as reader:
+        _likes(platform, 2, month=2)
+        platform.process()
+        _likes(platform, 3)
+        platform.process()
+
+        for table in TABLES:
+            reader.execute(f"from {table.qualified}").fetchall()
+        assert reader.execute(count).fetchall() == [(2,)]
+
+        # Who asks now is shown the new state, though this process holds the old one open.
+        with published.open_published(platform.published) as newcomer:
+            assert newcomer.execute(count).fetchall() == [(6,)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_files_that_nobody_can_read_any_more_are_deleted(platform: SmallPlatform) -> None:
+    _likes(platform, 1)
+    platform.process()
+    for _ in range(2):
+        _age(platform.published.parent)
+        platform.publish()
+
+    in_use = {name for (name,) in platform.query("select name from published.files")}
+    directory = platform.published.parent / "tables"
+    present = {path.relative_to(directory).as_posix() for path in directory.rglob("*.parquet")}
+    # The present state and the one before it, which somebody may still hold open.
+    assert in_use < present
+    assert len(present) < 2.5 * len(in_use)
+    assert not [path for path in directory.rglob("*") if path.is_dir() and not any(path.iterdir())]
+
+
+def test_a_publication_that_fails_leaves_the_old_state(
+    platform: SmallPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _likes(platform, 1)
+    platform.process()
+    before = platform.tables()
+    _likes(platform, 2)
+    platform.clean()
+    platform.transform()
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="No space left"):
+            platform.publish()
+
+    assert platform.tables() == before
+    assert [path.name for path in platform.published.parent.iterdir() if path.is_file()] == [
+        "feedback.duckdb"
+    ]
+    assert platform.publish().rows["interaction.interactions"] == 4
+
+
+def test_a_reader_that_polls_sees_whole_states_and_no_error(
+    platform: SmallPlatform, tmp_path: Path
+) -> None:
+    _likes(platform, 0)
+    platform.process()
+    stop = tmp_path / "stop"
+    with subprocess.Popen(
+        [sys.executable, "-c", POLL, str(platform.published), str(stop)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "polling\n"
+        for number in (1, 2):
+            _likes(platform, number)
+            platform.process()
+            for _ in range(5):
+                platform.publish()
+                time.sleep(0.02)
+        stop.touch()
+        output, errors = reader.communicate(timeout=60)
+
+    assert errors == ""
+    outcome = json.loads(output)
+    # Batch n brings two events, two pieces of feedback, and the features that go with them.
+    assert outcome["seen"] == [[n, 2 * n, 2 * n, 2 * n] for n in (1, 2, 3)]
+    assert outcome["polls"] > 20
+
+
+def test_times_are_read_as_utc(platform: SmallPlatform) -> None:
+    _likes(platform, 1)
+    platform.process()
+
+    times = published.feedback_times(platform.published)
+    earlier = published.scores_as_of(platform.published, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    later = published.scores_as_of(platform.published, datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC))
+
+    assert times.unique().to_list() == [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    assert (earlier.height, later.height) == (0, 2)
+    assert published.user_features(platform.published)["user_id"].to_list() == ["u0", "u1"]

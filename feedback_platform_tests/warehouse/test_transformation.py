@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from feedback_platform.errors import TransformationError
+from feedback_platform.warehouse.connection import open_warehouse
+from feedback_platform.warehouse.publishing import TABLES
+from feedback_platform.warehouse.transformation import DbtProject, NodeResult
+from feedback_platform_tests.warehouse.random_events import random_hour, random_object
+from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+
+ORDER = (
+    "incoming",
+    "changes",
+    "interactions",
+    "sessions",
+    "users",
+    "items",
+    "user_keys",
+    "item_keys",
+    "user_feedback",
+    "feedback_scores",
+)
+
+
+def _land_at_random(platform: SmallPlatform, random: Random, name: str) -> None:
+    hour = random_hour(random)
+    lines = [line for _ in range(3) for line in random_object(random, hour)]
+    platform.land(*lines, received_at=hour, object_id=name)
+
+
+def test_every_table_but_what_python_loads_is_a_model_or_a_seed(project: DbtProject) -> None:
+    loaded = {"drift_events"}
+    wanted = {table.name for table in TABLES if table.schema != "ml"} - loaded
+
+    assert wanted - {"signal_weights"} <= project.model_names()
+
+
+def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatform) -> None:
+    random = Random(7)
+    _land_at_random(platform, random, "0")
+    platform.process()
+    for number, models_run in enumerate((2, 3, 9), start=1):
+        _land_at_random(platform, random, f"{number}")
+        platform.clean()
+        platform.stage()
+        platform.run(ORDER[:models_run])  # and dies here
+        if models_run == 3:
+            _land_at_random(platform, random, f"{number}b")
+            platform.clean()
+        platform.transform()
+        platform.publish()
+
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> None:
+    random = Random(8)
+    _land_at_random(platform, random, "0")
+    platform.clean()
+    platform.stage()
+    platform.run(ORDER[:8])
+    platform.process()
+
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_publication_that_died_is_simply_published_again(
+    platform: SmallPlatform,
+) -> None:
+    random = Random(9)
+    for number in range(3):
+        _land_at_random(platform, random, f"{number}")
+        platform.process()
+        if number == 1:
+            # It dies between showing the new state and recording that it did.
+            with open_warehouse(platform.warehouse) as connection:
+                connection.execute("update pipeline.state set published_through = 1")
+
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_running_again_changes_no_row(platform: SmallPlatform) -> None:
+    _land_at_random(platform, Random(3), "0")
+    first = platform.process()
+    tables = platform.tables()
+
+    again = platform.process()
+
+    assert platform.tables() == tables
+    assert again.rows == first.rows
+    assert again.rows["interaction.interactions"] > 0
+
+
+def test_a_failing_model_is_named_with_what_the_database_said(platform: SmallPlatform) -> None:
+    platform.stage()
+    with open_warehouse(platform.warehouse) as connection:
+        connection.execute("alter table lake.clean_events drop column signal")
+
+    with pytest.raises(TransformationError, match=r"dbt model incoming failed: .*signal"):
+        platform.run()
+
+
+def test_a_failing_data_test_is_a_result_and_no_error(platform: SmallPlatform) -> None:
+    platform.land(event("e1", "item_liked", item_id="i1"), object_id="1")
+    platform.process()
+    with open_warehouse(platform.warehouse) as connection:
+        connection.execute("update feedback.feedback_scores set confidence = 7")
+    seen: list[NodeResult] = []
+
+    results = platform.project.test(["feedback_scores"], on_result=seen.append)
+
+    bad = [result for result in results if not result.is_good]
+    assert [(result.kind, result.status, result.failures) for result in bad] == [
+        ("test", "fail", 1)
+    ]
+    assert "confidence" in bad[0].name
+    assert {result.name for result in seen} >= {result.name for result in results}
