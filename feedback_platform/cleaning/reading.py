@@ -20,6 +20,7 @@ from feedback_platform.events.contract import FIELDS, FieldKind
 from feedback_platform.lake import keys
 
 _TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
+_NAMES: Final = [name for name, field in FIELDS.items() if field.kind is FieldKind.STRING]
 _ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
@@ -98,7 +99,10 @@ def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:
     Returns:
         The canonical fields typed, `raw_object`, `raw_row` and `malformed_field` beside them.
     """
-    together = pl.concat(texts)
+    # An empty text says nothing: a sender without a session writes "" as often as nothing at all.
+    together = pl.concat(texts).with_columns(
+        pl.when(pl.col(_NAMES) != "").then(pl.col(_NAMES)).name.keep()
+    )
     parsed = together.with_columns(_parsed(together, name) for name in FIELDS)
     malformed = [
         pl.when(together[name].is_not_null() & parsed[name].is_null()).then(pl.lit(name))

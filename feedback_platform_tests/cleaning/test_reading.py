@@ -219,3 +219,12 @@ def test_every_line_is_either_read_or_unreadable_or_blank(lines: list[bytes]) ->
     ]
     assert read.lines == len(rows) + len(read.unreadable_rows)
     assert {0, len(mixed) - 1} <= set(rows)
+
+
+def test_an_empty_text_is_a_field_that_was_not_sent() -> None:
+    key = "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst"
+    row = parse_raw_object(key, b'{"event_id":"","user_id":"u","session_id":""}\n')
+
+    (event,) = row.events.rows(named=True)
+    assert (event["event_id"], event["session_id"]) == (None, None)
+    assert (event["user_id"], event["malformed_field"]) == ("u", None)

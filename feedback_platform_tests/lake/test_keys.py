@@ -59,3 +59,13 @@ def test_what_a_batch_wrote_knows_its_day(day: date, sequence: int) -> None:
 def test_a_key_without_a_day_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match=r"'models/a' has no 'dt=' part"):
         keys.day_of("models/a")
+
+
+@given(INSTANTS)
+def test_a_raw_object_is_told_from_what_lies_beside_it(instant: datetime) -> None:
+    key = keys.raw_object(instant, "http-a", "01hx")
+
+    assert keys.is_raw_object(key)
+    assert not keys.is_raw_object(key + ".tmp")
+    assert not keys.is_raw_object(key.replace("hr=", "hour="))
+    assert not keys.is_raw_object(key.rpartition("/")[0])

@@ -113,3 +113,12 @@ def test_days_are_listed_with_both_ends(any_lake: Lake) -> None:
     listed = list_raw_days(any_lake, first=date(2026, 3, 2), last=date(2026, 3, 4))
 
     assert listed == written[1:4]
+
+
+def test_an_object_that_would_fill_the_memory_is_refused(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedback_platform.lake.raw.MAX_OBJECT_BYTES", len(EVENTS) - 1)
+
+    with pytest.raises(InvalidInputError, match="holds more than"):
+        read_raw_object(lake, _write(lake))
