@@ -31,6 +31,10 @@ class InvalidInputError(PermanentError):
     """A file or argument that a person handed over cannot be used as it is."""
 
 
+class NothingPublishedError(PermanentError):
+    """There are no published tables to read yet."""
+
+
 class NothingToLearnError(PermanentError):
     """There is not enough feedback to train on yet."""
 

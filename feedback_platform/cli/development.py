@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.2
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @click.option("--no-demo-data", is_flag=True, help="Leave an empty lake empty.")
-def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:  # noqa: FBT001
+def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:
     """Start Dagster with its sensors and schedules; an empty lake gets the demo data."""
     _check_port(host, port)
     if not no_demo_data and not list_raw_objects(Lake(settings.lake_url)):

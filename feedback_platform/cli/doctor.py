@@ -27,7 +27,7 @@ _LITTLE_SPACE: Final = 1 << 30
 @click.command(epilog="Example: feedback-platform doctor --json")
 @with_settings
 @with_json
-def doctor(settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+def doctor(settings: Settings, as_json: bool) -> None:
     """Check the installation; the exit code is 1 when something is wrong."""
     findings = [_examined(name, examine, settings) for name, examine in _EXAMINATIONS.items()]
     if as_json:

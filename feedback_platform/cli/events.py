@@ -31,7 +31,7 @@ def import_group() -> None:
 @_PATH
 @with_settings
 @with_json
-def movielens(path: Path, settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+def movielens(path: Path, settings: Settings, as_json: bool) -> None:
     """Ratings, tags and films of a MovieLens directory (ratings.csv, tags.csv, movies.csv)."""
     _import(settings, read_movielens, path, as_json=as_json)
 
@@ -42,7 +42,7 @@ def movielens(path: Path, settings: Settings, as_json: bool) -> None:  # noqa: F
 @_PATH
 @with_settings
 @with_json
-def open_bandit(path: Path, settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+def open_bandit(path: Path, settings: Settings, as_json: bool) -> None:
     """Impressions and clicks of the Open Bandit data; its policies become variants."""
     _import(settings, read_open_bandit, path, as_json=as_json)
 
@@ -51,7 +51,7 @@ def open_bandit(path: Path, settings: Settings, as_json: bool) -> None:  # noqa:
 @_PATH
 @with_settings
 @with_json
-def events(path: Path, settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+def events(path: Path, settings: Settings, as_json: bool) -> None:
     """Canonical events, a JSON object a line; plain, .gz or .zst."""
     _import(settings, read_events, path, as_json=as_json)
 
@@ -66,7 +66,7 @@ def events(path: Path, settings: Settings, as_json: bool) -> None:  # noqa: FBT0
 @click.option("--taste-shift-day", type=click.IntRange(min=1), help="From then on tastes differ.")
 def simulate_command(
     settings: Settings,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     users: int,
     days: int,
     seed: int,

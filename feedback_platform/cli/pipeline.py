@@ -17,7 +17,7 @@ from feedback_platform.settings import Settings
 @click.command(epilog="Example: feedback-platform process --data-dir ./data")
 @with_settings
 @with_json
-def process(settings: Settings, as_json: bool) -> None:  # noqa: FBT001 - click passes by name
+def process(settings: Settings, as_json: bool) -> None:
     """Bring everything that has landed through to the published tables, once."""
     show(_processed(JobRunner(settings).process()), as_json=as_json)
 
@@ -25,7 +25,7 @@ def process(settings: Settings, as_json: bool) -> None:  # noqa: FBT001 - click 
 @click.command(epilog="Example: feedback-platform train --data-dir ./data")
 @with_settings
 @with_json
-def train(settings: Settings, as_json: bool) -> None:  # noqa: FBT001
+def train(settings: Settings, as_json: bool) -> None:
     """Retrain, evaluate, promote, segment, recommend, once."""
     show(_trained(JobRunner(settings).train()), as_json=as_json)
 
@@ -40,7 +40,7 @@ def train(settings: Settings, as_json: bool) -> None:  # noqa: FBT001
 )
 def demo(
     settings: Settings,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
     users: int | None,
     days: int | None,
     seed: int | None,

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from feedback_platform.errors import NothingToLearnError
+from feedback_platform.errors import NothingPublishedError
 from feedback_platform.warehouse.connection import single_row
 
 # The name that DuckDB gives to the published database: its file's.
@@ -23,10 +23,10 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Connect to the published database as it is now, read-only.
 
     Raises:
-        NothingToLearnError: nothing has been published yet.
+        NothingPublishedError: nothing has been published yet.
     """
     if not path.exists():
-        raise NothingToLearnError(
+        raise NothingPublishedError(
             f"Nothing is published at {path} yet. Load events and run `feedback-platform process`."
         )
     # Connecting to the file itself would show what another connection of this process has open,

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from feedback_platform.errors import NothingToLearnError
+from feedback_platform.errors import NothingPublishedError
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.publishing import TABLES
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
@@ -99,7 +99,7 @@ def test_before_the_first_publication_readers_are_told_what_to_do(tmp_path: Path
     path = tmp_path / "feedback.duckdb"
 
     assert published.published_through(path) == 0
-    with pytest.raises(NothingToLearnError, match="feedback-platform process"):
+    with pytest.raises(NothingPublishedError, match="feedback-platform process"):
         published.items(path)
 
 
