@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from feedback_platform.errors import InvalidSettingError
 
 LAKE_SCHEMES = ("file", "s3", "gs")
+_SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where this installation keeps its data.
+    """Where this installation keeps its data, and whom it listens to.
 
     Attributes:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
+        write_keys: secret of each sender of events, by a name that may be shown; none in a
+            trusted, local installation.
+        api_keys: secret of each administrator, by a name that may be shown.
+        events_per_second: how many events each write key may send, or None for as many as it likes.
+        event_mapping: the file that maps the senders' own event names, or None.
+        schema_registry_url: an external schema registry, or None for the embedded one.
+        kafka_bootstrap_servers: the Kafka brokers, or None.
+        compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
+            for the data directory.
     """
 
     data_dir: Path
     lake_url: str
+    write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    events_per_second: float | None = None
+    event_mapping: Path | None = None
+    schema_registry_url: str | None = None
+    kafka_bootstrap_servers: str | None = None
+    compute_logs_url: str | None = None
 
     @property
     def warehouse_path(self) -> Path:
@@ -71,7 +90,18 @@ def load_settings(
     if resolved.exists() and not resolved.is_dir():
         raise InvalidSettingError("FEEDBACK_DATA_DIR", str(chosen), "a directory, not a file")
     lake_url = environment.get("FEEDBACK_LAKE_URL") or (resolved / "lake").as_uri()
-    return Settings(data_dir=resolved, lake_url=checked_lake_url(lake_url))
+    mapping = environment.get("FEEDBACK_EVENT_MAPPING")
+    return Settings(
+        data_dir=resolved,
+        lake_url=checked_lake_url(lake_url),
+        write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
+        api_keys=_secrets("FEEDBACK_API_KEYS", environment),
+        events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
+        event_mapping=Path(mapping).expanduser().resolve() if mapping else None,
+        schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
+        kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
+        compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
+    )
 
 
 def checked_lake_url(url: str) -> str:
@@ -91,10 +121,72 @@ def checked_lake_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return secrets by name from `name:secret,name:secret`; one without a name is numbered.
+
+    Raises:
+        InvalidSettingError: one is malformed, or a name or a secret appears twice.
+    """
+    text = environment.get(name, "").strip()
+    secrets: dict[str, str] = {}
+    for number, pair in enumerate(
+        filter(None, (part.strip() for part in text.split(","))), start=1
+    ):
+        found = _SECRET.fullmatch(pair)
+        called = (found and found["name"]) or f"key-{number}"
+        if found is None or called in secrets or found["secret"] in secrets.values():
+            # The value stays out of the message: it is made of secrets.
+            raise InvalidSettingError(
+                name,
+                "…",
+                "secrets separated by commas, each with a name before it if it is to have one, "
+                "such as web:4f9c2e81; names are lower-case letters, digits and dashes, secrets "
+                "printable without comma and colon, and neither appears twice",
+            )
+        secrets[called] = found["secret"]
+    return secrets
+
+
+def _rate(name: str, environment: Mapping[str, str]) -> float | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise InvalidSettingError(name, text, "a number of events per second above 0")
+    return rate
+
+
+def _web_address(name: str, environment: Mapping[str, str]) -> str | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise InvalidSettingError(name, text, "an http:// or https:// URL")
+    return text.rstrip("/")
+
+
+def _bucket(name: str, environment: Mapping[str, str]) -> str | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise InvalidSettingError(name, text, "a URL such as s3://bucket/prefix")
+    return text.rstrip("/")
+
+
 def dagster_environment(settings: Settings) -> dict[str, str]:
     """Return the process environment for Dagster's own processes, pointing at these settings."""
+    # Dagster works in another directory, where a relative path would mean another file.
+    mapping = settings.event_mapping
     return {
         **os.environ,
+        **({"FEEDBACK_EVENT_MAPPING": str(mapping)} if mapping else {}),
         "DAGSTER_HOME": str(settings.dagster_home),
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,

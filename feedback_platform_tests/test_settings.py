@@ -121,3 +121,81 @@ def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
     assert load_settings(environment=environment) == settings
     assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
     assert "PATH" in environment
+
+
+def test_without_any_variable_nobody_needs_a_key() -> None:
+    settings = load_settings(environment={})
+
+    assert settings.write_keys == {}
+    assert settings.api_keys == {}
+    assert settings.events_per_second is None
+    assert settings.event_mapping is None
+    assert settings.schema_registry_url is None
+    assert settings.compute_logs_url is None
+
+
+def test_keys_have_the_names_they_were_given_or_their_number() -> None:
+    environment = {"FEEDBACK_WRITE_KEYS": "web:4f9c2e81, plain/+=_-", "FEEDBACK_API_KEYS": "x"}
+
+    settings = load_settings(environment=environment)
+
+    assert settings.write_keys == {"web": "4f9c2e81", "key-2": "plain/+=_-"}
+    assert settings.api_keys == {"key-1": "x"}
+
+
+@pytest.mark.parametrize("keys", ["a:b:c", "Web:abc", "one two", "web:a,web:b", "a:same,b:same"])
+def test_malformed_keys_are_refused_without_showing_them(keys: str) -> None:
+    with pytest.raises(InvalidSettingError, match="FEEDBACK_WRITE_KEYS") as refused:
+        load_settings(environment={"FEEDBACK_WRITE_KEYS": keys})
+
+    assert keys not in str(refused.value)
+
+
+def test_the_settings_do_not_print_their_secrets() -> None:
+    environment = {"FEEDBACK_WRITE_KEYS": "web:4f9c2e81", "FEEDBACK_API_KEYS": "5d0a77b3"}
+
+    shown = repr(load_settings(environment=environment))
+
+    assert "4f9c2e81" not in shown
+    assert "5d0a77b3" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FEEDBACK_EVENTS_PER_SECOND", "0"),
+        ("FEEDBACK_EVENTS_PER_SECOND", "nan"),
+        ("FEEDBACK_EVENTS_PER_SECOND", "many"),
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "localhost:8081"),
+        ("FEEDBACK_COMPUTE_LOGS_URL", "gs://bucket"),
+        ("FEEDBACK_COMPUTE_LOGS_URL", "s3:///prefix"),
+    ],
+)
+def test_a_value_that_is_not_accepted_is_named(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettingError, match=f"{name} is '{value}', but it accepts"):
+        load_settings(environment={name: value})
+
+
+def test_addresses_lose_the_slash_at_their_end() -> None:
+    environment = {
+        "FEEDBACK_SCHEMA_REGISTRY_URL": "https://registry.example/",
+        "FEEDBACK_COMPUTE_LOGS_URL": "s3://bucket/logs/",
+        "FEEDBACK_EVENTS_PER_SECOND": "2500",
+    }
+
+    settings = load_settings(environment=environment)
+
+    assert settings.schema_registry_url == "https://registry.example"
+    assert settings.compute_logs_url == "s3://bucket/logs"
+    assert settings.events_per_second == 2500.0
+
+
+def test_dagster_is_told_the_whole_path_of_the_mapping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    settings = load_settings(environment={"FEEDBACK_EVENT_MAPPING": "events.toml"})
+
+    told = dagster_environment(settings)["FEEDBACK_EVENT_MAPPING"]
+    assert told == str(tmp_path / "events.toml")

@@ -7,12 +7,13 @@ carries all that the next listing needs, so finding new objects costs what is ne
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from feedback_platform.errors import LakeObjectExistsError, TransientError
 from feedback_platform.lake import keys
 from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake.seen import SeenObjects
 from feedback_platform.lake.store import Lake
 
 # Writers keep their own clocks and uploads take time: an object may land behind a newer one. A
@@ -42,7 +43,7 @@ class BatchManifest:
         reference_version: the fitted statistics that were applied.
         is_reprocessing: whether it replaces what earlier batches made of the same raw objects.
         newest_hour: the newest raw hour that any batch so far has cleaned (ISO 8601, UTC).
-        recent_objects: the keys already cleaned that a listing from the overlap would meet again.
+        recent_objects: those already cleaned that a listing from the overlap would meet again.
     """
 
     sequence: int
@@ -56,7 +57,7 @@ class BatchManifest:
     reference_version: str
     is_reprocessing: bool
     newest_hour: str
-    recent_objects: list[str] = field(repr=False)
+    recent_objects: SeenObjects = field(repr=False)
 
 
 def latest_manifest(lake: Lake) -> BatchManifest | None:
@@ -70,7 +71,9 @@ def latest_manifest(lake: Lake) -> BatchManifest | None:
 
 def read_manifest(lake: Lake, sequence: int) -> BatchManifest:
     """Return the manifest of one committed batch."""
-    return BatchManifest(**json.loads(lake.get(keys.batch_manifest(sequence))))
+    content = json.loads(lake.get(keys.batch_manifest(sequence)))
+    recent = SeenObjects.from_json(content.pop("recent_objects"))
+    return BatchManifest(**content, recent_objects=recent)
 
 
 def manifests_after(lake: Lake, sequence: int) -> list[BatchManifest]:
@@ -85,7 +88,9 @@ def commit(lake: Lake, manifest: BatchManifest) -> None:
     Raises:
         BatchConflictError: another process committed a batch of this number first.
     """
-    content = json.dumps(asdict(manifest)).encode()
+    facts = {fact.name: getattr(manifest, fact.name) for fact in fields(manifest)}
+    facts["recent_objects"] = manifest.recent_objects.to_json()
+    content = json.dumps(facts).encode()
     try:
         lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
     except LakeObjectExistsError as error:
@@ -108,25 +113,24 @@ def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
     if latest is None:
         return list_raw_objects(lake)
     since = datetime.fromisoformat(latest.newest_hour) - OVERLAP
-    seen = set(latest.recent_objects)
-    return [key for key in list_raw_objects(lake, since=since) if key not in seen]
+    return list_raw_objects(lake, since=since, seen=latest.recent_objects)
 
 
 def following(
     previous: BatchManifest | None, raw_objects: list[str]
-) -> tuple[int, datetime, list[str]]:
+) -> tuple[int, datetime, SeenObjects]:
     """Return the sequence, newest hour and recent objects of the batch after a previous one.
 
     The newest hour is never later than now: one writer with a clock that is ahead must not blind
     the listing to what all the others write.
     """
     hours = [keys.hour_of(key) for key in raw_objects]
-    known: list[str] = []
+    known = SeenObjects()
     sequence = 1
     if previous is not None:
         hours.append(datetime.fromisoformat(previous.newest_hour))
         known = previous.recent_objects
         sequence = previous.sequence + 1
     newest = min(max(hours), datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
-    recent = {key for key in [*known, *raw_objects] if keys.hour_of(key) >= newest - OVERLAP}
-    return sequence, newest, sorted(recent)
+    recent = known.joined(SeenObjects.of(raw_objects)).since(newest - OVERLAP)
+    return sequence, newest, recent

@@ -15,10 +15,18 @@ BACKFILLS = "raw/backfills"
 IDENTITY = "lake.json"
 REFERENCE = "reference/cleaning"
 MODELS = "models"
+COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
 
+FIREHOSE = "raw/firehose"
+
 _RAW_OBJECT = re.compile(
-    rf"{RAW}/dt=\d{{4}}-\d\d-\d\d/hr=([01]\d|2[0-3])/[a-z0-9]+(-[a-z0-9]+)*\.ndjson\.zst"
+    rf"{RAW}/dt=(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)/hr=(?P<hour>\d\d)/"
+    r"(?P<writer>[a-z0-9]+(-[a-z0-9]+)*)-[a-z0-9]+\.ndjson\.zst"
+)
+# Firehose's own layout, below whatever prefix it was given.
+_FIREHOSE_OBJECT = re.compile(
+    rf"{FIREHOSE}/(?:.*/)?(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<hour>\d\d)/[^/]+"
 )
 
 
@@ -34,7 +42,21 @@ def raw_object(received_at: datetime, source: str, sortable_id: str) -> str:
 
 def is_raw_object(key: str) -> bool:
     """Return whether a key is that of a raw object, and not of something that lies beside them."""
-    return _RAW_OBJECT.fullmatch(key) is not None
+    found = _RAW_OBJECT.fullmatch(key) or _FIREHOSE_OBJECT.fullmatch(key)
+    return found is not None and _hour(found) is not None
+
+
+def is_firehose(key: str) -> bool:
+    """Return whether a raw object was written by Firehose, in its own form."""
+    return key.startswith(f"{FIREHOSE}/")
+
+
+def source_of(raw_key: str) -> str:
+    """Return who wrote a raw object; all collectors are one."""
+    if is_firehose(raw_key):
+        return "firehose"
+    writer = raw_key.rpartition("/")[2].rpartition("-")[0]
+    return COLLECTOR if writer.startswith(f"{COLLECTOR}-") else writer
 
 
 def backfill(name: str) -> str:
@@ -49,13 +71,21 @@ def raw_day(day: date) -> str:
 
 def day_of(key: str) -> date:
     """Return the day of a raw, clean or quarantine key or prefix (its `dt=` part)."""
+    if is_firehose(key):
+        return hour_of(key).date()
     return date.fromisoformat(_part(key, "dt="))
 
 
 def hour_of(raw_key: str) -> datetime:
     """Return the UTC hour in which a raw object was received."""
-    hour = timedelta(hours=int(_part(raw_key, "hr=")))
-    return datetime.combine(day_of(raw_key), datetime.min.time(), tzinfo=UTC) + hour
+    if is_firehose(raw_key):
+        found = _FIREHOSE_OBJECT.fullmatch(raw_key)
+        hour = _hour(found) if found else None
+        if hour is None:
+            raise ValueError(f"{raw_key!r} does not lie under an hour of Firehose")
+        return hour
+    passed = timedelta(hours=int(_part(raw_key, "hr=")))
+    return datetime.combine(day_of(raw_key), datetime.min.time(), tzinfo=UTC) + passed
 
 
 def batch_manifest(sequence: int) -> str:
@@ -134,6 +164,20 @@ def model_champion(name: str) -> str:
 def recommendations() -> str:
     """Return the key of every user's newest list."""
     return f"{MODELS}/recommendations/lists.parquet"
+
+
+def firehose_hour(root: str, hour: datetime) -> str:
+    """Return the prefix under which Firehose puts what it received in a UTC hour."""
+    return f"{root}/{hour:%Y/%m/%d/%H}"
+
+
+def _hour(found: re.Match[str]) -> datetime | None:
+    """Return the hour that a raw key names, or None where there is no such hour."""
+    year, month, day, hour = (int(found[part]) for part in ("year", "month", "day", "hour"))
+    try:
+        return datetime(year, month, day, hour, tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _part(key: str, name: str) -> str:

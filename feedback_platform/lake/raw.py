@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+import zlib
+from bisect import bisect_right
+from datetime import UTC, date, datetime
+from typing import Any
 
 import zstandard
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake import keys
+from feedback_platform.lake.seen import SeenObjects
 from feedback_platform.lake.store import Lake
 
 # An object whose content would be larger than this is split by its writer, not by its reader.
 MAX_OBJECT_BYTES = 1 << 30
 _PIECE_BYTES = 1 << 16
+_GZIP = b"\x1f\x8b"
+# zlib's way to say: a gzip header, and the largest window.
+_GZIP_WINDOW = 31
+_YEAR = re.compile(r"\d{4}")
 
 
 def write_raw_object(
@@ -47,59 +54,123 @@ def write_raw_object(
 
 
 def read_raw_object(lake: Lake, key: str) -> bytes:
-    """Return the NDJSON of a raw object.
+    """Return the decompressed content of a raw object.
+
+    It is NDJSON where this platform wrote it. Firehose's records may follow one another without
+    a newline; its files are gzip or plain.
 
     Raises:
-        InvalidInputError: the object is not what a writer of this platform writes.
+        InvalidInputError: the object is not what its writer writes, or too large.
     """
     data = lake.get(key)
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    if not keys.is_firehose(key):
+        return _decompressed(key, data, zstandard.ZstdDecompressor().decompressobj())
+    if data.startswith(_GZIP):
+        return _gunzipped(key, data)
+    _check_size(key, len(data))
+    return data
+
+
+def _gunzipped(key: str, data: bytes) -> bytes:
+    """Decompress every member: files of gzip may be joined."""
+    members: list[bytes] = []
+    while data:
+        member = zlib.decompressobj(wbits=_GZIP_WINDOW)
+        members.append(_decompressed(key, data, member))
+        _check_size(key, sum(map(len, members)))
+        data = member.unused_data
+    return b"".join(members)
+
+
+def _decompressed(key: str, data: bytes, decompressor: Any) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
         for start in range(0, len(data), _PIECE_BYTES):
             parts.append(decompressor.decompress(data[start : start + _PIECE_BYTES]))
             size += len(parts[-1])
-            if size > MAX_OBJECT_BYTES:
-                raise InvalidInputError(
-                    f"The raw object {key} holds more than {MAX_OBJECT_BYTES:,} bytes."
-                )
+            _check_size(key, size)
             if decompressor.eof:
                 break
-    except zstandard.ZstdError as error:
-        raise InvalidInputError(f"The raw object {key} is not readable zstd: {error}") from error
+    except (zstandard.ZstdError, zlib.error) as error:
+        raise InvalidInputError(f"The raw object {key} cannot be decompressed: {error}") from error
     if not decompressor.eof:
         # Believed as it is, it would lose the events behind the cut without a word.
         raise InvalidInputError(f"The raw object {key} was cut short.")
     return b"".join(parts)
 
 
-def list_raw_objects(lake: Lake, *, since: datetime | None = None) -> list[str]:
-    """Return the keys of raw objects, sorted, from an hour on.
+def _check_size(key: str, size: int) -> None:
+    if size > MAX_OBJECT_BYTES:
+        raise InvalidInputError(f"The raw object {key} holds more than {MAX_OBJECT_BYTES:,} bytes.")
 
-    The cost follows what is listed.
+
+def list_raw_objects(
+    lake: Lake, *, since: datetime | None = None, seen: SeenObjects | None = None
+) -> list[str]:
+    """Return the keys of raw objects, sorted, from an hour on, those seen before left out.
+
+    The cost follows what is new: a run of seen objects is passed over, not listed.
 
     Args:
+        lake: the object store.
         since: the first hour to list (UTC); everything when left out.
+        seen: the keys to leave out.
     """
-    if since is None:
-        return [key for key in lake.list_keys(keys.RAW) if keys.is_raw_object(key)]
-    days = [d for d in lake.subdirectories(keys.RAW) if keys.day_of(d) >= since.date()]
-    hour = since.replace(minute=0, second=0, microsecond=0)
-    return _under(lake, days, from_key=keys.raw_hour(hour))
+    seen = seen or SeenObjects()
+    found: list[str] = []
+    for root, start in _roots(lake, since):
+        found += _unseen(lake, root, start, seen)
+    return sorted(found)
 
 
 def list_raw_days(lake: Lake, *, first: date, last: date) -> list[str]:
     """Return the keys of raw objects received on any day from first to last, both included."""
-    span = (last - first).days + 1
-    wanted = {keys.raw_day(first + timedelta(days=offset)) for offset in range(span)}
-    days = [d for d in lake.subdirectories(keys.RAW) if d in wanted]
-    return _under(lake, days, from_key="")
+    since = datetime.combine(first, datetime.min.time(), tzinfo=UTC)
+    listed = list_raw_objects(lake, since=since)
+    return [key for key in listed if keys.day_of(key) <= last]
 
 
-def _under(lake: Lake, days: Iterable[str], *, from_key: str) -> list[str]:
-    listed = [key for day in days for key in lake.list_keys(day)]
-    return [key for key in listed if key >= from_key and keys.is_raw_object(key)]
+def _roots(lake: Lake, since: datetime | None) -> list[tuple[str, str]]:
+    """Return prefixes under which keys sort by time, each with the key behind which to begin."""
+    roots = [(keys.RAW, keys.raw_hour(since) if since else keys.RAW)]
+    for year in _firehose_years(lake):
+        root, _, number = year.rpartition("/")
+        if since is None or int(number) > since.year:
+            roots.append((year, year))
+        elif int(number) == since.year:
+            roots.append((year, keys.firehose_hour(root, since)))
+    return roots
+
+
+def _firehose_years(lake: Lake) -> list[str]:
+    """Return the years in which Firehose wrote, below whatever prefixes it was given."""
+    years: list[str] = []
+    unknown = [keys.FIREHOSE]
+    while unknown:
+        for below in lake.subdirectories(unknown.pop()):
+            is_year = _YEAR.fullmatch(below.rpartition("/")[2])
+            (years if is_year else unknown).append(below)
+    return years
+
+
+def _unseen(lake: Lake, root: str, start: str, seen: SeenObjects) -> list[str]:
+    found: list[str] = []
+    after, is_last = start, False
+    while not is_last:
+        page, is_last = lake.list_page(root, after=after)
+        at = 0
+        while at < len(page):
+            end = seen.run_end(page[at])
+            if end is None:
+                if keys.is_raw_object(page[at]):
+                    found.append(page[at])
+                at += 1
+            else:
+                at = bisect_right(page, end, lo=at + 1)
+        if page:
+            after = max(page[-1], seen.run_end(page[-1]) or "")
+    return found
 
 
 def announce_backfill(lake: Lake, name: str) -> None:

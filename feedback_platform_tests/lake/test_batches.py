@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedback_platform.lake import keys
 from feedback_platform.lake.batches import (
     BatchConflictError,
     BatchManifest,
@@ -18,6 +19,7 @@ from feedback_platform.lake.batches import (
     read_manifest,
 )
 from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.seen import SeenObjects
 from feedback_platform.lake.store import Lake
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,6 +31,10 @@ def _land(lake: Lake, hours: float, id_: str = "1") -> str:
     return write_raw_object(
         lake, received_at=received_at, source="web", sortable_id=id_, ndjson=b"{}"
     )
+
+
+def _land_key(hours: float, id_: str = "1") -> str:
+    return keys.raw_object(NOON + timedelta(hours=hours), "web", id_)
 
 
 def _process(lake: Lake, raw_objects: list[str]) -> BatchManifest:
@@ -93,12 +99,47 @@ def test_an_object_that_lands_later_than_the_overlap_is_found_by_a_sweep(lake: L
     assert pending_objects(lake, is_sweep=True) == []
 
 
+def test_a_gap_in_a_numbered_series_is_found_when_it_fills(any_lake: Lake) -> None:
+    landed = [_land(any_lake, 0, f"{number:010d}") for number in (1, 2, 4, 5)]
+    _process(any_lake, landed)
+
+    behind = _land(any_lake, 0, f"{3:010d}")
+    ahead = _land(any_lake, 0, f"{6:010d}")
+
+    assert pending_objects(any_lake) == [behind, ahead]
+    _process(any_lake, [behind, ahead])
+    assert pending_objects(any_lake) == []
+
+
+def test_a_listing_of_thousands_of_seen_objects_asks_for_one_page(
+    s3_lake_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(s3_lake_url)
+    seen = [_land_key(0, f"{number:010d}") for number in range(2_500)]
+    for key in seen:
+        lake.put(key, b"", mode="create")
+    _process(lake, seen)
+    new = _land(lake, 0, f"{2_500:010d}")
+    asked: list[str] = []
+    list_page = Lake.list_page
+
+    def counted(self: Lake, prefix: str, *, after: str) -> tuple[list[str], bool]:
+        asked.append(after)
+        return list_page(self, prefix, after=after)
+
+    monkeypatch.setattr(Lake, "list_page", counted)
+
+    assert pending_objects(lake) == [new]
+    # The first page shows a seen run, the second begins behind its end.
+    assert len(asked) == 2
+
+
 def test_the_manifest_remembers_no_more_than_the_overlap(lake: Lake) -> None:
     for hour in range(48):
         manifest = _process(lake, [_land(lake, hour)])
 
     assert manifest.sequence == 48
-    assert len(manifest.recent_objects) == 3
+    assert manifest.recent_objects == SeenObjects.of(_land_key(hour) for hour in (45, 46, 47))
 
 
 def test_a_manifest_is_read_as_it_was_committed(any_lake: Lake) -> None:

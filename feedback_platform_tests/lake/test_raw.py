@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from feedback_platform.errors import (
     LakeObjectExistsError,
     LakeObjectMissingError,
 )
+from feedback_platform.lake import keys, raw
 from feedback_platform.lake.raw import (
     list_raw_days,
     list_raw_objects,
@@ -75,7 +77,7 @@ def test_a_truncated_object_is_refused_not_believed(
 def test_an_object_that_is_not_zstd_is_refused(lake: Lake) -> None:
     lake.put("raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst", EVENTS, mode="create")
 
-    with pytest.raises(InvalidInputError, match="not readable zstd"):
+    with pytest.raises(InvalidInputError, match="cannot be decompressed"):
         read_raw_object(lake, "raw/events/dt=2026-03-01/hr=12/web-1.ndjson.zst")
 
 
@@ -122,3 +124,71 @@ def test_an_object_that_would_fill_the_memory_is_refused(
 
     with pytest.raises(InvalidInputError, match="holds more than"):
         read_raw_object(lake, _write(lake))
+
+
+FIREHOSE = "raw/firehose/2026/03/01/11/events-1-2026-03-01-11-59-30-a.gz"
+FIREHOSE_WITH_PREFIX = "raw/firehose/shop/web/2026/03/01/13/events-1"
+
+
+def test_files_of_firehose_are_raw_objects_of_their_hour(any_lake: Lake) -> None:
+    for key in (FIREHOSE, FIREHOSE_WITH_PREFIX, "raw/firehose/readme.txt"):
+        any_lake.put(key, b"{}", mode="create")
+    own = _write(any_lake)
+
+    assert list_raw_objects(any_lake) == [own, FIREHOSE, FIREHOSE_WITH_PREFIX]
+    assert list_raw_objects(any_lake, since=NOON) == [own, FIREHOSE_WITH_PREFIX]
+    assert list_raw_days(any_lake, first=NOON.date(), last=NOON.date()) == [
+        own,
+        FIREHOSE,
+        FIREHOSE_WITH_PREFIX,
+    ]
+    assert keys.hour_of(FIREHOSE) == datetime(2026, 3, 1, 11, tzinfo=UTC)
+    assert keys.day_of(FIREHOSE_WITH_PREFIX) == NOON.date()
+    assert keys.source_of(FIREHOSE) == "firehose"
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"a":1}{"b":2}', gzip.compress(b'{"a":1}') + gzip.compress(b'{"b":2}')]
+)
+def test_a_file_of_firehose_is_read_plain_or_gzipped(lake: Lake, content: bytes) -> None:
+    lake.put(FIREHOSE, content, mode="create")
+
+    assert read_raw_object(lake, FIREHOSE) == b'{"a":1}{"b":2}'
+
+
+@pytest.mark.parametrize("cut", [3, -4])
+def test_a_file_of_firehose_that_was_cut_is_refused(lake: Lake, cut: int) -> None:
+    lake.put(FIREHOSE, gzip.compress(b'{"a":1}' * 100)[:cut], mode="create")
+
+    with pytest.raises(InvalidInputError, match="was cut short"):
+        read_raw_object(lake, FIREHOSE)
+
+
+def test_a_gzip_bomb_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "MAX_OBJECT_BYTES", 1 << 20)
+    lake.put(FIREHOSE, gzip.compress(b" " * (2 << 20)), mode="create")
+
+    with pytest.raises(InvalidInputError, match="holds more than 1,048,576 bytes"):
+        read_raw_object(lake, FIREHOSE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "raw/events/dt=2026-02-30/hr=00/web-1.ndjson.zst",
+        "raw/events/dt=2026-02-01/hr=24/web-1.ndjson.zst",
+        "raw/firehose/2026/13/01/00/x",
+        "raw/firehose/2026/01/01/x",
+    ],
+)
+def test_what_lies_under_no_hour_is_no_raw_object(lake: Lake, key: str) -> None:
+    lake.put(key, b"", mode="create")
+
+    assert list_raw_objects(lake) == []
+
+
+def test_all_collectors_are_one_source() -> None:
+    assert (
+        keys.source_of(keys.raw_object(NOON, "collector-20260301a1", "0000000001")) == "collector"
+    )
+    assert keys.source_of(keys.raw_object(NOON, "import-movielens", "1")) == "import-movielens"
