@@ -8,7 +8,14 @@ from typing import Any, Final
 import narwhals as nw
 
 from feedback_platform.events import columns as c
-from feedback_platform.events.contract import EVENT_TYPES, TYPES_WITHOUT_USER
+from feedback_platform.events.contract import (
+    CERTAIN_PROPENSITY,
+    EVENT_TYPES,
+    FIRST_POSITION,
+    IMPOSSIBLE_PROPENSITY,
+    REQUIRED_FIELDS,
+    TYPES_WITHOUT_USER,
+)
 
 # The first field whose text was not of its kind, found where the line was read.
 MALFORMED_FIELD: Final = "malformed_field"
@@ -25,6 +32,8 @@ UNKNOWN_EVENT_TYPE: Final = "unknown_event_type"
 MISSING_USER: Final = "missing_user"
 OUT_OF_RANGE: Final = "out_of_range"
 IN_THE_FUTURE: Final = "in_the_future"
+# Of received lines; `events.rules` and the ways in have further ones of their own.
+TOO_DEEP: Final = "too_deep"
 
 # A sender without `sent_at` cannot be corrected; a clock that is wrong by more than this is refused
 # rather than believed.
@@ -50,12 +59,12 @@ def _verdicts() -> list[tuple[nw.Expr, str, nw.Expr]]:
     ahead = nw.col(c.OCCURRED_AT) > nw.col(c.RECEIVED_AT) + MAX_AHEAD
     verdicts: list[tuple[nw.Expr, str, nw.Expr]] = [
         (~nw.col(MALFORMED_FIELD).is_null(), INVALID_TYPE, nw.col(MALFORMED_FIELD)),
-        *[_missing(field) for field in (c.EVENT_ID, c.EVENT_TYPE)],
+        *[_missing(field) for field in REQUIRED_FIELDS],
         (~event_type.is_in(list(EVENT_TYPES)), UNKNOWN_EVENT_TYPE, nw.lit(c.EVENT_TYPE)),
         (no_user & ~event_type.is_in(list(TYPES_WITHOUT_USER)), MISSING_USER, nw.lit(c.USER_ID)),
     ]
     for field in (c.ITEM_ID, c.SESSION_ID, c.EXPERIMENT_ID, c.VARIANT, c.VALUE):
-        needing = [name for name in EVENT_TYPES if field in _required(name)]
+        needing = [name for name, kind in EVENT_TYPES.items() if field in kind.required_fields]
         verdicts.append(_missing(field, event_type.is_in(needing)))
     for name, kind in EVENT_TYPES.items():
         if kind.value is None:
@@ -68,8 +77,9 @@ def _verdicts() -> list[tuple[nw.Expr, str, nw.Expr]]:
                 broken = (event_type == nw.lit(name)) & outside
                 verdicts.append((broken, OUT_OF_RANGE, nw.lit(c.VALUE)))
     propensity = nw.col(c.PROPENSITY)
-    verdicts.append(((propensity <= 0) | (propensity > 1), OUT_OF_RANGE, nw.lit(c.PROPENSITY)))
-    verdicts.append((nw.col(c.POSITION) < 1, OUT_OF_RANGE, nw.lit(c.POSITION)))
+    is_no_chance = (propensity <= IMPOSSIBLE_PROPENSITY) | (propensity > CERTAIN_PROPENSITY)
+    verdicts.append((is_no_chance, OUT_OF_RANGE, nw.lit(c.PROPENSITY)))
+    verdicts.append((nw.col(c.POSITION) < FIRST_POSITION, OUT_OF_RANGE, nw.lit(c.POSITION)))
     verdicts.append((ahead & ~is_corrected, IN_THE_FUTURE, nw.lit(c.OCCURRED_AT)))
     return verdicts
 
@@ -77,13 +87,3 @@ def _verdicts() -> list[tuple[nw.Expr, str, nw.Expr]]:
 def _missing(field: str, condition: nw.Expr | None = None) -> tuple[nw.Expr, str, nw.Expr]:
     is_null = nw.col(field).is_null()
     return (is_null if condition is None else condition & is_null, MISSING_FIELD, nw.lit(field))
-
-
-def _required(name: str) -> set[str]:
-    kind = EVENT_TYPES[name]
-    required = set(kind.required)
-    if kind.needs_item:
-        required.add(c.ITEM_ID)
-    if kind.value is not None and kind.value.is_required:
-        required.add(c.VALUE)
-    return required

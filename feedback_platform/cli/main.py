@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "train": ("pipeline", "train"),
     "import": ("events", "import_group"),
     "simulate": ("events", "simulate_command"),
+    "contract": ("contract", "contract"),
     "doctor": ("doctor", "doctor"),
 }
 

@@ -51,11 +51,13 @@ def test_the_event_is_what_the_design_says() -> None:
         "item_used",
         "item_converted",
         "survey_answered",
+        "page_viewed",
         "session_started",
         "session_ended",
         "experiment_exposed",
         "consent_changed",
         "user_updated",
+        "user_aliased",
         "item_updated",
     }
 
@@ -75,6 +77,25 @@ def test_values_are_numbers_and_times_are_timestamps() -> None:
     assert FIELDS["value"].kind is FieldKind.DOUBLE
     for name, field in FIELDS.items():
         assert (field.kind is FieldKind.TIMESTAMP) == name.endswith("_at")
+
+
+def test_every_field_has_a_number_of_its_own() -> None:
+    numbers = [field.number for field in FIELDS.values()]
+
+    assert len(set(numbers)) == len(numbers)
+    assert min(numbers) >= 1
+
+
+def test_what_each_type_requires() -> None:
+    required = {name: kind.required_fields for name, kind in EVENT_TYPES.items()}
+
+    assert required["item_rated"] == {"item_id", "value"}
+    assert required["item_viewed"] == required["item_updated"] == {"item_id"}
+    assert required["survey_answered"] == {"value"}
+    assert required["session_started"] == {"session_id"}
+    assert required["experiment_exposed"] == {"experiment_id", "variant"}
+    assert required["page_viewed"] == required["user_aliased"] == set()
+    assert [name for name, kind in EVENT_TYPES.items() if not kind.needs_user] == ["item_updated"]
 
 
 def test_only_types_that_exist_may_come_without_a_user() -> None:

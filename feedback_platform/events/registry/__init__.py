@@ -1,0 +1,1 @@
+"""The schema registry: subjects, versions and ids, kept as a log in the lake."""

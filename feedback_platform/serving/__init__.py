@@ -1,0 +1,1 @@
+"""The ASGI application: the collector, the schema registry, health, and their documentation."""
