@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.orchestration.assets import cleaning, learning, monitoring, publishing
 from feedback_platform.orchestration.assets.transformation import build_dbt_models
 from feedback_platform.orchestration.checks import CHECKS
@@ -24,7 +25,11 @@ def build_definitions(
     Args:
         settings: where the data lies.
         resource_overrides: resources that take the place of the default ones, by name.
+
+    Raises:
+        InvalidInputError: the event mapping that the settings name means nothing.
     """
+    load_mapping(settings.event_mapping)
     platform = PlatformResource.from_settings(settings)
     return dg.Definitions(
         assets=[

@@ -18,6 +18,7 @@ import polars as pl
 
 from feedback_platform.cleaning import validation as v
 from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.quarantined_rows import quarantined_rows
 from feedback_platform.cleaning.reading import (
     RawObject,
     parse_raw_object,
@@ -28,6 +29,7 @@ from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.cleaning.rules import apply_rules, rule_table
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
+from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, commit, following, latest_manifest
 from feedback_platform.lake.raw import read_raw_object
@@ -38,33 +40,34 @@ BATCH_BYTES: Final = 192 << 20
 # How much of an unreadable object is quoted in quarantine; the object itself stays where it is.
 QUOTED_BYTES: Final = 1 << 10
 
-CLEAN_ORDER: Final = (c.RECEIVED_AT, c.RAW_OBJECT, c.RAW_ROW)
-QUARANTINE_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    c.RAW_OBJECT: pl.String,
-    c.RAW_ROW: pl.Int64,
-    c.RECEIVED_AT: pl.Datetime("us", "UTC"),
-    "source": pl.String,
-    v.REASON: pl.String,
-    v.FIELD: pl.String,
-    "raw": pl.Binary,
-}
+# A line may hold several events, which only their ids tell apart.
+CLEAN_ORDER: Final = (c.RECEIVED_AT, c.RAW_OBJECT, c.RAW_ROW, c.EVENT_ID)
 
 
 @dataclass(frozen=True)
 class CleanedObjects:
     """What the rules made of some raw objects; rows = clean + quarantined + duplicates.
 
+    What becomes of an object does not depend on those beside it, so that an object that is cleaned
+    again replaces exactly its own rows. An event that several objects hold is counted once by
+    whoever reads all of them.
+
     Attributes:
-        rows: lines read.
-        clean: one row per event, in the order of `CLEAN_ORDER`.
-        quarantined: `QUARANTINE_SCHEMA`, one row per rejected line, with its bytes.
-        duplicates: rows left out because an earlier one has the same event_id.
+        object_rows: events and refused lines of each object.
+        clean: one row per event and object, in the order of `CLEAN_ORDER`.
+        quarantined: `QUARANTINE_SCHEMA`, one row per rejected event or line, with its bytes.
+        duplicates: rows left out because an earlier one of the same object has the same event_id.
     """
 
-    rows: int
+    object_rows: list[int]
     clean: pl.DataFrame
     quarantined: pl.DataFrame
     duplicates: int
+
+    @property
+    def rows(self) -> int:
+        """Events and refused lines of all objects."""
+        return sum(self.object_rows)
 
 
 def clean_objects(
@@ -75,7 +78,9 @@ def clean_objects(
     checked = v.with_rejections(nw.from_native(read.lazy())).to_native().collect()
     rejected = checked.filter(pl.col(v.REASON).is_not_null())
     valid = checked.filter(pl.col(v.REASON).is_null()).drop(v.REASON, v.FIELD, v.MALFORMED_FIELD)
-    distinct = valid.sort(CLEAN_ORDER).unique(c.EVENT_ID, keep="first", maintain_order=True)
+    distinct = valid.sort(CLEAN_ORDER).unique(
+        [c.RAW_OBJECT, c.EVENT_ID], keep="first", maintain_order=True
+    )
     table = rule_table(rules, reference)
     clean = (
         apply_rules(
@@ -88,9 +93,9 @@ def clean_objects(
         .sort(CLEAN_ORDER)
     )
     return CleanedObjects(
-        rows=sum(item.lines for item in objects),
+        object_rows=[item.lines for item in objects],
         clean=clean,
-        quarantined=_quarantined(objects, rejected),
+        quarantined=quarantined_rows(objects, rejected),
         duplicates=valid.height - distinct.height,
     )
 
@@ -101,6 +106,7 @@ def clean_pending(
     rules: tuple[SignalRules, ...],
     references: list[Reference],
     *,
+    mapping: EventMapping = DEFAULT_MAPPING,
     is_reprocessing: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[BatchManifest]:
@@ -112,6 +118,7 @@ def clean_pending(
         rules: the cleaning rules.
         references: all reference versions, oldest first; each object uses the one in effect when
             it was received.
+        mapping: what the names of events in received lines mean.
         is_reprocessing: the objects have been cleaned before; the new rows replace the old ones.
         progress: called with objects done and objects in all.
 
@@ -120,9 +127,9 @@ def clean_pending(
     """
     manifests: list[BatchManifest] = []
     done = 0
-    for reference, objects in _batches(lake, raw_objects, references):
+    for reference, objects in _batches(lake, raw_objects, references, mapping):
         cleaned = clean_objects(objects, rules, reference)
-        manifest = _store(
+        manifest = store_batch(
             lake,
             cleaned,
             [item.key for item in objects],
@@ -137,7 +144,7 @@ def clean_pending(
 
 
 def _batches(
-    lake: Lake, raw_objects: list[str], references: list[Reference]
+    lake: Lake, raw_objects: list[str], references: list[Reference], mapping: EventMapping
 ) -> Iterator[tuple[Reference, list[RawObject]]]:
     """Cut the objects into batches of one reference version and bounded size."""
     held: list[RawObject] = []
@@ -148,9 +155,9 @@ def _batches(
         if held_reference is not None and held and reference != held_reference:
             yield held_reference, held
             held, held_bytes = [], 0
-        item = read_object(lake, key)
+        item = read_object(lake, key, mapping)
         held.append(item)
-        held_bytes += len(item.content)
+        held_bytes += len(item.content) + item.translated_bytes
         held_reference = reference
         if held_bytes >= BATCH_BYTES:
             yield reference, held
@@ -159,15 +166,15 @@ def _batches(
         yield held_reference, held
 
 
-def read_object(lake: Lake, key: str) -> RawObject:
+def read_object(lake: Lake, key: str, mapping: EventMapping = DEFAULT_MAPPING) -> RawObject:
     """Read one raw object; one that is none becomes a single rejected line, and holds nobody up."""
     try:
-        return parse_raw_object(key, read_raw_object(lake, key))
+        return parse_raw_object(key, read_raw_object(lake, key), mapping)
     except InvalidInputError:
         return unreadable_object(key, lake.get(key)[:QUOTED_BYTES])
 
 
-def _store(
+def store_batch(
     lake: Lake,
     cleaned: CleanedObjects,
     raw_objects: list[str],
@@ -175,6 +182,11 @@ def _store(
     reference_version: str,
     is_reprocessing: bool,
 ) -> BatchManifest:
+    """Write what was made of raw objects, and commit the batch.
+
+    Raises:
+        BatchConflictError: another process committed a batch meanwhile.
+    """
     sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
     attempt = uuid4().hex[:8]
     clean_written = _write_by_day(
@@ -199,6 +211,7 @@ def _store(
         is_reprocessing=is_reprocessing,
         newest_hour=newest_hour.isoformat(),
         recent_objects=recent,
+        object_rows=cleaned.object_rows,
     )
     commit(lake, manifest)
     return manifest
@@ -219,33 +232,3 @@ def _write_by_day(
         lake.put(key, buffer.getvalue(), mode="create")
         written.append(key)
     return written
-
-
-def _quarantined(objects: list[RawObject], rejected: pl.DataFrame) -> pl.DataFrame:
-    """Put the rejected lines aside with their reason, their source and their bytes."""
-    by_key = {item.key: item for item in objects}
-    rows = [
-        (key, row, received_at, _source_of(key), reason, field, by_key[key].physical_lines[row])
-        for key, row, received_at, reason, field in rejected.select(
-            c.RAW_OBJECT, c.RAW_ROW, c.RECEIVED_AT, v.REASON, v.FIELD
-        ).iter_rows()
-    ]
-    rows += [
-        (
-            item.key,
-            row,
-            keys.hour_of(item.key),
-            _source_of(item.key),
-            v.UNREADABLE_OBJECT if item.is_unreadable else v.MALFORMED_JSON,
-            None,
-            item.physical_lines[row],
-        )
-        for item in objects
-        for row in item.unreadable_rows
-    ]
-    return pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row").sort(c.RAW_OBJECT, c.RAW_ROW)
-
-
-def _source_of(key: str) -> str:
-    """Return who wrote a raw object: the name in front of its sortable id."""
-    return key.rpartition("/")[2].removesuffix(".ndjson.zst").rpartition("-")[0]

@@ -21,6 +21,7 @@ from feedback_platform.cleaning.reference import (
 )
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
+from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, latest_manifest, pending_objects
 from feedback_platform.lake.raw import list_raw_days, list_raw_objects
@@ -45,7 +46,7 @@ class CleaningOutcome:
 
     @property
     def rows(self) -> int:
-        """Lines read."""
+        """Events and refused lines read."""
         return sum(manifest.rows for manifest in self.manifests)
 
     @property
@@ -60,7 +61,7 @@ class CleaningOutcome:
 
     @property
     def duplicates(self) -> int:
-        """Rows left out because their batch holds the event already."""
+        """Rows left out because their raw object holds the event already."""
         return sum(manifest.duplicates for manifest in self.manifests)
 
 
@@ -69,6 +70,7 @@ def clean_new(
     rules: tuple[SignalRules, ...],
     *,
     is_sweep: bool,
+    mapping: EventMapping = DEFAULT_MAPPING,
     progress: Callable[[int, int], None] | None = None,
 ) -> CleaningOutcome:
     """Clean the raw objects that no batch has cleaned yet.
@@ -79,11 +81,12 @@ def clean_new(
         lake: the object store.
         rules: the cleaning rules.
         is_sweep: look at everything ever received, not only at the newest hours.
+        mapping: what the names of events in received lines mean.
         progress: called with objects done and objects in all.
     """
     backfills = lake.list_keys(keys.BACKFILLS)
     pending = pending_objects(lake, is_sweep=is_sweep or bool(backfills))
-    outcome = _clean_objects(lake, pending, rules, progress)
+    outcome = _clean_objects(lake, pending, rules, mapping, progress)
     # Announced before the listing, so whatever they announced has been found.
     lake.delete(backfills)
     return outcome
@@ -93,19 +96,25 @@ def _clean_objects(
     lake: Lake,
     pending: list[str],
     rules: tuple[SignalRules, ...],
+    mapping: EventMapping,
     progress: Callable[[int, int], None] | None,
 ) -> CleaningOutcome:
     if not pending:
         return CleaningOutcome(())
     references = load_references(lake)
     if not references:
-        references = [_fit(lake, pending, rules, effective_from=BEGINNING)]
-    manifests = clean_pending(lake, pending, rules, references, progress=progress)
+        references = [_fit(lake, pending, rules, mapping, effective_from=BEGINNING)]
+    manifests = clean_pending(lake, pending, rules, references, mapping=mapping, progress=progress)
     return CleaningOutcome(tuple(manifests))
 
 
 def reprocess(
-    lake: Lake, rules: tuple[SignalRules, ...], *, first: date, last: date
+    lake: Lake,
+    rules: tuple[SignalRules, ...],
+    *,
+    first: date,
+    last: date,
+    mapping: EventMapping = DEFAULT_MAPPING,
 ) -> CleaningOutcome:
     """Clean again what was received on some days, with the newest reference statistics.
 
@@ -116,6 +125,7 @@ def reprocess(
         rules: the cleaning rules.
         first: the first UTC day.
         last: the last UTC day, included.
+        mapping: what the names of events in received lines mean.
 
     Raises:
         InvalidInputError: the days are the wrong way round, or nothing was received on them.
@@ -128,11 +138,19 @@ def reprocess(
         raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
     newest = load_references(lake)[-1]
     everywhere = Reference(newest.version, BEGINNING, newest.rows, newest.statistics)
-    manifests = clean_pending(lake, objects, rules, [everywhere], is_reprocessing=True)
+    manifests = clean_pending(
+        lake, objects, rules, [everywhere], mapping=mapping, is_reprocessing=True
+    )
     return CleaningOutcome(tuple(manifests))
 
 
-def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime) -> Reference:
+def refit_reference(
+    lake: Lake,
+    rules: tuple[SignalRules, ...],
+    *,
+    now: datetime,
+    mapping: EventMapping = DEFAULT_MAPPING,
+) -> Reference:
     """Fit a new version on the newest weeks; it takes effect for what is received from now on.
 
     Args:
@@ -140,6 +158,7 @@ def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime
         rules: the cleaning rules.
         now: UTC; the version takes effect at the next full hour, or after the newest cleaned hour
             or the newest version when that is later, so that no hour has two versions.
+        mapping: what the names of events in received lines mean.
 
     Raises:
         InvalidInputError: nothing has been received.
@@ -153,24 +172,29 @@ def refit_reference(lake: Lake, rules: tuple[SignalRules, ...], *, now: datetime
         raise InvalidInputError("Nothing has been received in the last 28 days; nothing to fit on.")
     # An hour belongs to one version: a second fit within the hour takes effect an hour later.
     hours += [reference.effective_from for reference in load_references(lake)]
-    return _fit(lake, newest, rules, effective_from=max(hours) + timedelta(hours=1))
+    return _fit(lake, newest, rules, mapping, effective_from=max(hours) + timedelta(hours=1))
 
 
 def _fit(
-    lake: Lake, objects: list[str], rules: tuple[SignalRules, ...], *, effective_from: datetime
+    lake: Lake,
+    objects: list[str],
+    rules: tuple[SignalRules, ...],
+    mapping: EventMapping,
+    *,
+    effective_from: datetime,
 ) -> Reference:
-    events = typed_events(list(_newest_texts(lake, objects)))
+    events = typed_events(list(_newest_texts(lake, objects, mapping)))
     distinct = events.unique(c.EVENT_ID, keep="first", maintain_order=True)
     reference = fit_reference(distinct, rules, effective_from=effective_from)
     save_reference(lake, reference)
     return reference
 
 
-def _newest_texts(lake: Lake, objects: list[str]) -> Iterator[pl.DataFrame]:
+def _newest_texts(lake: Lake, objects: list[str], mapping: EventMapping) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
-        item = read_object(lake, key)
-        read_bytes += len(item.content)
+        item = read_object(lake, key, mapping)
+        read_bytes += len(item.content) + item.translated_bytes
         yield item.texts
         if read_bytes > FIT_BYTES:
             return

@@ -1,5 +1,6 @@
 """From the bytes of raw objects to typed columns: the edge where Polars reads JSON.
 
+Received lines are translated to canonical events first; from there on every line is an event.
 A line that is not a JSON object, or a field whose text is not of its kind, never costs its
 neighbours anything: the one becomes a rejected line, the other a null that `malformed_field` names.
 """
@@ -7,16 +8,25 @@ neighbours anything: the one becomes a rejected line, the other a null that `mal
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
 import orjson
 import polars as pl
 
+from feedback_platform.cleaning.received_lines import (
+    RefusedLine,
+    holds_foreign_records,
+    holds_received_lines,
+    translate_lines,
+)
+from feedback_platform.cleaning.records import one_record_a_line
 from feedback_platform.cleaning.validation import MALFORMED_FIELD
 from feedback_platform.events import columns as c
 from feedback_platform.events.contract import FIELDS, FieldKind
+from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 
 _TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
@@ -26,6 +36,10 @@ _ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _WITHOUT_SECONDS: Final = "%Y-%m-%dT%H:%M%#z"
 
+# An object lies under the hour in which it was received, by the platform's clock. A line that says
+# otherwise by more than this is not believed; the hour stands in for what it says.
+RECEIVED_REACH: Final = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class RawObject:
@@ -33,11 +47,14 @@ class RawObject:
 
     Attributes:
         key: where it lies in the lake.
-        lines: how many lines it has, blank ones left out.
+        lines: how many events it has, and lines that are none; blank ones are left out. A received
+            line may hold several events.
         texts: the readable lines; canonical fields as text, `raw_object` and `raw_row` beside them.
         unreadable_rows: line numbers (from 0) that hold no JSON object.
         content: the bytes, from which a rejected line is quoted.
         is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
+        refused: the received lines that are no events.
+        translated_bytes: the size of the events that received lines became.
     """
 
     key: str
@@ -46,6 +63,8 @@ class RawObject:
     unreadable_rows: list[int]
     content: bytes
     is_unreadable: bool = False
+    refused: list[RefusedLine] = field(default_factory=list)
+    translated_bytes: int = 0
 
     @property
     def events(self) -> pl.DataFrame:
@@ -60,21 +79,35 @@ class RawObject:
         return self.content.split(b"\n")
 
 
-def parse_raw_object(key: str, content: bytes) -> RawObject:
+def parse_raw_object(
+    key: str, content: bytes, mapping: EventMapping = DEFAULT_MAPPING
+) -> RawObject:
     """Read one raw object.
 
     Args:
         key: its key; the hour in it stands in for a missing `received_at`.
-        content: NDJSON, UTF-8.
+        content: NDJSON, UTF-8; the records of a file of Firehose may follow one another directly.
+        mapping: what the names of events in received lines mean.
     """
-    texts, rows, unreadable = _parse_lines(content)
-    hour = keys.hour_of(key).strftime(_ZULU_SECONDS)
-    texts = _with_exact_properties(texts, rows, content).with_columns(
-        pl.col(c.RECEIVED_AT).fill_null(pl.lit(hour)),
-        pl.lit(key).alias(c.RAW_OBJECT),
-        pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
+    is_firehose = keys.is_firehose(key)
+    if is_firehose:
+        content = one_record_a_line(content)
+    is_bare = is_firehose and holds_foreign_records(content)
+    if not is_bare and not holds_received_lines(content):
+        texts, rows, unreadable = _read_events(key, content)
+        return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
+    translated = translate_lines(key, content, mapping, is_bare=is_bare)
+    texts, rows, unreadable = _read_events(key, translated.ndjson)
+    came_from = translated.rows
+    return RawObject(
+        key,
+        len(rows) + len(unreadable) + len(translated.refused),
+        texts.with_columns(pl.Series(c.RAW_ROW, [came_from[row] for row in rows], dtype=pl.Int64)),
+        [came_from[row] for row in unreadable],
+        content,
+        refused=translated.refused,
+        translated_bytes=len(translated.ndjson),
     )
-    return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
 
 
 def unreadable_object(key: str, content: bytes) -> RawObject:
@@ -109,13 +142,28 @@ def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:
         for name in FIELDS
     ]
     # A malformed time of reception rejects the row; the hour of its object is known all the same.
-    hour = pl.col(c.RAW_OBJECT).str.extract(r"/dt=([^/]+/hr=\d\d)/") + ":00"
+    hours = {key: keys.hour_of(key) for key in together[c.RAW_OBJECT].unique()}
+    hour = pl.col(c.RAW_OBJECT).replace_strict(
+        hours, default=None, return_dtype=pl.Datetime("us", "UTC")
+    )
+    received = pl.col(c.RECEIVED_AT)
+    is_near = received.is_between(hour - RECEIVED_REACH, hour + RECEIVED_REACH)
     return parsed.with_columns(
         pl.coalesce(malformed).alias(MALFORMED_FIELD),
-        pl.col(c.RECEIVED_AT).fill_null(
-            hour.str.to_datetime("%Y-%m-%d/hr=%H:%M", time_unit="us").dt.replace_time_zone("UTC")
-        ),
+        pl.when(is_near).then(received).otherwise(hour).alias(c.RECEIVED_AT),
     )
+
+
+def _read_events(key: str, content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
+    """Return canonical events as text with their origin, their rows, and the unreadable lines."""
+    texts, rows, unreadable = _parse_lines(content)
+    hour = keys.hour_of(key).strftime(_ZULU_SECONDS)
+    texts = _with_exact_properties(texts, rows, content).with_columns(
+        pl.col(c.RECEIVED_AT).fill_null(pl.lit(hour)),
+        pl.lit(key).alias(c.RAW_OBJECT),
+        pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
+    )
+    return texts, rows, unreadable
 
 
 def _parse_lines(content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
@@ -201,9 +249,9 @@ def _exact_properties(line: bytes) -> str | None:
     """Return the JSON text of a line's properties; one that is no object for what is not JSON."""
     try:
         properties = orjson.loads(line).get(c.PROPERTIES)
-    except orjson.JSONDecodeError:
+        return None if properties is None else orjson.dumps(properties).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return ""
-    return None if properties is None else orjson.dumps(properties).decode()
 
 
 def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "import": ("events", "import_group"),
     "simulate": ("events", "simulate_command"),
     "contract": ("contract", "contract"),
+    "quarantine": ("quarantine", "quarantine"),
     "doctor": ("doctor", "doctor"),
 }
 

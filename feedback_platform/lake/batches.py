@@ -38,12 +38,13 @@ class BatchManifest:
         sequence: number of the batch, from 1, without gaps.
         raw_objects: the keys it cleaned.
         clean_objects, quarantine_objects: the keys it wrote.
-        rows: lines in the raw objects; equals clean + quarantined + duplicates.
-        duplicates: rows dropped because the batch itself holds the same event twice.
+        rows: events and refused lines in the raw objects; equals clean + quarantined + duplicates.
+        duplicates: rows dropped because the raw object itself holds the same event twice.
         reference_version: the fitted statistics that were applied.
         is_reprocessing: whether it replaces what earlier batches made of the same raw objects.
         newest_hour: the newest raw hour that any batch so far has cleaned (ISO 8601, UTC).
         recent_objects: those already cleaned that a listing from the overlap would meet again.
+        object_rows: how many of the rows each raw object has, in their order.
     """
 
     sequence: int
@@ -58,6 +59,7 @@ class BatchManifest:
     is_reprocessing: bool
     newest_hour: str
     recent_objects: SeenObjects = field(repr=False)
+    object_rows: list[int] = field(default_factory=list)
 
 
 def latest_manifest(lake: Lake) -> BatchManifest | None:

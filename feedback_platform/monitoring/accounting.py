@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from feedback_platform.events import columns as c
-from feedback_platform.lake.batches import manifests_after
+from feedback_platform.lake.batches import BatchManifest, manifests_after
 from feedback_platform.lake.store import Lake
 
 
@@ -17,7 +17,7 @@ class Account:
     """What the lake says; received = events + quarantined + duplicates.
 
     Attributes:
-        received: lines of raw objects that were cleaned.
+        received: events in the raw objects that were cleaned, and lines that are none.
         events: different events among the clean rows that count.
         quarantined: lines that were put aside.
     """
@@ -47,8 +47,20 @@ def account(lake: Lake, *, through: int) -> Account:
         events += [frame.select(c.EVENT_ID) for frame in frames]
         for frame in _rows(lake, manifest.quarantine_objects, current, [c.RAW_ROW]):
             quarantined += frame.height
-    received = sum(m.rows for m in manifests if not m.is_reprocessing)
+    received = sum(_received(manifest, newest) for manifest in manifests)
     return Account(received, pl.concat(events)[c.EVENT_ID].n_unique(), quarantined)
+
+
+def _received(manifest: BatchManifest, newest: dict[str, int]) -> int:
+    """Return the rows of those raw objects for which a batch counts.
+
+    A mapping that was corrected may make several events of a line, so the newest batch is asked.
+    """
+    if not manifest.object_rows:
+        # An earlier release wrote it, when a line was one event.
+        return 0 if manifest.is_reprocessing else manifest.rows
+    rows = zip(manifest.raw_objects, manifest.object_rows, strict=True)
+    return sum(count for key, count in rows if newest[key] == manifest.sequence)
 
 
 def _rows(lake: Lake, keys: list[str], current: set[str], columns: list[str]) -> list[pl.DataFrame]:

@@ -8,6 +8,7 @@ from feedback_platform.orchestration import keys
 
 PROCESS: Final = "process"
 REPROCESS: Final = "reprocess"
+REPLAY: Final = "replay_quarantine"
 TRAIN: Final = "train"
 REFIT: Final = "refit_reference"
 QUALITY: Final = "quality"
@@ -33,6 +34,13 @@ def build_jobs() -> list[Any]:
             _LAYERS | _PUBLISHED,
             "Clean a past period again and rebuild the layers. In the launchpad, give "
             "ops.clean_events.config.reprocess_from and reprocess_to (YYYY-MM-DD).",
+        ),
+        _job(
+            REPLAY,
+            _LAYERS | _PUBLISHED,
+            "Take quarantined events again, after the contract or the mapping was corrected, and "
+            "rebuild the layers. In the launchpad, set ops.clean_events.config.replay to true; "
+            "replay_reason, replay_source, replay_from and replay_to narrow it down.",
         ),
         _job(
             TRAIN,

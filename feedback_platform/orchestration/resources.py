@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
 from feedback_platform.warehouse import published
@@ -18,20 +19,33 @@ class PlatformResource(dg.ConfigurableResource):
 
     data_dir: str
     lake_url: str
+    event_mapping: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PlatformResource":
         """Return the resource for settings that were read already."""
-        return cls(data_dir=str(settings.data_dir), lake_url=settings.lake_url)
+        return cls(
+            data_dir=str(settings.data_dir),
+            lake_url=settings.lake_url,
+            event_mapping=str(settings.event_mapping or ""),
+        )
 
     @property
     def settings(self) -> Settings:
         """The settings."""
-        return Settings(data_dir=Path(self.data_dir), lake_url=self.lake_url)
+        return Settings(
+            data_dir=Path(self.data_dir),
+            lake_url=self.lake_url,
+            event_mapping=Path(self.event_mapping) if self.event_mapping else None,
+        )
 
     def lake(self) -> Lake:
         """Return the object store."""
         return Lake(self.lake_url)
+
+    def mapping(self) -> EventMapping:
+        """Return what the names of events mean, read anew: a corrected file counts at once."""
+        return load_mapping(self.settings.event_mapping)
 
     @cached_property
     def _dbt(self) -> DbtProject:

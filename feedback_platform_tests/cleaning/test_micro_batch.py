@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.micro_batch import QUARANTINE_SCHEMA, clean_objects, clean_pending
+from feedback_platform.cleaning.micro_batch import clean_objects, clean_pending
+from feedback_platform.cleaning.quarantined_rows import QUARANTINE_SCHEMA
 from feedback_platform.cleaning.reading import RawObject
 from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.lake import keys
@@ -83,14 +84,7 @@ def test_a_value_does_not_depend_on_the_batch_that_it_came_in(
         assert outcome.rows == parts
     lineage = ["raw_object", "raw_row"]
     rows = pl.concat([outcome.clean for outcome in apart])
-    assert (
-        rows.join(together.clean, on=lineage, how="semi")
-        .sort(lineage)
-        .equals(together.clean.sort(lineage))
-    )
-    # Of the deliveries that each batch let through, the earliest is the one that counts.
-    first = rows.sort("received_at", *lineage).unique("event_id", keep="first")
-    assert first.sort(lineage).equals(together.clean.sort(lineage))
+    assert rows.sort(lineage).equals(together.clean.sort(lineage))
     rejected = pl.concat([outcome.quarantined for outcome in apart])
     assert rejected.sort(lineage).equals(together.quarantined.sort(lineage))
 

@@ -214,10 +214,11 @@ def test_every_line_is_either_read_or_unreadable_or_blank(lines: list[bytes]) ->
     read = parsed(*mixed)
 
     rows = read.events["raw_row"].to_list()
-    assert sorted([*rows, *read.unreadable_rows]) == [
+    unreadable = [*read.unreadable_rows, *(line.row for line in read.refused)]
+    assert sorted([*rows, *unreadable]) == [
         row for row, line in enumerate(mixed) if isinstance(line, dict) or line.strip()
     ]
-    assert read.lines == len(rows) + len(read.unreadable_rows)
+    assert read.lines == len(rows) + len(unreadable)
     assert {0, len(mixed) - 1} <= set(rows)
 
 

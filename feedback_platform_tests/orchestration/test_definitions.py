@@ -59,6 +59,7 @@ LAYERS = {
 JOBS = {
     "process": LAYERS,
     "reprocess": LAYERS,
+    "replay_quarantine": LAYERS,
     "train": {
         *GROUPS["6_learn"],
         "metrics/engagement_days",

@@ -12,8 +12,9 @@ from feedback_platform.cleaning.processing import (
     refit_reference,
     reprocess,
 )
+from feedback_platform.cleaning.quarantine import QuarantineFilter
+from feedback_platform.cleaning.replay import replay_quarantine
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
@@ -34,11 +35,20 @@ class CleaningConfig(dg.Config):
         sweep: look for new objects in all of the lake, not only in the newest hours.
         reprocess_from, reprocess_to: clean again what was received on these UTC days
             (YYYY-MM-DD, both included), with the newest reference statistics.
+        replay: clean again what holds quarantined events, after the contract or the mapping was
+            corrected; with the statistics that it was cleaned with before.
+        replay_reason, replay_source: only those with this reason, from this source.
+        replay_from, replay_to: only those received on these UTC days.
     """
 
     sweep: bool = False
     reprocess_from: str = ""
     reprocess_to: str = ""
+    replay: bool = False
+    replay_reason: str = ""
+    replay_source: str = ""
+    replay_from: str = ""
+    replay_to: str = ""
 
 
 @dg.multi_asset(
@@ -73,7 +83,7 @@ def clean_events(
 ) -> Iterator[dg.MaterializeResult]:
     """Clean one micro-batch."""
     with reported_failures():
-        outcome = _clean(platform.lake(), config)
+        outcome = _clean(platform, config)
     context.log.info(f"{outcome.objects} raw objects, {outcome.rows} lines")
     share = outcome.quarantined / outcome.rows if outcome.rows else 0.0
     yield dg.MaterializeResult(
@@ -108,7 +118,9 @@ def clean_events(
 def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
     """Fit a new version of the statistics that cleaning applies."""
     with reported_failures():
-        reference = refit_reference(platform.lake(), default_rules(), now=datetime.now(UTC))
+        reference = refit_reference(
+            platform.lake(), default_rules(), now=datetime.now(UTC), mapping=platform.mapping()
+        )
     table = [
         dg.TableRecord(
             {
@@ -131,15 +143,24 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
     )
 
 
-def _clean(lake: Lake, config: CleaningConfig) -> CleaningOutcome:
-    rules = default_rules()
+def _clean(platform: PlatformResource, config: CleaningConfig) -> CleaningOutcome:
+    lake, rules, mapping = platform.lake(), default_rules(), platform.mapping()
+    if config.replay:
+        chosen = QuarantineFilter(
+            reason=config.replay_reason or None,
+            source=config.replay_source or None,
+            first=_day(config.replay_from, "replay_from") if config.replay_from else None,
+            last=_day(config.replay_to, "replay_to") if config.replay_to else None,
+        )
+        return replay_quarantine(lake, rules, chosen, mapping=mapping).cleaning
     if not config.reprocess_from and not config.reprocess_to:
-        return clean_new(lake, rules, is_sweep=config.sweep)
+        return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping)
     return reprocess(
         lake,
         rules,
         first=_day(config.reprocess_from, "reprocess_from"),
         last=_day(config.reprocess_to, "reprocess_to"),
+        mapping=mapping,
     )
 
 

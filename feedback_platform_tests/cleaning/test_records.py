@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.cleaning.records import one_record_a_line
+
+
+def records(content: bytes) -> list[bytes]:
+    return [line for line in one_record_a_line(content).split(b"\n") if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"a":1}\n{"a":2}\n', [b'{"a":1}', b'{"a":2}']),
+        (b'{"a":1}{"a":2}', [b'{"a":1}', b'{"a":2}']),
+        (b'{"a":1} \t{"a":2}\r\n{"a":3}', [b'{"a":1}', b' \t{"a":2}', b"\r", b'{"a":3}']),
+        (b'{"a":{"b":{}}}{"a":2}', [b'{"a":{"b":{}}}', b'{"a":2}']),
+        (b'{"a":"}{"}{"a":"\\"}{"}', [b'{"a":"}{"}', b'{"a":"\\"}{"}']),
+        (b'{"a":"}{"}', [b'{"a":"}{"}']),
+        (b'{"a":1}rubbish{"a":2}{"a":3}', [b'{"a":1}', b'rubbish{"a":2}', b'{"a":3}']),
+        (b'{"a":1}{"a":[{"a":3}{"a":4}', [b'{"a":1}', b'{"a":[{"a":3}', b'{"a":4}']),
+        (b'{"a":"cut{"a":2}{"a":3}', [b'{"a":"cut{"a":2}', b'{"a":3}']),
+        (b"", []),
+        (b"}{", [b"}{"]),
+    ],
+)
+def test_records_are_told_apart(content: bytes, expected: list[bytes]) -> None:
+    assert [r.strip() for r in records(content)] == [e.strip() for e in expected if e.strip()]
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=6) | st.sampled_from(["}{", '"', "\\", "{", "}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+            st.sampled_from(["", "\n", " ", "\t", "\r\n"]),
+        )
+    )
+)
+def test_what_was_joined_comes_apart_again(sent: list[tuple[dict[str, Any], str]]) -> None:
+    content = "".join(json.dumps(record) + separator for record, separator in sent)
+
+    assert [json.loads(line) for line in records(content.encode())] == [r for r, _ in sent]
+
+
+@given(st.binary(max_size=60) | st.text('{}"\\ a:,', max_size=60).map(str.encode))
+def test_no_byte_is_lost(content: bytes) -> None:
+    kept = one_record_a_line(content)
+
+    blanks = b" \t\r\n"
+    assert kept.translate(None, blanks) == content.translate(None, blanks)
+    assert one_record_a_line(content) == kept
+
+
+@pytest.mark.parametrize("hostile", [b'"\\' * 200_000, b"{" * 400_000, b"}{" * 200_000])
+def test_a_hostile_line_takes_no_longer_than_its_length(hostile: bytes) -> None:
+    started = time.process_time()
+
+    one_record_a_line(b"{}{" + hostile)
+
+    assert time.process_time() - started < 5
