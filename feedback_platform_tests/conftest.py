@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,8 +12,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import PROJECT_DIR
+from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
-S3_BUCKET = "feedback"
+# Its assertions are explained like those of the files that pytest collects.
+pytest.register_assert_rewrite("feedback_platform_tests.lake.conformance")
 
 # Time is measured by benchmarks; a busy machine is no counterexample.
 hypothesis_settings.register_profile(
@@ -33,9 +37,18 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A server on this machine that speaks S3 over HTTP."""
+    """A server on this machine that speaks S3 over HTTP; the service tests have a real one."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -50,13 +63,11 @@ def s3_lake_url(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An S3 lake with a prefix of its own, configured by AWS's own variables."""
     import boto3
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    for name, value in s3_variables(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=S3_BUCKET)
-    return f"s3://{S3_BUCKET}/{uuid4().hex}"
+    client = boto3.client("s3", region_name="us-east-1")
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=BUCKET)
+    return f"s3://{BUCKET}/{uuid4().hex}"

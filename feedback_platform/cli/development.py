@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import click
 
 from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
 from feedback_platform.cli.options import with_settings
+from feedback_platform.cli.serving import check_senders
+from feedback_platform.cli.supervision import Child, run_together
 from feedback_platform.definitions import build_definitions
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
-
-_STOP_SECONDS = 30
-_POLL_SECONDS = 0.2
 
 
 @click.command(epilog="Example: feedback-platform dev --port 3000")
 @with_settings
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--api-port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--no-demo-data", is_flag=True, help="Leave an empty lake empty.")
-def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:
-    """Start Dagster with its sensors and schedules; an empty lake gets the demo data."""
-    _check_port(host, port)
+def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: bool) -> None:
+    """Start Dagster with sensors and schedules, and the API; an empty lake gets the demo data."""
+    check_senders(settings, host)
+    load_mapping(settings.event_mapping)
+    if api_port == port:
+        raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
+    _check_port(host, port, "--port")
+    _check_port(host, api_port, "--api-port")
     if not no_demo_data and not list_raw_objects(Lake(settings.lake_url)):
         click.echo("The lake is empty; loading the demo data.")
         write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
@@ -46,10 +47,11 @@ def dev(settings: Settings, host: str, port: int, no_demo_data: bool) -> None:
         end_runs_of_dead_servers(settings)
         click.echo(
             f"Dagster   http://{host}:{port}\n"
+            f"API       http://{host}:{api_port}  (documentation: /docs)\n"
             f"Tables    {settings.published_path}\n"
             "Sensors and schedules are on. Ctrl-C stops everything."
         )
-        sys.exit(_serve(settings, host, port))
+        sys.exit(run_together(_dagster(settings, host, port), _api(settings, host, api_port)))
 
 
 @contextmanager
@@ -66,51 +68,37 @@ def _only_server(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _serve(settings: Settings, host: str, port: int) -> int:
+def _dagster(settings: Settings, host: str, port: int) -> Child:
     workspace = str(PROJECT_DIR / "workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
     command += ["--host", host, "--port", str(port), "--log-level", "warning"]
-    # Not in the project's directory: Dagster would warn about the dagster.yaml that lies there. In
-    # a session of its own: of a Ctrl-C it hears once, from us, and ends its children in order.
-    server = subprocess.Popen(  # noqa: S603 - our own command
+    # Not in the project's directory: Dagster would warn about the dagster.yaml that lies there.
+    return Child(
+        "Dagster",
         command,
-        cwd=settings.data_dir,
-        env=dagster_environment(settings),
-        start_new_session=True,
+        directory=settings.data_dir,
+        environment=dagster_environment(settings),
     )
-    for stopping in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stopping, _interrupt)
-    try:
-        # Not wait(): a signal may reach one of the libraries' threads, and then interrupts nothing.
-        while server.poll() is None:
-            time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        click.echo("Stopping …")
-        _stop(server)
-        return 0
-    return server.returncode
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _api(settings: Settings, host: str, port: int) -> Child:
+    command = [sys.executable, "-m", "feedback_platform", "serve", "--quiet"]
+    command += ["--data-dir", str(settings.data_dir), "--host", host, "--port", str(port)]
+    return Child(
+        "The API",
+        command,
+        directory=settings.data_dir,
+        environment=dagster_environment(settings),
+    )
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Ask the server and its children to end; insist when they take too long."""
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _check_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int, option: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise InvalidInputError(
-                f"Port {port} of {host} cannot be used ({error.strerror}); choose another: --port."
+                f"Port {port} of {host} cannot be used ({error.strerror}); "
+                f"choose another: {option}."
             ) from error

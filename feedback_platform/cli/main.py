@@ -14,6 +14,7 @@ from feedback_platform.errors import FeedbackPlatformError
 _COMMANDS: Final = {
     "demo": ("pipeline", "demo"),
     "dev": ("development", "dev"),
+    "serve": ("serving", "serve"),
     "process": ("pipeline", "process"),
     "train": ("pipeline", "train"),
     "import": ("events", "import_group"),

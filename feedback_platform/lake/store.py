@@ -6,7 +6,8 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,10 @@ from feedback_platform.errors import (
 PAGE_KEYS = 1000
 # "#" followed by digits is obstore's own mark of a staged file; its listings leave it out.
 _STAGED = re.compile(r"#\d+$")
+# Three minutes of silence, obstore's own default, is longer than any sender waits for an answer.
+_RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=10)}
+_REMOTE_ERROR = re.compile(r"<Code>(?P<code>[^<]*)</Code>.*?<Message>(?P<text>[^<]*)<", re.DOTALL)
+_REFUSAL = re.compile(r"status code: 40[13]\b")
 
 
 class Lake:
@@ -123,31 +128,36 @@ class Lake:
     def delete(self, keys: list[str]) -> None:
         """Delete objects; one that is gone already is no error."""
         for key in keys:
-            with self._translated_errors(key):
-                try:
-                    obstore.delete(self._store, key)
-                except (FileNotFoundError, NotFoundError):
-                    continue
+            with suppress(LakeObjectMissingError), self._translated_errors(key):
+                obstore.delete(self._store, key)
 
     @contextmanager
     def _translated_errors(self, key: str) -> Iterator[None]:
         try:
             yield
         except (FileNotFoundError, NotFoundError) as error:
+            if _is_of_the_bucket(error):
+                raise self._refused(key, error) from error
             raise LakeObjectMissingError(key, self.url) from error
         except (FileExistsError, AlreadyExistsError) as error:
             raise LakeObjectExistsError(key, self.url) from error
         except (PermissionError, PermissionDeniedError, UnauthenticatedError) as error:
-            raise LakeAccessError(
-                f"The lake {self.url} refused access to {key!r}: {_first_line(error)}. "
-                "Check the credentials and the rights on the bucket or directory."
-            ) from error
+            raise self._refused(key, error) from error
         except InvalidPathError as error:
-            raise LakeAccessError(f"{key!r} cannot be a key: {_first_line(error)}") from error
+            raise LakeAccessError(f"{key!r} cannot be a key: {_reason(error)}") from error
         except (OSError, ObstoreError) as error:
+            # What a listing is refused for, obstore does not classify.
+            if _is_of_the_bucket(error) or _REFUSAL.search(str(error)):
+                raise self._refused(key, error) from error
             raise LakeUnavailableError(
-                f"The lake {self.url} failed at {key!r}: {_first_line(error)}"
+                f"The lake {self.url} failed at {key!r}: {_reason(error)}"
             ) from error
+
+    def _refused(self, key: str, error: BaseException) -> LakeAccessError:
+        return LakeAccessError(
+            f"The lake {self.url} refused access to {key!r}: {_reason(error).rstrip('.')}. "
+            "Check that the bucket or directory exists, the credentials and their rights."
+        )
 
 
 def _open_store(url: str, directory: Path | None) -> ObjectStore:
@@ -157,8 +167,8 @@ def _open_store(url: str, directory: Path | None) -> ObjectStore:
     parts = urlsplit(url)
     prefix = parts.path.strip("/") or None
     if parts.scheme == "gs":
-        return GCSStore(parts.netloc, prefix=prefix)
-    return S3Store(parts.netloc, prefix=prefix, **_aws_options(url))
+        return GCSStore(parts.netloc, prefix=prefix, retry_config=_RETRIES)
+    return S3Store(parts.netloc, prefix=prefix, retry_config=_RETRIES, **_aws_options(url))
 
 
 def _aws_options(url: str) -> dict[str, Any]:
@@ -237,5 +247,15 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _is_of_the_bucket(error: BaseException) -> bool:
+    """Return whether a store that found nothing says that more is missing than the object."""
+    text = str(error)
+    found = _REMOTE_ERROR.search(text)
+    return found is not None and "status code: 404" in text and found["code"] != "NoSuchKey"
+
+
+def _reason(error: BaseException) -> str:
+    """Return what a store said, without what only its developers read."""
+    text = str(error).strip()
+    found = _REMOTE_ERROR.search(text)
+    return f"{found['code']}: {found['text']}" if found else text.partition("\n")[0]

@@ -1,0 +1,57 @@
+"""serve: the API, on its own."""
+
+from __future__ import annotations
+
+import click
+
+from feedback_platform.cli.options import with_settings
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.serving.server import bound_socket, is_loopback, run_server
+from feedback_platform.settings import Settings
+
+
+@click.command(epilog="Example: feedback-platform serve --port 8000 --workers 2")
+@with_settings
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--without-write-keys",
+    is_flag=True,
+    help="Listen beyond this machine although everybody may send.",
+)
+@click.option("--quiet", is_flag=True, help="Do not print the address.")
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    workers: int,
+    without_write_keys: bool,
+    quiet: bool,
+) -> None:
+    """Collect events over HTTP (Segment's API, CloudEvents); the documentation is at /docs."""
+    if not without_write_keys:
+        check_senders(settings, host)
+    # Cleaning uses it, not the server; but whoever starts the platform wants to hear of a mistake.
+    load_mapping(settings.event_mapping)
+    with bound_socket(host, port) as listener:
+        if not quiet:
+            address = f"[{host}]" if ":" in host else host
+            click.echo(f"API       http://{address}:{port}  (documentation: /docs)")
+        run_server(settings, listener, workers=workers)
+
+
+def check_senders(settings: Settings, host: str) -> None:
+    """Refuse to listen beyond this machine as long as everybody may send.
+
+    Raises:
+        InvalidInputError: there are no write keys, and others than this machine reach the host.
+    """
+    if not (settings.write_keys or is_loopback(host)):
+        raise InvalidInputError(
+            f"Anybody who reaches {host} could send events: set FEEDBACK_WRITE_KEYS, or start "
+            "with: serve --without-write-keys."
+        )

@@ -1,0 +1,199 @@
+"""Requests that arrive together become durable together, as one raw object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsError
+from feedback_platform.ingestion.collector.limits import Limits
+from feedback_platform.ingestion.collector.pace import Pace
+from feedback_platform.ingestion.collector.refusals import RequestRefusedError
+from feedback_platform.lake import keys
+from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.store import Lake
+
+_log = logging.getLogger(__name__)
+
+# More than this does not wait for still more.
+_FULL_BYTES: Final = 4 << 20
+_FAILURE_LOG_SECONDS: Final = 10.0
+
+
+def new_instance(now: datetime) -> str:
+    """Return a name for one collector process: when it started, and what nobody else drew."""
+    return f"{now:%Y%m%d%H%M%S}{secrets.token_hex(4)}"
+
+
+class _Group:
+    """Lines that become durable together, by the hour received, and who waits for them."""
+
+    def __init__(self) -> None:
+        self.lines: defaultdict[datetime, list[bytes]] = defaultdict(list)
+        self.waiting: list[asyncio.Future[str | None]] = []
+        self.size = 0
+        self.expiry: asyncio.TimerHandle | None = None
+
+    def settle(self, failure: str | None) -> None:
+        """Tell everybody who waits: durable (None), or why not."""
+        if self.expiry is not None:
+            self.expiry.cancel()
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(failure)
+        self.waiting = []
+
+
+class GroupCommit:
+    """Writes what arrives as raw objects of one writer, numbered without a gap.
+
+    Nobody is told that a line is stored before its object is durable. When a write fails,
+    everybody who waits for it is told so, nothing is kept, and the number is used again.
+    """
+
+    def __init__(self, lake: Lake, *, instance: str, limits: Limits) -> None:
+        self._lake = lake
+        self._source = f"{keys.COLLECTOR}-{instance}"
+        self._limits = limits
+        self._sequence = 0
+        self._group = _Group()
+        self._held = 0
+        self._arrived = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._pace = Pace(time.monotonic())
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collector-writer")
+        self._writer: asyncio.Task[None] | None = None
+        self._write_began: float | None = None
+        self._failed_at: float | None = None
+        self._failure_logged_at: float | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is not durable yet."""
+        return self._held
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the store failed a moment ago, or has not answered for too long."""
+        now = time.monotonic()
+        failed, began = self._failed_at, self._write_began
+        return (failed is not None and now - failed < self._limits.retry_after_seconds) or (
+            began is not None and now - began > self._limits.wait_seconds
+        )
+
+    def start(self) -> None:
+        """Begin to write; needs the running event loop."""
+        self._writer = asyncio.get_running_loop().create_task(self._write_groups())
+
+    async def stop(self) -> None:
+        """Write what has arrived, answer, and end."""
+        while self._held:
+            self._hurry.set()
+            await asyncio.sleep(0.005)
+        if self._writer is not None:
+            self._writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writer
+        self._thread.shutdown()
+
+    async def store(self, lines: bytes, received_at: datetime) -> None:
+        """Return when lines are durable.
+
+        Args:
+            lines: received lines, each with its newline.
+            received_at: UTC; its hour decides the partition.
+
+        Raises:
+            RequestRefusedError: the store failed or did not answer in time (503). The lines may be
+                stored all the same; the sender has to send them again.
+        """
+        loop = asyncio.get_running_loop()
+        group = self._group
+        if not group.waiting:
+            group.expiry = loop.call_later(self._limits.wait_seconds, self._expire, group)
+        group.lines[received_at.replace(minute=0, second=0, microsecond=0)].append(lines)
+        group.size += len(lines)
+        self._held += len(lines)
+        waiter: asyncio.Future[str | None] = loop.create_future()
+        group.waiting.append(waiter)
+        self._arrived.set()
+        if group.size >= _FULL_BYTES:
+            self._hurry.set()
+        failure = await waiter
+        if failure is not None:
+            raise RequestRefusedError.for_now(failure, self._limits.retry_after_seconds)
+
+    async def _write_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            delay = self._pace.delay(time.monotonic())
+            if delay > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), delay)
+            group, self._group = self._group, _Group()
+            self._arrived.clear()
+            self._hurry.clear()
+            if not group.waiting:
+                # It expired while it lingered.
+                continue
+            try:
+                await self._write(group)
+            finally:
+                self._held -= group.size
+
+    async def _write(self, group: _Group) -> None:
+        """Write an object for each hour; whoever waits hears of all of them or of the failure."""
+        loop = asyncio.get_running_loop()
+        self._write_began = time.monotonic()
+        self._pace.began(group.size, self._write_began)
+        try:
+            for hour, lines in group.lines.items():
+                await loop.run_in_executor(self._thread, self._write_object, hour, lines)
+                self._sequence += 1
+        except Exception as error:  # noqa: BLE001 - without a writer everybody would wait for ever
+            self._failed_at = time.monotonic()
+            self._log_failure(error)
+            group.settle("The store cannot take events at present; send them again.")
+        else:
+            self._failed_at = None
+            group.settle(None)
+        finally:
+            self._write_began = None
+
+    def _write_object(self, hour: datetime, lines: list[bytes]) -> None:
+        ndjson = b"".join(lines)
+        while True:
+            with suppress(LakeObjectExistsError):
+                write_raw_object(
+                    self._lake,
+                    received_at=hour,
+                    source=self._source,
+                    sortable_id=f"{self._sequence:010d}",
+                    ndjson=ndjson,
+                )
+                return
+            # An earlier write of this number failed for us, but not for the store.
+            self._sequence += 1
+
+    def _expire(self, group: _Group) -> None:
+        """Answer those who waited too long; what is not being written yet is forgotten."""
+        if group is self._group:
+            self._group = _Group()
+            self._arrived.clear()
+            self._held -= group.size
+        group.settle("The store does not answer in time; send the events again.")
+
+    def _log_failure(self, error: Exception) -> None:
+        now = time.monotonic()
+        last = self._failure_logged_at
+        if last is None or now - last >= _FAILURE_LOG_SECONDS:
+            self._failure_logged_at = now
+            unforeseen = None if isinstance(error, FeedbackPlatformError) else error
+            _log.error("Events are turned away: %s", error, exc_info=unforeseen)

@@ -1,0 +1,54 @@
+"""What all endpoints of the collector share: keys, limits, the clock, the way into the lake."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from starlette.types import Receive, Scope, Send
+
+from feedback_platform.ingestion.collector.authorisation import WriteKeys
+from feedback_platform.ingestion.collector.bodies import Bodies
+from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
+from feedback_platform.ingestion.collector.limits import Limits
+from feedback_platform.ingestion.collector.rate_limit import RateLimit
+from feedback_platform.lake.store import Lake
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Station:
+    """The parts of one collector process."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        *,
+        write_keys: Mapping[str, str],
+        events_per_second: float | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        limits = limits or Limits()
+        instance = new_instance(clock())
+        self._clock = clock
+        self._instance = instance
+        self._numbers = itertools.count()
+        self.keys = WriteKeys(write_keys)
+        self.rate = RateLimit(events_per_second)
+        self.commit = GroupCommit(lake, instance=instance, limits=limits)
+        self.bodies = Bodies(self.commit, limits)
+
+    def now(self) -> tuple[datetime, str]:
+        """Return when a request was received, UTC, and the same as a received line says it."""
+        now = self._clock()
+        return now, now.isoformat(timespec="microseconds")[:26] + "Z"
+
+    def new_id(self) -> str:
+        """Return an id for a message that came without one."""
+        return f"{self._instance}-{next(self._numbers)}"

@@ -1,0 +1,81 @@
+"""One ASGI application out of all that the platform serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.types import Receive, Scope, Send
+
+from feedback_platform.events.registry.registry import SchemaRegistry
+from feedback_platform.ingestion.collector.application import Collector
+from feedback_platform.ingestion.collector.station import Station
+from feedback_platform.lake.store import Lake
+from feedback_platform.serving.documentation import documentation_routes
+from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.registry import build_registry_application
+from feedback_platform.settings import Settings
+
+
+class Application:
+    """Events first: their paths are looked up in a dict, before any routing."""
+
+    def __init__(self, collector: Collector, others: Starlette) -> None:
+        self._collector = collector
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or take part in starting and stopping."""
+        if scope["type"] == "http" and self._collector.handles(scope["path"]):
+            await self._collector(scope, receive, send)
+        else:
+            await self._others(scope, receive, send)
+
+
+def build_application(settings: Settings, *, workers: int = 1) -> Application:
+    """Return the application of one process.
+
+    Args:
+        settings: whom it listens to, and where it stores.
+        workers: how many such processes share the load, and so the rate of each key.
+    """
+    lake = Lake(settings.lake_url)
+    rate = settings.events_per_second
+    station = Station(
+        lake,
+        write_keys=settings.write_keys,
+        events_per_second=None if rate is None else rate / workers,
+    )
+    health = Health(lake, station.commit)
+    collector = Collector(station)
+
+    @asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        station.commit.start()
+        yield
+        health.is_draining = True
+        await station.commit.stop()
+
+    registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
+    routes: list[BaseRoute] = [
+        *health_routes(health),
+        *documentation_routes(),
+        Mount("/registry", registry),
+    ]
+    others = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
+    )
+    return Application(collector, others)
+
+
+def _as_json(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    content = {"code": codes.get(error.status_code, "refused"), "message": f"{error.detail}."}
+    return JSONResponse(content, status_code=error.status_code, headers=error.headers)

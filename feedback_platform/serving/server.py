@@ -1,0 +1,175 @@
+"""Running the application: sockets, processes, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import multiprocessing
+import resource
+import signal
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.serving.application import build_application
+from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
+from feedback_platform.settings import Settings
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 65
+# Longer than a store may take to answer or to fail.
+_PARTING_SECONDS: Final = 20
+_GARBAGE_AFTER: Final = 50_000
+_FILES_BESIDE_CONNECTIONS: Final = 256
+
+
+@dataclass(frozen=True)
+class ApplicationFactory:
+    """Builds the application in each process; the settings travel there with it.
+
+    Attributes:
+        settings: whom it listens to, and where it stores.
+        workers: how many processes there are.
+        is_alone: whether the process does nothing else, so that its log and its memory may be
+            arranged for the server.
+    """
+
+    settings: Settings
+    workers: int = 1
+    is_alone: bool = False
+
+    def __call__(self) -> ASGIApp:
+        """Return the application of this process."""
+        application = build_application(self.settings, workers=self.workers)
+        if self.is_alone:
+            _arrange_process()
+        return _until_parent_dies(application) if self.workers > 1 else application
+
+
+def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        factory,
+        factory=True,
+        http=Connection,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        workers=factory.workers,
+        backlog=_BACKLOG,
+        log_config=None,
+        log_level="error",
+        # A line a request costs more than the request, and the path of the settings is a key.
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_PARTING_SECONDS,
+    )
+
+
+def run_server(settings: Settings, listener: socket.socket, *, workers: int) -> None:
+    """Serve until a signal says to stop; what was received by then is answered.
+
+    Args:
+        settings: whom the server listens to, and where it stores.
+        listener: a bound socket; it is closed at the end.
+        workers: how many processes share the load.
+    """
+    _allow_many_files()
+    config = server_configuration(ApplicationFactory(settings, workers, is_alone=True))
+    # uvicorn raises the signal again when it has stopped in order; that is no failure.
+    for stopping in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stopping, _ignore)
+    if workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _arrange_process() -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    # What is loaded by now stays. Looking through it again and again, after every few hundred new
+    # objects, would take a tenth of the time of a request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_AFTER, 20, 100)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket at an address, not listening yet.
+
+    Raises:
+        InvalidInputError: the address is taken or is not this machine's.
+    """
+    with ExitStack() as on_failure:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = on_failure.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            raise InvalidInputError(
+                f"Port {port} of {host} cannot be used ({error.strerror}); choose another: --port."
+            ) from error
+        on_failure.pop_all()
+    listener.set_inheritable(True)
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs on this machine reach a host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _allow_many_files() -> None:
+    """Raise the number of open files to what the connections may need, as far as is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + _FILES_BESIDE_CONNECTIONS
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files != resource.RLIM_INFINITY:
+        Connection.max_connections = max(1, min(MAX_CONNECTIONS, files - _FILES_BESIDE_CONNECTIONS))
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    return
+
+
+def _until_parent_dies(application: ASGIApp) -> ASGIApp:
+    """Return an application whose process stops when its supervisor was killed.
+
+    Otherwise it would hold the port, and nobody would restart or stop it.
+    """
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        parent = multiprocessing.parent_process()
+        if scope["type"] == "lifespan" and parent is not None:
+            loop = asyncio.get_running_loop()
+
+            def stop() -> None:
+                loop.remove_reader(parent.sentinel)
+                signal.raise_signal(signal.SIGTERM)
+
+            loop.add_reader(parent.sentinel, stop)
+        await application(scope, receive, send)
+
+    return watched

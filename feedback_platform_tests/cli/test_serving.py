@@ -1,0 +1,78 @@
+"""`serve`: what it refuses to do, and that it says where it listens."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from feedback_platform.cli.serving import check_senders
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.settings import load_settings
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.serving.serving_process import serving_process
+
+
+def test_a_port_that_is_taken_is_named(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        finished = run("serve", "--port", str(port))
+    assert finished.code == 1
+    assert finished.output == ""
+    assert finished.errors.startswith(f"Error: Port {port} of 127.0.0.1 cannot be used")
+    assert "--port" in finished.errors
+
+
+def test_an_address_of_another_machine_is_refused(run: Run) -> None:
+    finished = run("serve", "--host", "192.0.2.1", "--without-write-keys")
+    assert finished.code == 1
+    assert "192.0.2.1" in finished.errors
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104
+def test_without_keys_it_listens_to_this_machine_only(run: Run, host: str) -> None:
+    finished = run("serve", "--host", host)
+    assert finished.code == 1
+    assert "FEEDBACK_WRITE_KEYS" in finished.errors
+    assert "--without-write-keys" in finished.errors
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_may_be_called_by_any_of_its_names(tmp_path: Path, host: str) -> None:
+    check_senders(load_settings(tmp_path, {}), host)
+
+
+def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
+    others = "0.0.0.0"  # noqa: S104
+    check_senders(load_settings(tmp_path, {"FEEDBACK_WRITE_KEYS": "web:abc"}), others)
+    with pytest.raises(InvalidInputError):
+        check_senders(load_settings(tmp_path, {}), others)
+
+
+def test_a_mapping_that_is_not_there_is_named_at_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEEDBACK_EVENT_MAPPING", "/nowhere/mapping.toml")
+    finished = run("serve")
+    assert finished.code == 1
+    assert "/nowhere/mapping.toml" in finished.errors
+
+
+def test_no_key_reaches_the_log(tmp_path: Path, free_port: int) -> None:
+    secret = "very-secret-key"  # noqa: S105
+    environment = {"FEEDBACK_WRITE_KEYS": f"web:{secret}"}
+    with serving_process(tmp_path / "data", free_port, environment) as serving:
+        client = serving.client
+        assert client.ask("GET", f"/v1/projects/{secret}/settings").status == 200
+        authorised = {"authorization": f"Bearer {secret}"}
+        assert client.post("/v1/track", b"{", authorised).status == 400
+        body = {"userId": "u", "event": "x", "writeKey": secret}
+        assert client.post("/v1/track", body).status == 200
+        client.send(f"GET /v1/projects/{secret} HTTP/9\r\n\r\n".encode())
+        assert serving.signal(signal.SIGTERM) == 0
+        assert secret not in serving.log
+        assert f"http://127.0.0.1:{free_port}" in serving.log

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.ingestion.collector.documents import (
+    decoded,
+    elements,
+    is_too_deep,
+    members,
+    written,
+)
+from feedback_platform.ingestion.collector.limits import MAX_DEPTH
+from feedback_platform.ingestion.collector.refusals import RequestRefusedError
+
+# What any JSON writer may write, halves of surrogate pairs and NaN included.
+LOOSE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=[]) | st.sampled_from('\\"{}[],: ')),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def same(left: Any, right: Any) -> bool:
+    # NaN equals nothing, but is written alike.
+    return json.dumps(left) == json.dumps(right)
+
+
+@given(st.lists(LOOSE, max_size=6), st.sampled_from([(",", ":"), (" ,\n", " :\t ")]))
+def test_an_array_falls_into_its_elements(values: list[Any], separators: tuple[str, str]) -> None:
+    text = json.dumps(values, separators=separators).encode()
+    assert same([json.loads(element) for element in elements(text)], values)
+
+
+@given(values=st.dictionaries(st.text(max_size=8), LOOSE, max_size=6), ascii_only=st.booleans())
+def test_an_object_falls_into_its_members(values: dict[str, Any], *, ascii_only: bool) -> None:
+    text = json.dumps(values, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    found = {
+        name: json.loads(part.decode("utf-8", "surrogatepass"))
+        for name, part in members(text).items()
+    }
+    assert same(found, values)
+
+
+@given(st.binary(max_size=200) | st.text(st.sampled_from('[]{},:"\\ 1a')).map(str.encode))
+def test_what_is_neither_is_told_apart(text: bytes) -> None:
+    for take_apart in (elements, members):
+        try:
+            take_apart(text)
+        except ValueError:
+            continue
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(value, list):
+        assert [orjson.loads(element) for element in elements(text)] == value
+    if isinstance(value, dict):
+        assert {name: orjson.loads(part) for name, part in members(text).items()} == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" + b'"' + b'\\"' * 250_000 + b"]",
+        b"[" + b'"\\' * 170_000 + b"]",
+        b"[" + b"[" * 500_000 + b"]",
+        b"[" + b'"' * 500_001 + b"]",
+    ],
+)
+def test_taking_apart_costs_one_pass_whatever_it_is(text: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"brackets|neither"):
+        elements(text)
+    # Looking at each quote again from the start would take minutes.
+    assert time.process_time() - began < 5
+
+
+def test_a_document_may_be_as_deep_as_is_said_and_no_deeper() -> None:
+    assert written(nested(MAX_DEPTH)) == orjson.dumps(nested(MAX_DEPTH))
+    assert not is_too_deep(nested(MAX_DEPTH), written(nested(MAX_DEPTH)))
+    with pytest.raises(TypeError):
+        written(nested(MAX_DEPTH + 1))
+    assert is_too_deep(nested(MAX_DEPTH + 1), orjson.dumps(nested(MAX_DEPTH + 1)))
+
+
+def test_a_wide_document_is_not_deep() -> None:
+    wide: list[list[int]] = [[] for _ in range(1000)]
+    assert not is_too_deep(wide, orjson.dumps(wide))
+
+
+def test_a_refusal_says_where_it_stops_to_be_json_but_repeats_nothing() -> None:
+    with pytest.raises(RequestRefusedError, match="character 11") as refused:
+        decoded(b'{"secret": secret}')
+    assert "secret" not in str(refused.value)

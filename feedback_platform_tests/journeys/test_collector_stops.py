@@ -1,0 +1,63 @@
+"""Stopping in order, under load: nobody who was heard goes without an answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from feedback_platform_tests.serving.running import stored_lines
+from feedback_platform_tests.serving.serving_process import Senders, serving_process
+
+
+@pytest.mark.parametrize(
+    ("workers", "stop"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGTERM)]
+)
+def test_a_server_told_to_stop_answers_and_stores_everything(
+    tmp_path: Path, free_port: int, workers: int, stop: signal.Signals
+) -> None:
+    with serving_process(tmp_path / "data", free_port, workers=workers) as serving:
+        with Senders(free_port, threads=6) as senders:
+            time.sleep(0.7)
+            assert serving.signal(stop) == 0
+        assert senders.unanswered == []
+        assert set(senders.statuses) == {200}
+        stored = {line["message"]["messageId"] for line in stored_lines(serving.settings)}
+        # Every request was answered, so what is stored is what was acknowledged.
+        assert stored == senders.acknowledged.keys()
+        assert len(stored) > 50
+        assert "Traceback" not in serving.log
+
+
+def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_port: int) -> None:
+    with serving_process(tmp_path / "data", free_port, workers=2) as serving:
+        serving.signal(signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                serving.client.connect().close()
+            except ConnectionRefusedError:
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail("somebody still listens")
+        serving.start()
+
+
+def test_a_worker_that_was_killed_is_replaced(tmp_path: Path, free_port: int) -> None:
+    with serving_process(tmp_path / "data", free_port, workers=2) as serving:
+        children = Path(f"/proc/{serving.pid}/task/{serving.pid}/children").read_text().split()
+        for child in map(int, children):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with suppress(OSError):
+                if serving.client.ask("GET", "/healthz").status == 200:
+                    return
+            time.sleep(0.1)
+        pytest.fail("nobody took over")

@@ -1,0 +1,59 @@
+"""Requests made up from the OpenAPI document: the answers are those that it promises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from feedback_platform.serving.openapi import openapi_document
+from feedback_platform_tests.serving.running import RunningServer
+
+_CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+# A fixed budget for each operation.
+_BUDGET = settings(max_examples=20, suppress_health_check=list(HealthCheck), derandomize=True)
+_OPERATIONS: dict[str, Any] = {}
+for _found in schemathesis.openapi.from_dict(openapi_document()).get_all_operations():
+    _operation: Any = _found.ok()  # type: ignore[union-attr]
+    _OPERATIONS[f"{_operation.method.upper()} {_operation.path}"] = _operation
+# What takes no body cannot be asked wrongly.
+_ASKED = [
+    (name, mode)
+    for name in _OPERATIONS
+    for mode in schemathesis.GenerationMode
+    if name.startswith("POST") or mode is schemathesis.GenerationMode.POSITIVE
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), _ASKED)
+def test_every_answer_is_as_documented(
+    server: RunningServer, name: str, mode: schemathesis.GenerationMode
+) -> None:
+    statuses: set[int] = set()
+
+    @_BUDGET
+    @given(case=_OPERATIONS[name].as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        response = case.call(base_url=f"http://127.0.0.1:{server.port}")
+        case.validate_response(response, checks=_CHECKS)
+        statuses.add(response.status_code)
+        if response.status_code >= 400:
+            assert set(json.loads(response.content)) == {"code", "message"}
+
+    ask()
+    if mode is schemathesis.GenerationMode.POSITIVE:
+        assert statuses & {200, 204}

@@ -1,0 +1,116 @@
+"""Batches: one faulty message holds up no others, and none is lost."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from feedback_platform_tests.serving.running import RunningServer, dumped
+from feedback_platform_tests.serving.segment import SINGLE, assert_refused, line_of, message
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import"])
+def test_a_batch_is_stored_with_the_facts_of_its_envelope(server: RunningServer, path: str) -> None:
+    sent = [message(kind) for kind in SINGLE]
+    envelope = {
+        "batch": sent,
+        "sentAt": "2026-05-05T10:00:01.000Z",
+        "context": {"library": {"name": "x"}},
+        "integrations": {"All": True},
+    }
+    answer = server.post(path, envelope)
+    assert (answer.status, answer.content) == (200, {"success": True})
+    for each in sent:
+        line = line_of(server, each["messageId"])
+        assert line["message"] == each
+        assert line["sent_at"] == "2026-05-05T10:00:01.000Z"
+        assert line["context"] == {"library": {"name": "x"}}
+        assert "integrations" not in line
+
+
+def test_the_time_of_sending_of_a_message_comes_before_that_of_its_batch(
+    server: RunningServer,
+) -> None:
+    own, other = message(sentAt="2026-05-05T09:00:00Z"), message()
+    server.post("/v1/batch", {"batch": [own, other], "sentAt": "2026-05-05T10:00:00Z"})
+    assert line_of(server, own["messageId"])["sent_at"] == "2026-05-05T09:00:00Z"
+    assert line_of(server, other["messageId"])["sent_at"] == "2026-05-05T10:00:00Z"
+    single = message(sentAt="2026-05-05T11:00:00Z")
+    server.post("/v1/track", single)
+    assert line_of(server, single["messageId"])["sent_at"] == "2026-05-05T11:00:00Z"
+
+
+def test_an_empty_batch_succeeds_and_stores_nothing(fresh_server: RunningServer) -> None:
+    assert fresh_server.post("/v1/batch", {"batch": []}).status == 200
+    assert fresh_server.lines() == []
+
+
+def test_faulty_messages_of_a_batch_are_put_aside_and_hold_up_no_others(
+    fresh_server: RunningServer,
+) -> None:
+    good = [message() for _ in range(3)]
+    faulty: list[tuple[Any, str, str | None]] = [
+        ({"type": "track", "event": "x", "messageId": "1"}, "missing_user", "userId"),
+        ({"type": "track", "userId": "u", "messageId": "2"}, "missing_field", "event"),
+        ({"type": "track", "userId": ["u"], "event": "x"}, "invalid_type", "userId"),
+        ({"type": "tracks", "userId": "u"}, "unknown_event_type", "type"),
+        ({"userId": "u"}, "missing_field", "type"),
+        (message(event="x" * 33_000), "too_large", None),
+        (message(messageId="m" * 101), "too_large", "messageId"),
+        (5, "invalid_type", "batch"),
+        (None, "invalid_type", "batch"),
+    ]
+    mixed = [good[0], *[each for each, _, _ in faulty], *good[1:]]
+    assert fresh_server.post("/v1/batch", {"batch": mixed}).status == 200
+    lines = fresh_server.lines()
+    assert len(lines) == len(mixed)
+    assert [line["message"] for line in lines if "refusal" not in line] == good
+    refusals = [
+        (line["refusal"]["reason"], line["refusal"]["field"]) for line in lines if "refusal" in line
+    ]
+    assert sorted(map(str, refusals)) == sorted(str((reason, field)) for _, reason, field in faulty)
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        b'{"type":"track","userId":"u","event":"\\ud83d"}',
+        b'{"type":"track","userId":"u","event":"x","n":NaN}',
+        b'{"type":"track","userId":"u","event":"x","n":-Infinity}',
+        b'{"type":"track","userId":"u","event":"\xff\xfe"}',
+        b'{"type":"track","userId":"u","event":"x","p":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"type":"track","userId":"u","event":"x","p":' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"type":"track","userId":"u" "event"}',
+    ],
+)
+def test_a_message_that_cannot_be_read_is_kept_with_its_bytes(
+    fresh_server: RunningServer, unreadable: bytes
+) -> None:
+    good = [message(), message()]
+    body = b'{"sentAt":"2026-05-05T10:00:00Z","batch":[%s, %s ,%s]}' % (
+        dumped(good[0]),
+        unreadable,
+        dumped(good[1]),
+    )
+    assert fresh_server.post("/v1/batch", body).status == 200
+    lines = fresh_server.lines()
+    assert [line["message"] for line in lines if line["format"] == "segment"] == good
+    (opaque,) = [line for line in lines if line["format"] == "opaque"]
+    assert base64.b64decode(opaque["bytes"]) == unreadable
+    assert opaque["refusal"] == {"reason": "malformed_json", "field": None}
+    assert {line["sent_at"] for line in lines} == {"2026-05-05T10:00:00Z"}
+
+
+def test_an_envelope_that_cannot_be_read_is_refused(server: RunningServer) -> None:
+    for body in (
+        b'{"batch":[{"type":"track"}],"sentAt":NaN}',
+        b'{"batch":[}',
+        b'{"batch":[{]}]}',
+        b'{"batch":["]}',
+        b'{"batch" [NaN]}',
+        b"{batch:[NaN]}",
+        b'{"batch":NaN}',
+    ):
+        assert_refused(server.post("/v1/batch", body), 400, "JSON")
