@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "process": ("pipeline", "process"),
     "train": ("pipeline", "train"),
     "import": ("events", "import_group"),
+    "ingest": ("ingest", "ingest_group"),
     "simulate": ("events", "simulate_command"),
     "contract": ("contract", "contract"),
     "quarantine": ("quarantine", "quarantine"),

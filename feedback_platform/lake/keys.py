@@ -171,6 +171,21 @@ def firehose_hour(root: str, hour: datetime) -> str:
     return f"{root}/{hour:%Y/%m/%d/%H}"
 
 
+def claims(source: str, incarnation: str) -> str:
+    """Return the prefix of what the readers of a stream's partition agreed upon."""
+    return f"raw/claims/{source}/{incarnation}"
+
+
+def claim(source: str, incarnation: str, first: str) -> str:
+    """Return the key of the agreement on the raw object that begins at a position."""
+    return f"{claims(source, incarnation)}/{first}.json"
+
+
+def checkpoint(source: str) -> str:
+    """Return the key that says how far a stream's partition was stored."""
+    return f"raw/checkpoints/{source}.json"
+
+
 def _hour(found: re.Match[str]) -> datetime | None:
     """Return the hour that a raw key names, or None where there is no such hour."""
     year, month, day, hour = (int(found[part]) for part in ("year", "month", "day", "hour"))

@@ -1,0 +1,104 @@
+"""The received lines of a stream's messages, and the time at which each was received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+import orjson
+
+from feedback_platform.events.received import Format, opaque_line, opened_line
+from feedback_platform.ingestion.streams.partition import Message, StreamPartition
+from feedback_platform.ingestion.streams.pieces import Piece
+
+# Under which cleaning puts aside what could not be decoded.
+UNDECODABLE: Final = "undecodable_message"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR: Final = 3_600_000
+
+
+def received_times(
+    messages: Iterable[Message], *, claimed_at: int, not_before: int = 0
+) -> list[int]:
+    """Return when the broker received each message of one object, as well as can be told.
+
+    It received them in the order of their positions, so the times never fall. A message without a
+    time, or with one that is still to come, counts as received with the one before it; the first
+    of an object then counts as received when the object was claimed.
+
+    Args:
+        messages: of one partition, by position.
+        claimed_at: milliseconds since 1970.
+        not_before: when the object's first message was received, if that is known already.
+
+    Returns:
+        Milliseconds since 1970: the same ones for the same messages and claim.
+    """
+    times: list[int] = []
+    newest = not_before
+    for message in messages:
+        is_sane = 0 < message.timestamp <= claimed_at
+        newest = max(newest, message.timestamp) if is_sane else newest or claimed_at
+        times.append(newest)
+    return times
+
+
+def within_one_hour(times: Sequence[int]) -> int:
+    """Return how many times, from the first on, lie in the hour of the first."""
+    hour = times[0] // _HOUR
+    if times[-1] // _HOUR == hour:
+        return len(times)
+    return next(count for count, time in enumerate(times) if time // _HOUR != hour)
+
+
+def as_datetime(milliseconds: int) -> datetime:
+    """Return the UTC instant so many milliseconds after the beginning of 1970."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def lines_of(
+    partition: StreamPartition, message: Message, received_at: int, pieces: Sequence[Piece]
+) -> list[bytes]:
+    """Return the received lines of one message, each with its line break."""
+    at = _written(received_at)
+    base = partition.fallback_id(message.position)
+    if len(pieces) == 1:
+        return [_line(pieces[0], at, partition.stream, base)]
+    return [
+        _line(piece, at, partition.stream, f"{base}-{number}")
+        for number, piece in enumerate(pieces)
+    ]
+
+
+def contents(ndjson: bytes) -> set[bytes]:
+    """Return what received lines say, whenever it was received."""
+    lines = [orjson.loads(line) for line in ndjson.splitlines()]
+    for line in lines:
+        del line["received_at"]
+    return {orjson.dumps(line) for line in lines}
+
+
+def _line(piece: Piece, received_at: str, source: str, fallback_id: str) -> bytes:
+    content, problem = piece
+    if problem is None:
+        opened = opened_line(
+            Format.EVENT, received_at=received_at, source=source, fallback_id=fallback_id
+        )
+        return opened + content + b"}\n"
+    line = opaque_line(
+        content,
+        reason=UNDECODABLE,
+        field=problem,
+        received_at=received_at,
+        source=source,
+        fallback_id=fallback_id,
+    )
+    return line + b"\n"
+
+
+@lru_cache(maxsize=4096)
+def _written(milliseconds: int) -> str:
+    return f"{as_datetime(milliseconds):%Y-%m-%dT%H:%M:%S.%fZ}"
