@@ -138,6 +138,8 @@ def _feature_means(
             on=USER_ID,
             how="left",
         )
-    means = members.group_by(SEGMENT_ID).agg(pl.exclude(USER_ID, SEGMENT_ID).mean())
+    # In order, because the last digit of a sum depends on it.
+    grouped = members.group_by(SEGMENT_ID, maintain_order=True)
+    means = grouped.agg(pl.exclude(USER_ID, SEGMENT_ID).mean())
     ordered = means.sort(SEGMENT_ID).drop(SEGMENT_ID)
     return {column: ordered[column].cast(pl.Float64).to_list() for column in ordered.columns}

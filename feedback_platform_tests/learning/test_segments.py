@@ -69,6 +69,17 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert straight.model.to_bytes() == mixed.model.to_bytes()
 
 
+def test_the_means_of_large_segments_are_the_same_to_the_last_digit_each_time() -> None:
+    affinities, truth = planted(sizes=(900, 700, 500))
+    found = segment_users(affinities, seed=1)
+    draws = np.random.default_rng(2).random((truth.height, 8))
+    features = truth.select("user_id").hstack(pl.DataFrame(draws))
+
+    profiles = [segment_profiles.profiles(found, "v", features) for _ in range(100)]
+
+    assert all(profile.equals(profiles[0]) for profile in profiles)
+
+
 def test_another_seed_gives_clear_groups_the_same_numbers() -> None:
     labels = [segment_users(AFFINITIES, seed=seed).labels.tolist() for seed in (1, 2)]
     assert labels[0] == labels[1]
