@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint lock clean
+.PHONY: help run demo test test-services lint lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 
 test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+test-services: $(VENV)/.development ## the tests against real servers, which it builds and starts; none is skipped
+	@$(BIN)/pytest -m services feedback_platform_tests/services
 
 lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff check .
@@ -33,8 +36,8 @@ lock: $(VENV)/.development ## pin every dependency by version and hash again
 	  -c requirements/runtime.txt --group pyproject.toml:dev pyproject.toml \
 	  -o requirements/development.txt
 
-clean: ## remove the environment; your data stays
-	rm -rf $(VENV)
+clean: ## remove the environment and the servers of the tests; your data stays
+	rm -rf $(VENV) .services
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -1,8 +1,9 @@
 """Runs of this machine: executing one in this process, and ending those whose process is gone."""
 
-import shutil
+import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import dagster as dg
 import psutil
@@ -27,9 +28,15 @@ class RunFailedError(PermanentError):
 
 
 def prepare_home(settings: Settings) -> None:
-    """Put this project's `dagster.yaml` where Dagster looks for it."""
+    """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    text = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
+    if settings.compute_logs_url is not None:
+        # JSON is YAML, and quotes whatever a prefix may hold.
+        text += (
+            f"\ncompute_logs: {json.dumps(_compute_logs(settings, settings.compute_logs_url))}\n"
+        )
+    (settings.dagster_home / "dagster.yaml").write_text(text, encoding="utf-8")
 
 
 def execute(
@@ -86,6 +93,22 @@ def selected_tables(definitions: dg.Definitions, job: str) -> int:
 def process_identity(process: psutil.Process) -> str:
     """Return what tells a process from a later one with the same number."""
     return f"{process.pid}:{process.create_time():.2f}"
+
+
+def _compute_logs(settings: Settings, url: str) -> dict[str, Any]:
+    """Return where what the steps print goes; boto3 knows the credentials and the endpoint."""
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/")
+    return {
+        "module": "dagster_aws.s3.compute_log_manager",
+        "class": "S3ComputeLogManager",
+        "config": {
+            "bucket": parts.netloc,
+            **({"prefix": prefix} if prefix else {}),
+            "local_dir": str(settings.dagster_home / "compute_logs"),
+            "skip_empty_files": True,
+        },
+    }
 
 
 def _is_alive(identity: str) -> bool:

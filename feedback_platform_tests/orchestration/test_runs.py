@@ -4,12 +4,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psutil
 import pytest
 
-from feedback_platform.orchestration.runs import PROCESS_TAG, end_dead_runs, process_identity
+from feedback_platform.orchestration.runs import (
+    PROCESS_TAG,
+    end_dead_runs,
+    prepare_home,
+    process_identity,
+)
+from feedback_platform.settings import load_settings
 from feedback_platform_tests.orchestration.recorded import record_run
 
 
@@ -90,3 +98,36 @@ def test_a_run_that_waits_for_its_turn_is_no_dead_run(
     end_dead_runs(instance, is_server_starting=True)
 
     assert status_of(instance, run) == dg.DagsterRunStatus.NOT_STARTED
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "prefix"),
+    [
+        ("s3://logs/dagster/steps", "logs", "dagster/steps"),
+        ("s3://logs/it's: {a} *prefix", "logs", "it's: {a} *prefix"),
+        ("s3://logs", "logs", "dagster"),  # Dagster's own default
+    ],
+)
+def test_what_steps_print_goes_to_the_bucket_of_the_settings(
+    tmp_path: Path, url: str, bucket: str, prefix: str
+) -> None:
+    _, configuration = compute_logs(tmp_path, {"FEEDBACK_COMPUTE_LOGS_URL": url})
+
+    assert configuration["bucket"] == bucket
+    assert configuration.get("prefix", "dagster") == prefix
+    assert Path(configuration["local_dir"]).is_relative_to(tmp_path)
+
+
+def test_what_steps_print_stays_on_the_machine_without_a_bucket(tmp_path: Path) -> None:
+    name, _ = compute_logs(tmp_path, {})
+
+    assert name == "LocalComputeLogManager"
+
+
+def compute_logs(data_dir: Path, environment: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """The class and the configuration by which Dagster keeps what steps print."""
+    settings = load_settings(data_dir, environment)
+    prepare_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        manager = instance.get_ref().compute_logs_data
+    return manager.class_name, dict(manager.config_dict)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feedback_platform_tests.services.kafka_broker import KafkaBroker, kafka_broker
+from feedback_platform_tests.services.kafka_consumer import no_consumer_left
+from feedback_platform_tests.services.processes import answers, free_port, running
+from feedback_platform_tests.services.s3_server import s3_server
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests beside this file need services, whether they say so or not."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.services)
+
+
+@pytest.fixture(scope="session")
+def service_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the services of this run keep their data and their logs."""
+    return tmp_path_factory.mktemp("services")
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(service_dir: Path) -> Iterator[str]:
+    """A real S3 server, in the place of the imitation that the other tests have."""
+    with s3_server(service_dir) as server:
+        yield server.endpoint
+
+
+@pytest.fixture(scope="session")
+def kinesis_endpoint(service_dir: Path) -> Iterator[str]:
+    """A Kinesis server: moto's."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with running(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        log=service_dir / "kinesis.log",
+        is_ready=lambda: answers(f"{address}/moto-api/data.json"),
+    ):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def kafka(service_dir: Path) -> Iterator[KafkaBroker]:
+    """A Kafka broker of this run's own."""
+    directory = service_dir / "kafka"
+    directory.mkdir()
+    with kafka_broker(directory) as broker, no_consumer_left():
+        yield broker
