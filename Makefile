@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-services lint lock clean
+.PHONY: help run demo test test-services lint bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: $(VENV)/.development ## the figures that README and docs quote; takes minutes, on an idle machine
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: $(VENV)/.development ## pin every dependency by version and hash again
 	@$(BIN)/python -m pip install --quiet uv

@@ -17,7 +17,7 @@ from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 from feedback_platform.lake import keys
-from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.raw import read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 
 _log = logging.getLogger(__name__)
@@ -170,17 +170,24 @@ class GroupCommit:
     def _write_object(self, hour: datetime, lines: list[bytes]) -> None:
         ndjson = b"".join(lines)
         while True:
-            with suppress(LakeObjectExistsError):
+            number = f"{self._sequence:010d}"
+            try:
                 write_raw_object(
                     self._lake,
                     received_at=hour,
                     source=self._source,
-                    sortable_id=f"{self._sequence:010d}",
+                    sortable_id=number,
                     ndjson=ndjson,
                 )
+            except LakeObjectExistsError:
+                # The store's client may have tried twice because an answer was lost: then it met
+                # this object. Else an earlier write of the number failed for us, not for the store.
+                key = keys.raw_object(hour, self._source, number)
+                if read_raw_object(self._lake, key) == ndjson:
+                    return
+                self._sequence += 1
+            else:
                 return
-            # An earlier write of this number failed for us, but not for the store.
-            self._sequence += 1
 
     def _expire(self, group: _Group) -> None:
         """Answer those who waited too long; what is not being written yet is forgotten."""

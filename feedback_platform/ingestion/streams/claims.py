@@ -69,18 +69,21 @@ class Claims:
 
     def covering(self, position: int) -> tuple[Claim | None, list[int]]:
         """Return the claim whose range holds a position, and where all older ones begin."""
-        before = [first for first in self._firsts() if first <= position]
-        if not before:
-            return None, []
-        newest = self._read(before[-1])
-        if newest.last >= position:
-            return newest, before[:-1]
-        return None, before
+        while True:
+            before = [first for first in self._firsts() if first <= position]
+            if not before:
+                return None, []
+            # Whoever stored its range may delete a claim after it was listed.
+            with suppress(LakeObjectMissingError):
+                newest = self._read(before[-1])
+                return (newest, before[:-1]) if newest.last >= position else (None, before)
 
     def first(self) -> Claim | None:
         """Return the claim with the lowest range, or None before there is one."""
-        firsts = self._firsts()
-        return self._read(firsts[0]) if firsts else None
+        while firsts := self._firsts():
+            with suppress(LakeObjectMissingError):
+                return self._read(firsts[0])
+        return None
 
     def delete(self, first: int) -> None:
         """Forget the claim that begins at a position."""

@@ -156,7 +156,7 @@ def test_a_write_that_failed_after_it_was_done_is_not_overwritten(lake: Troubled
     assert stored(lake) == {name(0): b"first\n", name(1): b"second\n"}
 
 
-def test_a_write_whose_repetition_met_itself_is_written_under_the_next_number(
+def test_a_write_whose_repetition_met_itself_is_stored_once(
     lake: TroubledLake,
 ) -> None:
     async def scenario(commit: GroupCommit) -> None:
@@ -164,7 +164,7 @@ def test_a_write_whose_repetition_met_itself_is_written_under_the_next_number(
         await commit.store(b"a\n", NOW)
 
     run(lake, scenario)
-    assert stored(lake) == {name(0): b"a\n", name(1): b"a\n"}
+    assert stored(lake) == {name(0): b"a\n"}
 
 
 def test_a_store_that_hangs_is_told_in_time_and_what_waits_is_forgotten(lake: TroubledLake) -> None:
