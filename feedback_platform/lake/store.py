@@ -53,6 +53,7 @@ class Lake:
         parts = urlsplit(url)
         self._directory = Path(unquote(parts.path)) if parts.scheme == "file" else None
         self._store = _open_store(url, self._directory)
+        self._durable: set[Path] = set()
 
     @property
     def directory(self) -> Path | None:
@@ -73,7 +74,9 @@ class Lake:
         """
         with self._translated_errors(key):
             if self._directory is not None:
-                _put_durably(self._directory / key, data, mode=mode)
+                path = self._directory / key
+                self._make_durably(path.parent)
+                _put_durably(path, data, mode=mode)
             else:
                 obstore.put(self._store, key, data, mode=mode)
 
@@ -130,6 +133,22 @@ class Lake:
         for key in keys:
             with suppress(LakeObjectMissingError), self._translated_errors(key):
                 obstore.delete(self._store, key)
+
+    def _make_durably(self, directory: Path) -> None:
+        """Make a directory of the lake, so that the way to a file survives a crash as it does.
+
+        One that somebody else made a moment ago is forced to disk, too: its maker may not have
+        come so far.
+        """
+        if directory in self._durable and directory.is_dir():
+            return
+        if directory == self._directory:
+            directory.mkdir(parents=True, exist_ok=True)
+        else:
+            self._make_durably(directory.parent)
+            directory.mkdir(exist_ok=True)
+            _sync_directory(directory.parent)
+        self._durable.add(directory)
 
     @contextmanager
     def _translated_errors(self, key: str) -> Iterator[None]:
@@ -223,7 +242,6 @@ def _listed_directory(directory: Path, prefix: str, after: str | None) -> list[s
 
 def _put_durably(path: Path, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
     """Write beside the target, force to disk, then rename: all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f"{path.name}#{secrets.randbits(63)}")
     try:
         with staged.open("xb") as file:

@@ -145,3 +145,24 @@ def test_an_s3_lake_without_credentials_says_so(
 
     with pytest.raises(InvalidSettingError, match="only with AWS credentials"):
         Lake(s3_lake_url)
+
+
+def test_the_way_to_a_new_object_is_forced_to_disk_once(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    root = lake.directory
+    assert root is not None
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            synced.append(str(path.relative_to(root)))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    lake.put("raw/events/hr=00/a", b"1", mode="create")
+    lake.put("raw/events/hr=00/b", b"2", mode="create")
+
+    assert synced == [".", "raw", "raw/events", "raw/events/hr=00", "raw/events/hr=00"]
