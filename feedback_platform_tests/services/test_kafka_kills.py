@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import descriptor_pool, message_factory, struct_pb2, timestamp_pb2
 
 from feedback_platform.events.schemas.protobuf_contract import MESSAGE, PACKAGE, contract_file
 from feedback_platform.lake.raw import list_raw_objects
@@ -54,7 +54,10 @@ def registry_url(installation: Installation) -> Iterator[str]:
 
 def protobuf_events(registry_url: str, topic: str) -> list[bytes]:
     """What Confluent's serialiser makes of the events."""
-    pool = descriptor_pool.Default()
+    # A pool of its own: a second test of this process may make the same messages.
+    pool = descriptor_pool.DescriptorPool()
+    for imported in (struct_pb2.DESCRIPTOR, timestamp_pb2.DESCRIPTOR):
+        pool.AddSerializedFile(imported.serialized_pb)
     pool.Add(contract_file())
     event = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{MESSAGE}"))
     context = SerializationContext(topic, MessageField.VALUE)

@@ -154,6 +154,27 @@ def test_old_claims_are_deleted_and_new_ones_kept(
     assert claims(lake) == [4, 5]
 
 
+class PrunedLake(Lake):
+    """A lake in which the newest claim is deleted right after the first listing."""
+
+    is_pruned = False
+
+    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
+        listed = super().list_keys(prefix, after=after)
+        if not self.is_pruned:
+            self.is_pruned = True
+            self.delete(listed[-1:])
+        return listed
+
+
+def test_a_claim_that_is_deleted_while_it_is_looked_for_is_none(lake: Lake) -> None:
+    land(writer_of(lake, message(0), message(1)))
+
+    land(writer_of(PrunedLake(lake.url), message(2)))
+
+    assert stored_positions(lake) == [0, 1, 2]
+
+
 def test_a_position_whose_claim_was_left_by_a_consumer_too_late_is_given_up(lake: Lake) -> None:
     writer = writer_of(lake, message(0))
     writer.claim()
