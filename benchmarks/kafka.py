@@ -111,6 +111,8 @@ def main(messages: int, partitions: int) -> None:
         for kind, produced in values.items():
             topic = broker.new_topic(kind.lower(), partitions)
             send(broker, topic, produced)
+            # The first group that a broker sees waits for the topic of the offsets.
+            dropped(broker, topic, 1)
             bare = dropped(broker, topic, messages)
             durable = stored(broker, topic, lake)
             print(
