@@ -30,6 +30,7 @@ from feedback_platform.lake.store import Lake
 
 _OFFSET_DIGITS: Final = 20
 _POLL_SECONDS: Final = 0.1
+_BURST_BYTES: Final = 8 << 20
 _BURST: Final = 1000
 _REQUEST_SECONDS: Final = 10.0
 _SILENT_SECONDS: Final = 30.0
@@ -65,6 +66,7 @@ class KafkaIngestion:
         self._is_stopping = is_stopping
         self._failure: FeedbackPlatformError | None = None
         self._silent_until = 0.0
+        self._read_bytes = 0
         self._incarnations: dict[str, str] = {}
         self._writers: dict[tuple[str, int], PartitionWriter] = {}
         self._ended: set[tuple[str, int]] = set()
@@ -136,10 +138,11 @@ class KafkaIngestion:
             self._poll(min(left, _POLL_SECONDS))
 
     def _read(self) -> None:
-        """Take the messages that are there, a burst at most."""
+        """Take the messages that are there, a burst at most: then memory is looked at."""
+        before = self._read_bytes
         writer = self._poll(_POLL_SECONDS)
         for _ in range(_BURST):
-            if writer is not None and writer.is_full:
+            if self._read_bytes - before > _BURST_BYTES or (writer is not None and writer.is_full):
                 return
             writer = self._poll(0.0)
             if writer is None:
@@ -166,7 +169,9 @@ class KafkaIngestion:
         if writer is None:
             return None
         position = int(message.offset() or 0)
-        writer.add(Message(position, message.timestamp()[1], message.value()))
+        value = message.value()
+        self._read_bytes += len(value or b"")
+        writer.add(Message(position, message.timestamp()[1], value))
         return writer
 
     def _hear(self, error: KafkaError, key: tuple[str, int], message: KafkaMessage) -> None:

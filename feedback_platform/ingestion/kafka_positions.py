@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -62,10 +61,18 @@ class KafkaPositions:
         self._check(committed or [])
 
     def rewind(self, partition: StreamPartition, position: int) -> None:
-        """Deliver a partition's messages from an offset on, if it is still ours."""
-        # A partition that is no longer ours cannot be sought in, and needs not be.
-        with suppress(KafkaException):
-            self._consumer.seek(TopicPartition(*_key(partition), position))
+        """Deliver a partition's messages from an offset on, if it is still ours.
+
+        Raises:
+            KafkaUnavailableError: it is, but Kafka did not go there.
+        """
+        wanted = TopicPartition(*_key(partition), position)
+        try:
+            self._consumer.seek(wanted)
+        except KafkaException as error:
+            # A partition that is no longer ours cannot be sought in, and needs not be.
+            if wanted in self._consumer.assignment():
+                raise translated(error, self._source) from error
 
     def _check(self, partitions: Collection[TopicPartition]) -> None:
         for partition in partitions:

@@ -170,8 +170,10 @@ class StreamLanding:
         for writer, claim in ready.items():
             position = stored.get(writer.partition)
             if position is not None and position > writer.first_position:
-                writer.abandon()
+                # In this order: were it the other way round, a failure between the two would skip
+                # what was abandoned.
                 self._positions.rewind(writer.partition, position)
+                writer.abandon()
             else:
                 owned[writer] = claim
         return owned
