@@ -56,18 +56,25 @@ class ServingProcess:
         return self._process.pid
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=log, stderr=log
-            )
+        """Start the server, as what restarts a service does: again, if it could not."""
         deadline = time.monotonic() + START_SECONDS
+        self._open()
         while time.monotonic() < deadline:
-            assert self._process.poll() is None, self.log
+            if self._process is None or self._process.poll() is not None:
+                # The workers of a killed server hold its port until they notice.
+                assert "Address already in use" in self.log, self.log
+                self._open()
             with suppress(OSError):
                 if self.client.ask("GET", "/healthz").status == 200:
                     return
             time.sleep(0.02)
         raise RuntimeError(f"the server did not start: {self.log}")
+
+    def _open(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log
+            )
 
     def signal(self, number: signal.Signals) -> int:
         """Send a signal; return the exit code."""

@@ -9,7 +9,7 @@ from feedback_platform.events.contract import EVENT_TYPES, FIELDS
 from feedback_platform.simulation import Group, Simulation, SimulationParameters, simulate
 from feedback_platform_tests.simulation.conftest import FIRST_DAY, Received, received
 
-NEVER_SIMULATED = {"experiment_exposed", "consent_changed"}
+NEVER_SIMULATED = {"experiment_exposed", "consent_changed", "page_viewed", "user_aliased"}
 
 
 def test_the_same_parameters_give_the_same_lines(small: Simulation) -> None:
