@@ -66,7 +66,8 @@ def read_raw_object(lake: Lake, key: str) -> bytes:
     """
     data = lake.get(key)
     if not keys.is_firehose(key):
-        return _decompressed(key, data, zstandard.ZstdDecompressor().decompressobj())
+        content, _ = _decompressed(key, data, zstandard.ZstdDecompressor().decompressobj(), 0)
+        return content
     if data.startswith(_GZIP):
         return _gunzipped(key, data)
     _check_size(key, len(data))
@@ -74,32 +75,38 @@ def read_raw_object(lake: Lake, key: str) -> bytes:
 
 
 def _gunzipped(key: str, data: bytes) -> bytes:
-    """Decompress every member: files of gzip may be joined."""
+    """Decompress every member: files of gzip may be joined, and padded with zeros."""
+    rest = memoryview(data)
     members: list[bytes] = []
-    while data:
-        member = zlib.decompressobj(wbits=_GZIP_WINDOW)
-        members.append(_decompressed(key, data, member))
-        _check_size(key, sum(map(len, members)))
-        data = member.unused_data
+    size = 0
+    while rest and any(rest[:_PIECE_BYTES]):
+        member, read = _decompressed(key, rest, zlib.decompressobj(wbits=_GZIP_WINDOW), size)
+        members.append(member)
+        size += len(member)
+        rest = rest[read:]
     return b"".join(members)
 
 
-def _decompressed(key: str, data: bytes, decompressor: Any) -> bytes:
+def _decompressed(
+    key: str, data: bytes | memoryview, decompressor: Any, before: int
+) -> tuple[bytes, int]:
+    """Return the content of one compressed stream, and how many bytes it took."""
     parts: list[bytes] = []
-    size = 0
+    size = before
+    read = 0
     try:
-        for start in range(0, len(data), _PIECE_BYTES):
-            parts.append(decompressor.decompress(data[start : start + _PIECE_BYTES]))
+        while read < len(data) and not decompressor.eof:
+            piece = data[read : read + _PIECE_BYTES]
+            parts.append(decompressor.decompress(piece))
+            read += len(piece)
             size += len(parts[-1])
             _check_size(key, size)
-            if decompressor.eof:
-                break
     except (zstandard.ZstdError, zlib.error) as error:
         raise InvalidInputError(f"The raw object {key} cannot be decompressed: {error}") from error
     if not decompressor.eof:
         # Believed as it is, it would lose the events behind the cut without a word.
         raise InvalidInputError(f"The raw object {key} was cut short.")
-    return b"".join(parts)
+    return b"".join(parts), read - len(decompressor.unused_data)
 
 
 def _check_size(key: str, size: int) -> None:

@@ -32,6 +32,7 @@ _MODE: Final = {"mode": "READWRITE"}
 # Clients set the one; what they get to read, and may send back, is the other.
 _LEVEL_NAMES: Final = ("compatibility", "compatibilityLevel")
 _LARGEST_VERSION: Final = 2**31 - 1
+_LONGEST_NUMBER: Final = 12
 
 
 def build_registry_application(registry: SchemaRegistry, api_keys: Mapping[str, str]) -> Starlette:
@@ -286,8 +287,9 @@ def _version(call: Call) -> Version:
     text = call.path["version"]
     if text in (LATEST, "-1"):
         return LATEST
-    if text.isascii() and text.isdecimal() and 0 < int(text[:12]) <= _LARGEST_VERSION:
-        return int(text)
+    number = _number(text)
+    if number is not None and number > 0:
+        return number
     raise RefusedError(
         422, 42202, f"version is {text[:50]!r}; it takes a number from 1, or {LATEST!r}."
     )
@@ -295,9 +297,18 @@ def _version(call: Call) -> Version:
 
 def _schema_id(call: Call) -> int:
     text = call.path["id"]
-    if text.isascii() and text.isdecimal() and int(text[:12]) <= _LARGEST_VERSION:
-        return int(text)
+    number = _number(text)
+    if number is not None:
+        return number
     raise RefusedError(404, 40403, f"There is no schema with id {text[:50]!r}.")
+
+
+def _number(text: str) -> int | None:
+    """Return the number that a part of a path is; Python refuses to read thousands of digits."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        return None
+    number = int(text)
+    return number if number <= _LARGEST_VERSION else None
 
 
 def _fixed_mode(_call: Call) -> Any:

@@ -82,8 +82,8 @@ def test_several_events_of_a_line_count_each() -> None:
 
     assert outcome.clean.select("event_id", "raw_row").rows() == [
         ("e", 1),
-        ("m-1", 0),
-        ("m-3", 0),
+        ("m#1", 0),
+        ("m#3", 0),
     ]
     (first, second) = outcome.quarantined.rows(named=True)
     assert (first["reason"], first["field"], first["raw_row"]) == ("missing_field", "item_id", 0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -154,6 +155,14 @@ def test_a_file_of_firehose_is_read_plain_or_gzipped(lake: Lake, content: bytes)
     lake.put(FIREHOSE, content, mode="create")
 
     assert read_raw_object(lake, FIREHOSE) == b'{"a":1}{"b":2}'
+
+
+@given(st.lists(st.integers(0, 200_000), min_size=1, max_size=4), st.sampled_from([0, 1, 70_000]))
+def test_every_member_of_a_gzip_file_is_read(sizes: list[int], padding: int) -> None:
+    parts = [random.Random(size).randbytes(size) for size in sizes]
+    joined = b"".join(gzip.compress(part, 1) for part in parts) + b"\0" * padding
+
+    assert raw._gunzipped("key", joined) == b"".join(parts)
 
 
 @pytest.mark.parametrize("cut", [3, -4])

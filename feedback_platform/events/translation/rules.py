@@ -112,7 +112,7 @@ def value_at(properties: Any, path: Path) -> Any:
 
 def numbered_id(event_id: Any, number: int) -> Any:
     """Return the id of one of several events of a message; it stays the same at every reading."""
-    return event_id if isinstance(event_id, (dict, list)) else f"{event_id}-{number}"
+    return event_id if isinstance(event_id, (dict, list)) else f"{event_id}#{number}"
 
 
 def as_number(value: Any) -> float | None:

@@ -46,9 +46,9 @@ def test_a_list_becomes_an_event_each(example: EventMapping) -> None:
     events = translated(track("Shelf Shown", properties), example)
 
     assert [(e["event_id"], e["item_id"], e["position"], e["placement"]) for e in events] == [
-        ("m1-1", "a", 1, "shelf"),
-        ("m1-2", "b", 2, "shelf"),
-        ("m1-3", "c", 3, "shelf"),
+        ("m1#1", "a", 1, "shelf"),
+        ("m1#2", "b", 2, "shelf"),
+        ("m1#3", "c", 3, "shelf"),
     ]
     assert events[0]["properties"]["genre"] == "x"
 

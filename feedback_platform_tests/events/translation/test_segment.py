@@ -97,10 +97,10 @@ def test_each_product_of_a_list_is_an_impression_at_its_place() -> None:
     )
 
     assert [(e["event_id"], e.get("item_id"), e["position"]) for e in events] == [
-        ("m1-1", "a", 4),
-        ("m1-2", "b", 2),
-        ("m1-3", "c", 3),
-        ("m1-4", None, 4),
+        ("m1#1", "a", 4),
+        ("m1#2", "b", 2),
+        ("m1#3", "c", 3),
+        ("m1#4", None, 4),
     ]
     assert {e["recommendation_id"] for e in events} == {"r7"}
     assert [e["properties"] for e in events] == [
@@ -145,7 +145,7 @@ def test_an_order_of_one_product_without_a_price_brings_its_total(
     assert (
         (listed["item_id"], listed["value"]) == (event["item_id"], event["value"]) == ("a", value)
     )
-    assert (listed["event_id"], event["event_id"]) == ("m1-1", "m1")
+    assert (listed["event_id"], event["event_id"]) == ("m1#1", "m1")
 
 
 @pytest.mark.parametrize("properties", [{}, {"products": []}, {"products": None}])
