@@ -144,3 +144,17 @@ def test_a_refusal_names_what_is_wrong(
     server: RunningServer, body: Any, headers: dict[str, str], status: int, word: str
 ) -> None:
     assert_refused(server.post(PATH, body, headers), status, word)
+
+
+def test_an_event_that_lies_too_deep_is_put_aside_whatever_else_it_lacks(
+    fresh_server: RunningServer,
+) -> None:
+    deep = b'{"a":\n' + b"[" * 300 + b"]" * 300 + b"}"
+
+    answer = fresh_server.post(PATH, b"[" + deep + b"," + dumped(event()) + b"]", BATCH)
+
+    assert answer.status == 204
+    opaque, good = fresh_server.lines()
+    assert (opaque["format"], opaque["refusal"]["reason"]) == ("opaque", "malformed_json")
+    assert base64.b64decode(opaque["bytes"]) == deep
+    assert good["format"] == "cloudevent"

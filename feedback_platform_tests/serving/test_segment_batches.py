@@ -114,3 +114,26 @@ def test_an_envelope_that_cannot_be_read_is_refused(server: RunningServer) -> No
         b'{"batch":NaN}',
     ):
         assert_refused(server.post("/v1/batch", body), 400, "JSON")
+
+
+def _deep(levels: int) -> Any:
+    return {} if levels == 0 else {"a": _deep(levels - 1)}
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ({"context": {"a": "x" * 400_000}}, "context"),
+        ({"context": _deep(300)}, "context"),
+        ({"sentAt": "2" * 400_000}, "sentAt"),
+    ],
+)
+def test_what_every_line_would_repeat_is_bounded(
+    fresh_server: RunningServer, facts: dict[str, Any], named: str
+) -> None:
+    messages = [message() for _ in range(200)]
+
+    answer = fresh_server.post("/v1/batch", {"batch": messages, **facts})
+
+    assert_refused(answer, 400, named)
+    assert fresh_server.lines() == []

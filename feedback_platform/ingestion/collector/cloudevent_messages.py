@@ -25,6 +25,10 @@ def fault_of(event: dict[str, Any], text: bytes) -> Fault | None:
         event: in the JSON format.
         text: the same as JSON.
     """
+    # First of all: what lies too deep cannot even be written again.
+    if is_too_deep(event, text):
+        text_of_fault = f"The event is nested deeper than {MAX_DEPTH} levels."
+        return Fault(Reason.MALFORMED_JSON, None, text_of_fault)
     for name in _REQUIRED:
         value = event.get(name)
         if value in (None, ""):
@@ -35,9 +39,6 @@ def fault_of(event: dict[str, Any], text: bytes) -> Fault | None:
         return Fault(Reason.OUT_OF_RANGE, "specversion", f"specversion is not {_VERSION}.")
     if "data" in event and "data_base64" in event:
         return Fault(Reason.INVALID_TYPE, "data_base64", "data and data_base64 exclude each other.")
-    if is_too_deep(event, text):
-        text_of_fault = f"The event is nested deeper than {MAX_DEPTH} levels."
-        return Fault(Reason.MALFORMED_JSON, None, text_of_fault)
     return None
 
 

@@ -12,7 +12,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsError
+from feedback_platform.errors import (
+    FeedbackPlatformError,
+    LakeObjectExistsError,
+    PermanentError,
+)
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
@@ -111,9 +115,12 @@ class GroupCommit:
             received_at: UTC; its hour decides the partition.
 
         Raises:
-            RequestRefusedError: the store failed or did not answer in time (503). The lines may be
-                stored all the same; the sender has to send them again.
+            RequestRefusedError: too much waits already, or the store failed or did not answer in
+                time (503). The lines may be stored all the same; the sender sends them again.
         """
+        if self._held + len(lines) > 2 * self._limits.held_bytes:
+            text = "Too much waits for the store; send the events again."
+            raise RequestRefusedError.for_now(text, self._limits.retry_after_seconds)
         loop = asyncio.get_running_loop()
         group = self._group
         if not group.waiting:
@@ -182,12 +189,18 @@ class GroupCommit:
             except LakeObjectExistsError:
                 # The store's client may have tried twice because an answer was lost: then it met
                 # this object. Else an earlier write of the number failed for us, not for the store.
-                key = keys.raw_object(hour, self._source, number)
-                if read_raw_object(self._lake, key) == ndjson:
+                if self._is_stored(keys.raw_object(hour, self._source, number), ndjson):
                     return
                 self._sequence += 1
             else:
                 return
+
+    def _is_stored(self, key: str, ndjson: bytes) -> bool:
+        try:
+            return read_raw_object(self._lake, key) == ndjson
+        except PermanentError:
+            # Who may write but not read goes on with the next number, and may store lines twice.
+            return False
 
     def _expire(self, group: _Group) -> None:
         """Answer those who waited too long; what is not being written yet is forgotten."""

@@ -14,6 +14,11 @@ MAX_MESSAGE_ID: Final = 100
 # Whoever passes on CloudEvents has to take those of up to 64 KB.
 MAX_CLOUDEVENT_BYTES: Final = 64 * 1024
 
+# Every line of a batch says when it was sent and in which context. Together they may be this large:
+# half a kilobyte of gzip could otherwise become a gigabyte of lines.
+MAX_REPEATED_BYTES: Final = 8 << 20
+MAX_SENT_AT: Final = 64
+
 # How deep objects and arrays may lie in one another. The parser takes 1,024 levels, but what comes
 # behind it writes 254, and has to write a message wrapped into something of its own.
 MAX_DEPTH: Final = 250

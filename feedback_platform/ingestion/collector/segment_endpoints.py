@@ -21,7 +21,10 @@ from feedback_platform.ingestion.collector.documents import (
 from feedback_platform.ingestion.collector.limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
+    MAX_DEPTH,
     MAX_MESSAGE_BYTES,
+    MAX_REPEATED_BYTES,
+    MAX_SENT_AT,
 )
 from feedback_platform.ingestion.collector.refusals import Reason, RequestRefusedError
 from feedback_platform.ingestion.collector.segment_lines import BatchLines, single_line
@@ -105,8 +108,8 @@ class _Batch:
             new_id=station.new_id,
             received_at=received_at,
             source=sender,
-            sent_at=_checked("sentAt", envelope.get("sentAt"), str) or None,
-            context=_checked("context", envelope.get("context"), dict),
+            sent_at=_checked_sent_at(envelope.get("sentAt")),
+            context=_checked_context(envelope.get("context"), count),
         )
         if parts is None:
             try:
@@ -163,6 +166,30 @@ def _checked_count(envelope: dict[str, Any]) -> int:
         text = f"batch has {len(batch):,} messages; {MAX_BATCH_EVENTS:,} are the most."
         raise RequestRefusedError(400, Reason.TOO_LARGE, text)
     return len(batch)
+
+
+def _checked_sent_at(value: Any) -> str | None:
+    sent_at: str = _checked("sentAt", value, str) or ""
+    if len(sent_at) > MAX_SENT_AT:
+        text = f"sentAt is longer than {MAX_SENT_AT} characters."
+        raise RequestRefusedError(400, Reason.TOO_LARGE, text)
+    return sent_at or None
+
+
+def _checked_context(value: Any, count: int) -> dict[str, Any] | None:
+    context: dict[str, Any] | None = _checked("context", value, dict)
+    try:
+        size = len(orjson.dumps(context))
+    except TypeError as error:
+        text = f"context is nested deeper than {MAX_DEPTH} levels."
+        raise RequestRefusedError(400, Reason.MALFORMED_JSON, text) from error
+    if size * count > MAX_REPEATED_BYTES:
+        text = (
+            f"context has {size:,} bytes, which is too much for each of {count:,} messages; "
+            "send smaller batches."
+        )
+        raise RequestRefusedError(400, Reason.TOO_LARGE, text)
+    return context
 
 
 def _checked(name: str, value: Any, kind: type) -> Any:
