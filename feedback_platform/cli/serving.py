@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
+
 import click
 
 from feedback_platform.cli.options import with_settings
@@ -37,11 +40,22 @@ def serve(
         check_senders(settings, host)
     # Cleaning uses it, not the server; but whoever starts the platform wants to hear of a mistake.
     load_mapping(settings.event_mapping)
+    settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:
             address = f"[{host}]" if ":" in host else host
             click.echo(f"API       http://{address}:{port}  (documentation: /docs)")
         run_server(settings, listener, workers=workers)
+
+
+def with_protected_registry(settings: Settings, host: str) -> Settings:
+    """Return settings under which nobody but administrators changes schemas from elsewhere.
+
+    Without API keys everybody on this machine may; beyond it nobody may, since nobody is known.
+    """
+    if settings.api_keys or is_loopback(host):
+        return settings
+    return replace(settings, api_keys={"nobody": secrets.token_urlsafe(32)})
 
 
 def check_senders(settings: Settings, host: str) -> None:

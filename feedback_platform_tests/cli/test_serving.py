@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_platform.cli.serving import check_senders
+from feedback_platform.cli.serving import check_senders, with_protected_registry
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.settings import load_settings
 from feedback_platform_tests.cli.conftest import Run
@@ -76,3 +76,15 @@ def test_no_key_reaches_the_log(tmp_path: Path, free_port: int) -> None:
         assert serving.signal(signal.SIGTERM) == 0
         assert secret not in serving.log
         assert f"http://127.0.0.1:{free_port}" in serving.log
+
+
+def test_beyond_this_machine_the_registry_is_changed_with_a_key_only(tmp_path: Path) -> None:
+    open_to_all = load_settings(tmp_path, {})
+    with_key = load_settings(tmp_path, {"FEEDBACK_API_KEYS": "ada:5d0a77b3"})
+
+    assert with_protected_registry(open_to_all, "127.0.0.1").api_keys == {}
+    assert with_protected_registry(with_key, "192.0.2.1").api_keys == {"ada": "5d0a77b3"}
+    (unknown,) = with_protected_registry(open_to_all, "192.0.2.1").api_keys.values()
+    (other,) = with_protected_registry(open_to_all, "192.0.2.1").api_keys.values()
+    assert len(unknown) > 40
+    assert unknown != other
