@@ -6,10 +6,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from feedback_platform.errors import (
@@ -20,15 +20,19 @@ from feedback_platform.errors import (
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
+from feedback_platform.ingestion.collector.writer_thread import WriterThread
 from feedback_platform.lake import keys
 from feedback_platform.lake.raw import read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 
 _log = logging.getLogger(__name__)
 
-# More than this does not wait for still more.
+# What has this size does not wait for more, and takes no more.
 _FULL_BYTES: Final = 4 << 20
+# Beyond the time for which a sender waits, until what is not durable is given up at the end.
+_PARTING_SECONDS: Final = 2.0
 _FAILURE_LOG_SECONDS: Final = 10.0
+_LATE: Final = "The store does not answer in time; send the events again."
 
 
 def new_instance(now: datetime) -> str:
@@ -67,12 +71,12 @@ class GroupCommit:
         self._source = f"{keys.COLLECTOR}-{instance}"
         self._limits = limits
         self._sequence = 0
-        self._group = _Group()
+        self._groups: deque[_Group] = deque()
         self._held = 0
         self._arrived = asyncio.Event()
         self._hurry = asyncio.Event()
         self._pace = Pace(time.monotonic())
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="collector-writer")
+        self._thread = WriterThread("collector-writer")
         self._writer: asyncio.Task[None] | None = None
         self._write_began: float | None = None
         self._failed_at: float | None = None
@@ -97,43 +101,63 @@ class GroupCommit:
         self._writer = asyncio.get_running_loop().create_task(self._write_groups())
 
     async def stop(self) -> None:
-        """Write what has arrived, answer, and end."""
-        while self._held:
+        """Write what has arrived, answer, and end; give up what the store does not take in time."""
+        deadline = time.monotonic() + self._limits.wait_seconds + _PARTING_SECONDS
+        while self._held and time.monotonic() < deadline:
             self._hurry.set()
             await asyncio.sleep(0.005)
         if self._writer is not None:
             self._writer.cancel()
             with suppress(asyncio.CancelledError):
                 await self._writer
-        self._thread.shutdown()
+        for group in list(self._groups):
+            self._expire(group)
+        self._thread.stop()
 
     async def store(self, lines: bytes, received_at: datetime) -> None:
-        """Return when lines are durable.
+        """Take lines and return when they are durable; see `take` and `durable`."""
+        await self.durable(self.take(lines, received_at))
+
+    def take(self, lines: bytes, received_at: datetime) -> asyncio.Future[str | None]:
+        """Count lines as held and have them written; return what `durable` waits for.
 
         Args:
             lines: received lines, each with its newline.
             received_at: UTC; its hour decides the partition.
 
         Raises:
-            RequestRefusedError: too much waits already, or the store failed or did not answer in
-                time (503). The lines may be stored all the same; the sender sends them again.
+            RequestRefusedError: too much waits already (503). What comes alone always has room.
         """
-        if self._held + len(lines) > 2 * self._limits.held_bytes:
+        if self._held and self._held + len(lines) > self._limits.held_bytes:
             text = "Too much waits for the store; send the events again."
             raise RequestRefusedError.for_now(text, self._limits.retry_after_seconds)
         loop = asyncio.get_running_loop()
-        group = self._group
-        if not group.waiting:
-            group.expiry = loop.call_later(self._limits.wait_seconds, self._expire, group)
+        waiter: asyncio.Future[str | None] = loop.create_future()
+        if not lines:
+            waiter.set_result(None)
+            return waiter
+        if not self._groups or self._groups[-1].size >= _FULL_BYTES:
+            self._groups.append(_Group())
+            last = self._groups[-1]
+            last.expiry = loop.call_later(self._limits.wait_seconds, self._expire, last)
+        group = self._groups[-1]
         group.lines[received_at.replace(minute=0, second=0, microsecond=0)].append(lines)
         group.size += len(lines)
         self._held += len(lines)
-        waiter: asyncio.Future[str | None] = loop.create_future()
         group.waiting.append(waiter)
         self._arrived.set()
         if group.size >= _FULL_BYTES:
             self._hurry.set()
-        failure = await waiter
+        return waiter
+
+    async def durable(self, taken: asyncio.Future[str | None]) -> None:
+        """Return when lines that were taken are durable.
+
+        Raises:
+            RequestRefusedError: the store failed or did not answer in time (503). The lines may be
+                stored all the same; the sender sends them again.
+        """
+        failure = await taken
         if failure is not None:
             raise RequestRefusedError.for_now(failure, self._limits.retry_after_seconds)
 
@@ -144,10 +168,8 @@ class GroupCommit:
             if delay > 0:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._hurry.wait(), delay)
-            group, self._group = self._group, _Group()
-            self._arrived.clear()
-            self._hurry.clear()
-            if not group.waiting:
+            group = self._next_group()
+            if group is None:
                 # It expired while it lingered.
                 continue
             try:
@@ -155,15 +177,26 @@ class GroupCommit:
             finally:
                 self._held -= group.size
 
+    def _next_group(self) -> _Group | None:
+        group = self._groups.popleft() if self._groups else None
+        if not self._groups:
+            self._arrived.clear()
+        if not self._groups or self._groups[0].size < _FULL_BYTES:
+            self._hurry.clear()
+        return group
+
     async def _write(self, group: _Group) -> None:
         """Write an object for each hour; whoever waits hears of all of them or of the failure."""
-        loop = asyncio.get_running_loop()
         self._write_began = time.monotonic()
         self._pace.began(group.size, self._write_began)
         try:
             for hour, lines in group.lines.items():
-                await loop.run_in_executor(self._thread, self._write_object, hour, lines)
+                await self._thread.run(partial(self._write_object, hour, lines))
                 self._sequence += 1
+        except asyncio.CancelledError:
+            _log.error("The store did not answer before the end; what waited was turned away.")
+            group.settle(_LATE)
+            raise
         except Exception as error:  # noqa: BLE001 - without a writer everybody would wait for ever
             self._failed_at = time.monotonic()
             self._log_failure(error)
@@ -204,11 +237,10 @@ class GroupCommit:
 
     def _expire(self, group: _Group) -> None:
         """Answer those who waited too long; what is not being written yet is forgotten."""
-        if group is self._group:
-            self._group = _Group()
-            self._arrived.clear()
+        if group in self._groups:
+            self._groups.remove(group)
             self._held -= group.size
-        group.settle("The store does not answer in time; send the events again.")
+        group.settle(_LATE)
 
     def _log_failure(self, error: Exception) -> None:
         now = time.monotonic()
