@@ -17,6 +17,8 @@ _TOKENS = [
     b"\\",
     b"{", b"}", b"[", b"]", b",", b":", b"null", b"true", b"[" * 300, b"]" * 300, b'{"a":' * 300,
     b"\xe2\x80\xa8", b'"type":5,', b'"userId":[],', b'"batch":[],', b'"writeKey":"k",', b"/**/",
+    b'"context":{"a":' + b"[" * 300 + b"]" * 300 + b"},",
+    b'{"a":\n' + b"[" * 300 + b"]" * 300 + b"},", b'"batch":[{}],"batch":[],',
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -131,7 +132,7 @@ def test_an_unknown_format_is_415(server: RunningServer, headers: dict[str, str]
         (event(), BATCH, 400, "array"),
         (b"[1", BATCH, 400, "JSON"),
         (b"", BATCH, 400, "JSON"),
-        ([1] * 2501, BATCH, 413, "2,501"),
+        ([1] * 2501, BATCH, 413, "2,500"),
         (event(data="x" * 66_000), STRUCTURED, 413, "65,536"),
         (b"x", {**in_headers(), "content-type": "application/json"}, 400, "JSON"),
         (b"\xff", {**in_headers(), "content-type": "text/plain"}, 400, "UTF-8"),
@@ -158,3 +159,38 @@ def test_an_event_that_lies_too_deep_is_put_aside_whatever_else_it_lacks(
     assert (opaque["format"], opaque["refusal"]["reason"]) == ("opaque", "malformed_json")
     assert base64.b64decode(opaque["bytes"]) == deep
     assert good["format"] == "cloudevent"
+
+
+def test_what_is_put_aside_has_the_same_id_when_it_is_sent_again(
+    fresh_server: RunningServer,
+) -> None:
+    named = event(source=5)
+    body = b"[%s,%s,7]" % (dumped(event(id="", source="/s")), dumped(named))
+    for _ in range(2):
+        assert fresh_server.post(PATH, body, BATCH).status == 204
+    lines = fresh_server.lines()
+    first, second = lines[:3], lines[3:]
+    ids = [line.get("fallback_id") for line in first]
+    assert ids == [line.get("fallback_id") for line in second]
+    assert ids[1] is None
+    assert len({ids[0], ids[2]}) == 2
+
+
+def test_many_bad_batches_at_once_are_answered_and_hold_up_no_event(
+    fresh_server: RunningServer,
+) -> None:
+    body = b"[" + b'{"a":' * 60_000 + b"]"
+    answers: list[int] = []
+
+    def send() -> None:
+        answers.append(fresh_server.post(PATH, body, BATCH).status)
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    sent = event()
+    assert fresh_server.post(PATH, sent, STRUCTURED).status == 204
+    for thread in threads:
+        thread.join()
+    assert answers == [400] * 6
+    assert stored(fresh_server, sent["id"]) == sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from typing import Any
 
 import pytest
@@ -137,3 +138,83 @@ def test_what_every_line_would_repeat_is_bounded(
 
     assert_refused(answer, 400, named)
     assert fresh_server.lines() == []
+
+
+def test_half_a_kilobyte_never_becomes_a_gigabyte(fresh_server: RunningServer) -> None:
+    envelope = {"batch": [{}] * 2500, "context": {"a": "x" * 500_000}}
+    body = gzip.compress(dumped(envelope))
+    assert len(body) < 1000
+
+    answer = fresh_server.post("/v1/batch", body, {"content-encoding": "gzip"})
+
+    assert_refused(answer, 400, "context")
+    assert answer.content["code"] == "too_large"
+    assert fresh_server.lines() == []
+
+
+def test_the_largest_batch_may_have_an_ordinary_context(fresh_server: RunningServer) -> None:
+    messages = [{**message(), "messageId": str(number)} for number in range(2500)]
+    context = {"page": "x" * 1000}
+    answer = fresh_server.post("/v1/batch", {"batch": messages, "context": context})
+    assert answer.status == 200
+    lines = fresh_server.lines()
+    assert [line["message"]["messageId"] for line in lines] == [str(n) for n in range(2500)]
+    assert all(line["context"] == context for line in lines)
+
+
+@pytest.mark.parametrize("unreadable", [b"", b",{"])
+def test_a_context_is_stored_or_refused_however_deep_it_lies(
+    server: RunningServer, unreadable: bytes
+) -> None:
+    statuses = []
+    for levels in range(246, 262):
+        context = dumped(_deep(levels))
+        sent = dumped(message()) + unreadable + b"}" * bool(unreadable)
+        answer = server.post("/v1/batch", b'{"batch":[%s],"context":%s}' % (sent, context))
+        statuses.append(answer.status)
+        if answer.status != 200:
+            assert_refused(answer, 400, "context")
+    assert statuses == [200] * 4 + [400] * 12
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"batch":[%s],"batch":[]}',
+        b'{"batch":[%s,{"n":NaN}],"batch":[]}',
+        b'{"batch":[%s],"sentAt":null,"batch":[{"a":' + b"[" * 300 + b"]" * 300 + b"}]}",
+    ],
+)
+def test_a_batch_that_another_one_would_hide_is_refused(
+    fresh_server: RunningServer, body: bytes
+) -> None:
+    answer = fresh_server.post("/v1/batch", body % dumped(message()))
+    assert_refused(answer, 400, "batch", "twice")
+    assert fresh_server.lines() == []
+
+
+def test_messages_may_speak_of_batches(fresh_server: RunningServer) -> None:
+    sent = [message(properties={"batch": "batch"}), message(batch=[1])]
+    twice = b'{"type":"track","userId":"u","event":"x","messageId":"m","n":{"batch":1,"batch":2}}'
+    body = b'{"batch":[%s,%s,%s]}' % (dumped(sent[0]), dumped(sent[1]), twice)
+    assert fresh_server.post("/v1/batch", body).status == 200
+    assert len(fresh_server.lines()) == 3
+
+
+def test_what_is_put_aside_has_the_same_id_when_it_is_sent_again(
+    fresh_server: RunningServer,
+) -> None:
+    refused = {"type": "track", "userId": "u"}
+    sound = {"type": "track", "userId": "u", "event": "x"}
+    parts = [dumped(refused), dumped(sound), b'{"n":NaN}', b"7"]
+    body = b'{"batch":[%s]}' % b",".join(parts)
+    for _ in range(2):
+        assert fresh_server.post("/v1/batch", body).status == 200
+    lines = fresh_server.lines()
+    aside = [line["fallback_id"] for line in lines if "refusal" in line]
+    taken = [line["fallback_id"] for line in lines if "refusal" not in line]
+    assert len(aside) == 6
+    assert len(set(aside)) == 3
+    assert all(len(each) == 16 for each in aside)
+    # Two sound messages alike may be two events.
+    assert len(set(taken)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -20,6 +21,8 @@ from feedback_platform.ingestion.collector.settings_document import (
     is_settings_path,
 )
 from feedback_platform.ingestion.collector.station import Handler, Station
+
+_log = logging.getLogger(__name__)
 
 _POST: Final = "POST"
 _GET: Final = "GET"
@@ -49,17 +52,25 @@ class Collector:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to one of the paths that are handled."""
         try:
-            handler, method = self._handler(scope["path"])
-            if scope["method"] == method:
-                await handler(scope, receive, send)
-            elif scope["method"] == _OPTIONS:
-                await send_preflight(scope, send, (method, _OPTIONS))
-            else:
-                raise method_not_allowed((method, _OPTIONS))
+            await self._answer(scope, receive, send)
         except RequestRefusedError as refusal:
             await send_refusal(send, refusal)
         except SenderGoneError:
             return
+        except Exception:  # noqa: BLE001 - logged, and the sender is told
+            # Not the path: a write key may stand in it.
+            _log.exception("A %s request met an error nobody foresaw.", scope["method"])
+            text = "The server made a mistake; send the events again."
+            await send_refusal(send, RequestRefusedError(500, "internal_error", text))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler, method = self._handler(scope["path"])
+        if scope["method"] == method:
+            await handler(scope, receive, send)
+        elif scope["method"] == _OPTIONS:
+            await send_preflight(scope, send, (method, _OPTIONS))
+        else:
+            raise method_not_allowed((method, _OPTIONS))
 
     def _handler(self, path: str) -> tuple[Handler, str]:
         posted = self._posts.get(path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.types import Receive
@@ -18,6 +19,8 @@ from feedback_platform.ingestion.collector.refusals import (
 
 # zlib's way to say: a gzip header, and the largest window.
 _GZIP_WINDOW: Final = 31
+# What follows a member of gzip is copied for each of them: never the whole body.
+_PIECE_BYTES: Final = 16 * 1024
 
 
 class Bodies:
@@ -28,10 +31,13 @@ class Bodies:
         self._limits = limits
         self._reading = 0
 
-    async def read(
+    @asynccontextmanager
+    async def reading(
         self, headers: Mapping[bytes, bytes], receive: Receive, *, most: int, too_large: int = 400
-    ) -> bytes:
-        """Return a request's body, decompressed.
+    ) -> AsyncIterator[bytes]:
+        """Give a request's body, decompressed; its room is taken until the context ends.
+
+        Until then its lines must have been handed to the writer, which counts them from there on.
 
         Args:
             headers: of the request, by lower-case name.
@@ -51,15 +57,16 @@ class Bodies:
         self._reading += reserved
         try:
             body = await _received(receive, most, too_large)
+            if _is_gzip(headers.get(b"content-encoding")):
+                body = _gunzipped(body, most, too_large)
+            more = len(body) - reserved
+            if more > 0:
+                self._check_room(more)
+            self._reading += more
+            reserved += more
+            yield body
         finally:
             self._reading -= reserved
-        encoding = headers.get(b"content-encoding")
-        if encoding is None or encoding.strip().lower() in {b"", b"identity"}:
-            return body
-        if encoding.strip().lower() not in {b"gzip", b"x-gzip"}:
-            text = "Content-Encoding may be gzip or left out."
-            raise RequestRefusedError(415, "unsupported_encoding", text)
-        return _gunzipped(body, most, too_large)
 
     def _check_room(self, size: int) -> None:
         if self._commit.is_failing:
@@ -97,20 +104,40 @@ async def _received(receive: Receive, most: int, too_large: int) -> bytes:
     return bytes(body)
 
 
+def _is_gzip(encoding: bytes | None) -> bool:
+    if encoding is None:
+        return False
+    codings = [coding.strip().lower() for coding in encoding.split(b",")]
+    codings = [coding for coding in codings if coding not in {b"", b"identity"}]
+    if codings in ([b"gzip"], [b"x-gzip"]):
+        return True
+    if codings:
+        text = "Content-Encoding may be gzip or left out."
+        raise RequestRefusedError(415, "unsupported_encoding", text)
+    return False
+
+
 def _gunzipped(body: bytes, most: int, too_large: int) -> bytes:
+    """Decompress every member: a gzip file may be several, one behind the other."""
+    content = bytearray()
     decompressor = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    at = 0
     try:
-        # One byte more than is allowed tells that there is more; a bomb is never unpacked.
-        content = decompressor.decompress(body, most + 1)
+        while at < len(body):
+            if decompressor.eof:
+                decompressor = zlib.decompressobj(wbits=_GZIP_WINDOW)
+            piece = body[at : at + _PIECE_BYTES]
+            # One byte more than is allowed tells that there is more; a bomb is never unpacked.
+            content += decompressor.decompress(piece, most + 1 - len(content))
+            if len(content) > most:
+                raise _too_large(most, too_large)
+            at += len(piece) - len(decompressor.unused_data)
     except zlib.error as error:
-        text = "The body is not gzip, although Content-Encoding says so."
+        text = "The body, or what follows its gzip, is not gzip, which Content-Encoding promises."
         raise RequestRefusedError(400, "malformed_gzip", text) from error
-    if len(content) > most:
-        raise _too_large(most, too_large)
-    if not decompressor.eof or decompressor.unused_data:
-        text = "The gzip body was cut short, or something follows it."
-        raise RequestRefusedError(400, "malformed_gzip", text)
-    return content
+    if not decompressor.eof:
+        raise RequestRefusedError(400, "malformed_gzip", "The gzip body was cut short.")
+    return bytes(content)
 
 
 def _too_large(most: int, status: int) -> RequestRefusedError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -15,7 +16,12 @@ from feedback_platform.ingestion.collector.cloudevent_messages import (
     from_headers,
     is_binary,
 )
-from feedback_platform.ingestion.collector.documents import decoded, elements, not_json
+from feedback_platform.ingestion.collector.documents import (
+    decoded,
+    digest_of,
+    elements,
+    not_json,
+)
 from feedback_platform.ingestion.collector.limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_EVENTS,
@@ -23,6 +29,7 @@ from feedback_platform.ingestion.collector.limits import (
 )
 from feedback_platform.ingestion.collector.refusals import Fault, Reason, RequestRefusedError
 from feedback_platform.ingestion.collector.station import Station
+from feedback_platform.ingestion.collector.turns import Turns
 
 PATH: Final = "/v1/cloudevents"
 STRUCTURED: Final = "application/cloudevents+json"
@@ -39,27 +46,40 @@ class CloudEvents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Store the events of a request, then answer 204."""
+        commit = self._station.commit
+        await commit.durable(await self._taken(scope, receive))
+        await send_no_content(send)
+
+    async def _taken(self, scope: Scope, receive: Receive) -> asyncio.Future[str | None]:
+        """Hand a request's lines to the writer; its body is not kept until they are durable."""
         station = self._station
         headers = dict(scope["headers"])
         sender = station.keys.sender(headers)
         media_type = headers.get(b"content-type", b"").decode("latin-1").strip()
         mode = _mode(scope, media_type)
         most = MAX_BATCH_BYTES if mode == BATCH else MAX_CLOUDEVENT_BYTES
-        body = await station.bodies.read(headers, receive, most=most, too_large=_TOO_LARGE_STATUS)
+        async with station.bodies.reading(
+            headers, receive, most=most, too_large=_TOO_LARGE_STATUS
+        ) as body:
+            text = body if mode else from_headers(scope["headers"], media_type, body)
+            content, now = await self._lines(text, sender, is_batch=mode == BATCH)
+            return station.commit.take(content, now)
+
+    async def _lines(
+        self, text: bytes, sender: str | None, *, is_batch: bool
+    ) -> tuple[bytes, datetime]:
+        """Return the received lines of an event or of many, and when they were received."""
+        station = self._station
         now, received_at = station.now()
         facts = {"received_at": received_at, "source": sender}
-        if mode == BATCH:
-            texts = await _events(body)
-            content = b"".join(_line_of_any(text, facts) for text in texts)
+        if is_batch:
+            texts = await _events(text, station.turns)
+            content = b"".join(_line_of_any(each, facts) for each in texts)
             count = len(texts)
         else:
-            if mode != STRUCTURED:
-                body = from_headers(scope["headers"], media_type, body)
-            content, count = _line_of_one(body, facts), 1
+            content, count = _line_of_one(text, facts), 1
         station.rate.take(sender, count)
-        if content:
-            await station.commit.store(content, now)
-        await send_no_content(send)
+        return content, now
 
 
 def _mode(scope: Scope, media_type: str) -> str:
@@ -105,17 +125,23 @@ def _line_of_any(text: bytes, facts: dict[str, Any]) -> bytes:
         return _opaque(text, fault, facts)
     if len(text) > MAX_CLOUDEVENT_BYTES:
         fault = Fault(Reason.TOO_LARGE, None, "The event is too large.")
-    refusal = None if fault is None else {"reason": fault.reason, "field": fault.field}
+    put_aside: dict[str, Any] = {}
+    if fault is not None:
+        put_aside["refusal"] = {"reason": fault.reason, "field": fault.field}
+        if not (isinstance(event.get("id"), str) and event["id"]):
+            put_aside["fallback_id"] = digest_of(text)
     if b"\n" in text or b"\r" in text:
         text = orjson.dumps(event)
-    return opened_line(Format.CLOUDEVENT, **facts, refusal=refusal) + text + b"}\n"
+    return opened_line(Format.CLOUDEVENT, **facts, **put_aside) + text + b"}\n"
 
 
 def _opaque(text: bytes, fault: Fault, facts: dict[str, Any]) -> bytes:
-    return opaque_line(text, reason=fault.reason, field=fault.field, **facts) + b"\n"
+    made_id = digest_of(text)
+    line = opaque_line(text, reason=fault.reason, field=fault.field, **facts, fallback_id=made_id)
+    return line + b"\n"
 
 
-async def _events(body: bytes) -> list[bytes]:
+async def _events(body: bytes, turns: Turns) -> list[bytes]:
     """Return the events of a batch, each as its own JSON.
 
     Raises:
@@ -131,11 +157,11 @@ async def _events(body: bytes) -> list[bytes]:
     if not is_array:
         raise RequestRefusedError(400, Reason.INVALID_TYPE, "The body is not an array.")
     try:
-        events = await asyncio.to_thread(elements, body)
+        events = await turns.run(elements, body)
     except ValueError as error:
         text = "The body is not JSON: its brackets do not match."
         raise RequestRefusedError(400, Reason.MALFORMED_JSON, text) from error
     if len(events) > MAX_BATCH_EVENTS:
-        text = f"The batch has {len(events):,} events; {MAX_BATCH_EVENTS:,} are the most."
+        text = f"The batch has more than {MAX_BATCH_EVENTS:,} events."
         raise RequestRefusedError(_TOO_LARGE_STATUS, Reason.TOO_LARGE, text)
     return events

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, Final
 
 import orjson
 
-from feedback_platform.ingestion.collector.limits import MAX_DEPTH
+from feedback_platform.ingestion.collector.limits import MAX_BATCH_EVENTS, MAX_DEPTH
 from feedback_platform.ingestion.collector.refusals import Reason, RequestRefusedError
 
 # A string, even one that never ends, is one token: no text takes more than one pass.
@@ -60,6 +61,11 @@ def is_too_deep(message: Any, text: bytes) -> bool:
     return False
 
 
+def digest_of(content: bytes) -> str:
+    """Return an id for bytes: the same whenever they come again, 16 hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
 def members(text: bytes) -> dict[str, bytes]:
     """Return the members of an object by name, each as the JSON that it was.
 
@@ -67,20 +73,32 @@ def members(text: bytes) -> dict[str, bytes]:
 
     Raises:
         ValueError: the text is no object.
+        RequestRefusedError: a member stands twice, or there are more than `MAX_BATCH_EVENTS`.
     """
     found: dict[str, bytes] = {}
-    for part in _parts(text, b"{"):
+    parts = _parts(text, b"{")
+    if len(parts) > MAX_BATCH_EVENTS:
+        refusal = f"The body has more than {MAX_BATCH_EVENTS:,} members."
+        raise RequestRefusedError(400, Reason.TOO_LARGE, refusal)
+    for part in parts:
         token = _TOKEN.match(part.lstrip())
         name = token[0] if token else b""
         rest = part.lstrip()[len(name) :].lstrip()
         if not rest.startswith(b":"):
             raise ValueError("a member has no name")
-        found[str(orjson.loads(name))] = rest[1:].strip()
+        member = str(orjson.loads(name))
+        if member in found:
+            # Who believes only the last loses the events of the first.
+            refusal = "A member of the body, such as batch, stands twice in it."
+            raise RequestRefusedError(400, Reason.MALFORMED_JSON, refusal)
+        found[member] = rest[1:].strip()
     return found
 
 
 def elements(text: bytes) -> list[bytes]:
     """Return the elements of an array, each as the JSON that it was.
+
+    Of more than `MAX_BATCH_EVENTS` only the first are returned, and one more.
 
     Raises:
         ValueError: the text is no array.
@@ -89,7 +107,10 @@ def elements(text: bytes) -> list[bytes]:
 
 
 def _parts(text: bytes, opening: bytes) -> list[bytes]:
-    """Return what stands between the commas of the outermost object or array."""
+    """Return what stands between the commas of the outermost object or array.
+
+    Nobody takes more than `MAX_BATCH_EVENTS`: behind one more, nothing is looked at.
+    """
     text = text.strip()
     if not (text.startswith(opening) and text.endswith(_PAIRS[opening])):
         raise ValueError("neither an object nor an array of the kind that is looked for")
@@ -104,6 +125,8 @@ def _parts(text: bytes, opening: bytes) -> list[bytes]:
         elif sign == b"," and depth == 1:
             found.append(text[start : token.start()])
             start = token.end()
+            if len(found) > MAX_BATCH_EVENTS:
+                return found
         if depth == 0:
             break
     if depth != 0 or token.end() != len(text):

@@ -14,9 +14,9 @@ MAX_MESSAGE_ID: Final = 100
 # Whoever passes on CloudEvents has to take those of up to 64 KB.
 MAX_CLOUDEVENT_BYTES: Final = 64 * 1024
 
-# Every line of a batch says when it was sent and in which context. Together they may be this large:
-# half a kilobyte of gzip could otherwise become a gigabyte of lines.
-MAX_REPEATED_BYTES: Final = 8 << 20
+# Every line of a batch says when it was sent and in which context. The lines may be this large
+# together: half a kilobyte of gzip could otherwise become a gigabyte of them.
+MAX_LINES_BYTES: Final = 4 << 20
 MAX_SENT_AT: Final = 64
 
 # How deep objects and arrays may lie in one another. The parser takes 1,024 levels, but what comes
@@ -29,8 +29,8 @@ class Limits:
     """What one collector process holds and waits for at most.
 
     Attributes:
-        held_bytes: of bodies being read and lines not yet durable; beyond it requests are turned
-            away before they are read.
+        held_bytes: of bodies not yet made into lines and lines not yet durable; beyond it requests
+            are turned away before they are read.
         wait_seconds: for the store, until a sender is told that it does not answer; shorter than
             the ten seconds after which senders give up.
         retry_after_seconds: after which a sender who was turned away may come again.

@@ -9,7 +9,11 @@ from typing import Any, Final
 import orjson
 
 from feedback_platform.events.received import Format, opaque_line, opened_line
-from feedback_platform.ingestion.collector.documents import is_too_deep, written
+from feedback_platform.ingestion.collector.documents import (
+    digest_of,
+    is_too_deep,
+    written,
+)
 from feedback_platform.ingestion.collector.limits import MAX_DEPTH, MAX_MESSAGE_BYTES
 from feedback_platform.ingestion.collector.refusals import Fault, Reason, RequestRefusedError
 from feedback_platform.ingestion.collector.segment_messages import fault_of, is_sound
@@ -69,6 +73,12 @@ class BatchLines:
         self._new_id = new_id
         self._sent_at = sent_at
         self._facts = facts
+        self._opening = opened_line(Format.SEGMENT, **facts, sent_at=sent_at)
+
+    @property
+    def repeated_bytes(self) -> int:
+        """How much every line repeats."""
+        return len(self._opening)
 
     def of_messages(self, messages: list[Any]) -> bytes:
         """Return a line for each message.
@@ -92,8 +102,7 @@ class BatchLines:
             texts = text.split(_BETWEEN)
             if max(map(len, texts)) > MAX_MESSAGE_BYTES:
                 return b"".join(self.of_message(orjson.loads(each), each) for each in texts)
-        opening = opened_line(Format.SEGMENT, **self._facts, sent_at=self._sent_at)
-        return opening + text.replace(_BETWEEN, _END + opening) + _END
+        return self._opening + text.replace(_BETWEEN, _END + self._opening) + _END
 
     def of_message(self, message: Any, text: bytes) -> bytes:
         """Return the line of one message that needs a closer look.
@@ -108,14 +117,18 @@ class BatchLines:
         fault = fault_of(message, None)
         if len(text) > MAX_MESSAGE_BYTES:
             fault = Fault(Reason.TOO_LARGE, None, "The message is too large.")
+        has_id = isinstance(message.get("messageId"), str) and message["messageId"]
+        made_id = None
+        if not has_id:
+            # What is put aside is counted: sent again, it must be known again.
+            made_id = self._new_id() if fault is None else digest_of(text)
         if _WRITE_KEY in message:
             text = orjson.dumps({name: it for name, it in message.items() if name != _WRITE_KEY})
-        has_id = isinstance(message.get("messageId"), str) and message["messageId"]
         opening = opened_line(
             Format.SEGMENT,
             **self._facts,
             sent_at=_text_or_none(message.get("sentAt")) or self._sent_at,
-            fallback_id=None if has_id else self._new_id(),
+            fallback_id=made_id,
             refusal=None if fault is None else {"reason": fault.reason, "field": fault.field},
         )
         return opening + text + _END
@@ -123,7 +136,7 @@ class BatchLines:
     def of_unreadable(self, text: bytes, fault: Fault = _NOT_DECODED) -> bytes:
         """Return the line of what is no message, with its bytes, but without a write key."""
         kept = _WRITE_KEY_MEMBER.sub(b'"writeKey":null', text)
-        facts = {**self._facts, "sent_at": self._sent_at}
+        facts = {**self._facts, "sent_at": self._sent_at, "fallback_id": digest_of(kept)}
         return opaque_line(kept, reason=fault.reason, field=fault.field, **facts) + b"\n"
 
 

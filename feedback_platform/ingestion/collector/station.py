@@ -13,6 +13,7 @@ from feedback_platform.ingestion.collector.bodies import Bodies
 from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.rate_limit import RateLimit
+from feedback_platform.ingestion.collector.turns import Turns
 from feedback_platform.lake.store import Lake
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -43,6 +44,7 @@ class Station:
         self.rate = RateLimit(events_per_second)
         self.commit = GroupCommit(lake, instance=instance, limits=limits)
         self.bodies = Bodies(self.commit, limits)
+        self.turns = Turns(limits)
 
     def now(self) -> tuple[datetime, str]:
         """Return when a request was received, UTC, and the same as a received line says it."""

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from feedback_platform.ingestion.collector.documents import (
     decoded,
+    digest_of,
     elements,
     is_too_deep,
     members,
     written,
 )
-from feedback_platform.ingestion.collector.limits import MAX_DEPTH
+from feedback_platform.ingestion.collector.limits import MAX_BATCH_EVENTS, MAX_DEPTH
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 
 # What any JSON writer may write, halves of surrogate pairs and NaN included.
@@ -45,6 +46,14 @@ def same(left: Any, right: Any) -> bool:
     return json.dumps(left) == json.dumps(right)
 
 
+def has_each_member_once(text: bytes) -> bool:
+    pairs: list[list[tuple[str, Any]]] = []
+    json.loads(text, object_pairs_hook=pairs.append)
+    # The outermost object is complete last.
+    names = [name for name, _ in pairs[-1]]
+    return len(names) == len(set(names))
+
+
 @given(st.lists(LOOSE, max_size=6), st.sampled_from([(",", ":"), (" ,\n", " :\t ")]))
 def test_an_array_falls_into_its_elements(values: list[Any], separators: tuple[str, str]) -> None:
     text = json.dumps(values, separators=separators).encode()
@@ -66,7 +75,7 @@ def test_what_is_neither_is_told_apart(text: bytes) -> None:
     for take_apart in (elements, members):
         try:
             take_apart(text)
-        except ValueError:
+        except (ValueError, RequestRefusedError):
             continue
     try:
         value = orjson.loads(text)
@@ -74,7 +83,7 @@ def test_what_is_neither_is_told_apart(text: bytes) -> None:
         return
     if isinstance(value, list):
         assert [orjson.loads(element) for element in elements(text)] == value
-    if isinstance(value, dict):
+    if isinstance(value, dict) and has_each_member_once(text):
         assert {name: orjson.loads(part) for name, part in members(text).items()} == value
 
 
@@ -93,6 +102,28 @@ def test_taking_apart_costs_one_pass_whatever_it_is(text: bytes) -> None:
         elements(text)
     # Looking at each quote again from the start would take minutes.
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("text", [b'{"batch":[1],"batch":[]}', b'{"a":1, "b":2 , "\\u0061":3}'])
+def test_a_member_that_stands_twice_is_refused(text: bytes) -> None:
+    with pytest.raises(RequestRefusedError, match="twice"):
+        members(text)
+
+
+def test_nobody_looks_behind_one_more_than_the_most() -> None:
+    most = b",".join([b"1"] * MAX_BATCH_EVENTS)
+    assert len(elements(b"[" + most + b"]")) == MAX_BATCH_EVENTS
+    for more in (b",1]", b",1" * 200_000 + b"]", b",1,}}}]"):
+        assert len(elements(b"[" + most + more)) == MAX_BATCH_EVENTS + 1
+    many = b",".join(b'"%d":1' % number for number in range(MAX_BATCH_EVENTS + 1))
+    with pytest.raises(RequestRefusedError, match="2,500"):
+        members(b"{" + many + b"}")
+
+
+def test_bytes_have_an_id_of_their_own() -> None:
+    # By `printf a | b2sum --length 64`.
+    assert digest_of(b"a") == "40f89e395b66422f"
+    assert digest_of(b"a") != digest_of(b"b")
 
 
 def test_a_document_may_be_as_deep_as_is_said_and_no_deeper() -> None:
