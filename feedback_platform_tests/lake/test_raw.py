@@ -149,7 +149,9 @@ def test_files_of_firehose_are_raw_objects_of_their_hour(any_lake: Lake) -> None
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"a":1}{"b":2}', gzip.compress(b'{"a":1}') + gzip.compress(b'{"b":2}')]
+    "content",
+    [b'{"a":1}{"b":2}', gzip.compress(b'{"a":1}') + gzip.compress(b'{"b":2}')],
+    ids=["plain", "gzipped"],
 )
 def test_a_file_of_firehose_is_read_plain_or_gzipped(lake: Lake, content: bytes) -> None:
     lake.put(FIREHOSE, content, mode="create")

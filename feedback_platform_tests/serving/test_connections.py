@@ -148,6 +148,7 @@ def test_a_bomb_is_not_unpacked(server: RunningServer) -> None:
         gzip.compress(dumped(message()))[:-5],
         gzip.compress(dumped(message())) + b"more",
     ],
+    ids=["empty", "not gzip", "cut short", "followed by something"],
 )
 def test_what_is_not_gzip_is_refused(server: RunningServer, body: bytes) -> None:
     answer = server.post("/v1/track", body, {"content-encoding": "gzip"})
