@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,19 @@ import pytest
 
 from feedback_platform_tests.services.kafka_broker import KafkaBroker, kafka_broker
 from feedback_platform_tests.services.kafka_consumer import no_consumer_left
-from feedback_platform_tests.services.processes import answers, free_port, running
+from feedback_platform_tests.services.processes import (
+    CACHE,
+    answers,
+    free_port,
+    required_command,
+    run,
+    running,
+)
 from feedback_platform_tests.services.s3_server import s3_server
+from feedback_platform_tests.services.segment_collector import (
+    SegmentCollector,
+    segment_collector,
+)
 
 HERE = Path(__file__).parent
 
@@ -55,3 +67,20 @@ def kafka(service_dir: Path) -> Iterator[KafkaBroker]:
     directory.mkdir()
     with kafka_broker(directory) as broker, no_consumer_left():
         yield broker
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[SegmentCollector]:
+    """The API of an empty installation."""
+    with segment_collector(tmp_path) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def segment_sdks() -> Path:
+    """Segment's JavaScript libraries, by their lock file, and the programs that use them."""
+    directory = CACHE / "segment_sdks"
+    shutil.copytree(HERE / "segment_sdks", directory, dirs_exist_ok=True)
+    npm = required_command("npm", "npm")
+    run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory)
+    return directory

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,23 +11,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from feedback_platform_tests.installation import Installation
-from feedback_platform_tests.services.processes import (
-    CACHE,
-    answers,
-    free_port,
-    required_command,
-    run,
-    running,
-)
+from feedback_platform_tests.services.processes import required_command, run
+from feedback_platform_tests.services.segment_collector import WRITE_KEY, SegmentCollector
 
 SDK_DIR: Final = Path(__file__).parent / "segment_sdks"
-COMMAND: Final = (sys.executable, "-m", "feedback_platform")
-WRITE_KEY: Final = "the-key-of-the-shop"
 # Ten calls each: 10,000 events.
 USERS: Final = 1000
 SEND_SECONDS: Final = 300.0
-INTERACTIONS: Final = "interaction.interactions"
 
 Call = dict[str, Any]
 Row = tuple[str, str | None, str | None, str | None, float | None, int | None]
@@ -120,50 +106,18 @@ def rows_of(user: str) -> list[Row]:
     ]
 
 
-@dataclass(frozen=True)
-class Collector:
-    """The API of one installation, as a process of its own."""
-
-    installation: Installation
-    address: str
-
-
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Collector]:
-    installation = Installation(tmp_path / "data")
-    port = free_port()
-    with running(
-        [*COMMAND, "serve", "--port", str(port), "--data-dir", str(tmp_path / "data")],
-        log=tmp_path / "serve.log",
-        is_ready=lambda: answers(f"http://127.0.0.1:{port}/readyz"),
-        environment={**os.environ, "FEEDBACK_WRITE_KEYS": f"shop:{WRITE_KEY}"},
-    ):
-        yield Collector(installation, f"http://127.0.0.1:{port}")
-
-
-@pytest.fixture(scope="session")
-def node_program() -> Path:
-    """`send.mjs` beside the library that npm installed by its lock file."""
-    directory = CACHE / "segment_sdks"
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "send.mjs"):
-        shutil.copyfile(SDK_DIR / name, directory / name)
-    npm = required_command("npm", "npm")
-    run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory)
-    return directory / "send.mjs"
-
-
 @pytest.fixture(params=["python", "node"])
 def library(request: pytest.FixtureRequest) -> tuple[str, str]:
     """The command that makes calls with one of the libraries."""
     if request.param == "python":
         return sys.executable, str(SDK_DIR / "send.py")
-    return required_command("node", "nodejs"), str(request.getfixturevalue("node_program"))
+    installed: Path = request.getfixturevalue("segment_sdks")
+    return required_command("node", "nodejs"), str(installed / "send.mjs")
 
 
 @pytest.mark.parametrize("encoding", ["plain", "gzip"])
 def test_ten_thousand_events_become_interactions_of_the_types_they_meant(
-    collector: Collector, library: tuple[str, str], encoding: str, tmp_path: Path
+    collector: SegmentCollector, library: tuple[str, str], encoding: str, tmp_path: Path
 ) -> None:
     users = [f"{encoding}-{number}" for number in range(USERS)]
     calls = [call for user in users for call in calls_of(user)]
@@ -174,16 +128,10 @@ def test_ten_thousand_events_become_interactions_of_the_types_they_meant(
         cwd=tmp_path,
         seconds=SEND_SECONDS,
     )
-    process(collector.installation)
 
     assert len(calls) == 10_000
     expected = pl.DataFrame(
         [row for user in users for row in rows_of(user)], schema=COLUMNS, orient="row"
     )
-    found = collector.installation.query(f"select {', '.join(COLUMNS)} from {INTERACTIONS}")
+    found = collector.interactions(list(COLUMNS))
     assert_frame_equal(found, expected, check_row_order=False)
-
-
-def process(installation: Installation) -> None:
-    directory = str(installation.settings.data_dir)
-    run([*COMMAND, "process", "--data-dir", directory], cwd=installation.settings.data_dir)
