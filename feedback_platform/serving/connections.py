@@ -1,50 +1,68 @@
 """The server's side of one connection: uvicorn's, with bounds on patience and memory.
 
 uvicorn waits for ever for a request that has begun, reads headers of any size, queues as many
-pipelined requests as were sent, and closes idle connections at shutdown without a look at what
-is on its way. Here each of that has an end, and every refusal says why, as JSON.
+pipelined requests as were sent, takes trailers for headers, and closes idle connections at shutdown without a look at what is on its
+way. Here each of that has an end, and every refusal says why, as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Any, Final
 
-import orjson
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# A request has to be complete this many seconds after it (or the connection) began.
-REQUEST_SECONDS: Final = 15.0
+from feedback_platform.serving.patience import MIN_BYTES_PER_SECOND, REQUEST_SECONDS, Patience
+from feedback_platform.serving.refusal import Refusal
+
+# Of a request's head, and of what comes between two pieces of its body or behind the last.
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_PIPELINED: Final = 32
 # At shutdown, for a request that was sent when the sender could not know of it.
 PARTING_SECONDS: Final = 0.5
 MAX_CONNECTIONS: Final = 4096
-_RETRY_AFTER: Final = b"2"
+# So many more hear why they are turned away; whatever comes on top is closed unheard, since each
+# of them takes a file that the store may need.
+MAX_TURNED_AWAY: Final = 64
+_RETRY: Final = ((b"retry-after", b"2"),)
+_OVERLOADED: Final = Refusal(503, "unavailable", "Too many connections; try again.", _RETRY)
+_MALFORMED: Final = Refusal(400, "malformed_request", "What came is not a valid HTTP/1.1 request.")
+_TOO_SLOW: Final = Refusal(408, "timeout", "The request did not come in time.")
+_TOO_LARGE: Final = Refusal(431, "too_large", "The request's headers are too large.")
+_TOO_MANY: Final = Refusal(
+    429, "too_many_requests", f"Send {MAX_PIPELINED} requests at most before an answer.", _RETRY
+)
 
 
 class Connection(HttpToolsProtocol):
     """One connection, closed with an answer when it takes more than its share."""
 
     request_seconds = REQUEST_SECONDS
+    bytes_per_second: float = MIN_BYTES_PER_SECOND
     max_connections = MAX_CONNECTIONS
+    max_turned_away = MAX_TURNED_AWAY
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._awaited_since: float | None = None
+        self._patience = Patience(self.request_seconds, self.bytes_per_second)
         self._in_head = False
-        self._head_bytes = 0
+        # What came since the segment in which a request, or the last piece of its body, began.
+        self._bytes_without_content = 0
+        self._is_refusing = False
         self._is_parting = False
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request; beyond the limit it is turned away."""
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            self.app = _overloaded
-        self._awaited_since = self.loop.time()
+        excess = len(self.connections) - self.max_connections
+        if excess > self.max_turned_away:
+            transport.abort()
+            return
+        if excess > 0:
+            self.app = _OVERLOADED
+        self._patience.begin(self.loop.time())
         self._watch = self.loop.call_later(self.request_seconds, self._check_patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,34 +72,55 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless the head of a request grows without end."""
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._part_with(431, "too_large", "The request's headers are too large.")
-                return
-        super().data_received(data)
+        """Parse what came, unless it goes on without end and without content."""
+        if self._is_refusing:
+            return
+        self._bytes_without_content += len(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass
+        except HttpParserError:
+            self._part_with(_MALFORMED)
+            return
+        if self._patience.is_waiting and self._bytes_without_content > MAX_HEAD_BYTES:
+            self._part_with(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the whole of a request."""
+        """Begin to wait for the head of a request."""
+        self._unset_keepalive_if_required()
         super().on_message_begin()
-        self._awaited_since = self.loop.time()
+        self._patience.begin(self.loop.time())
         self._in_head = True
-        self._head_bytes = 0
+        self._bytes_without_content = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer comes too late to say how its request is to be understood."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hand the request over."""
+        """Hand the request over, and begin to wait for its body."""
         self._in_head = False
         super().on_headers_complete()
+        self._patience.begin(self.loop.time())
         if self._is_parting:
             self.cycle.keep_alive = False
         if len(self.pipeline) > MAX_PIPELINED:
-            self.transport.close()
+            self._part_with(_TOO_MANY)
+            raise HttpParserError(_TOO_MANY.text)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._patience.note(self.loop.time(), len(body))
+        self._bytes_without_content = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait no longer; a body that nobody read leaves an idle connection behind."""
         super().on_message_complete()
-        self._awaited_since = None
+        self.cycle.more_body = False
+        self._patience.end()
         if self.cycle.response_complete and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -96,10 +135,6 @@ class Connection(HttpToolsProtocol):
         else:
             self.cycle.keep_alive = False
 
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are not HTTP."""
-        self._part_with(400, "malformed_request", msg)
-
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
@@ -108,49 +143,37 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _check_patience(self) -> None:
-        since, now = self._awaited_since, self.loop.time()
-        if since is not None and now - since >= self.request_seconds:
-            self._part_with(408, "timeout", "The request was not complete in time.")
+        now = self.loop.time()
+        if self._patience.is_waiting and self.flow.read_paused:
+            # It is the sender who waits, behind an earlier request or until his body is read.
+            self._patience.begin(now)
+        rest = self._patience.rest(now)
+        if rest <= 0:
+            self._part_with(_TOO_SLOW)
             return
-        rest = self.request_seconds - (now - since) if since is not None else self.request_seconds
         self._watch = self.loop.call_later(rest, self._check_patience)
 
-    def _part_with(self, status: int, code: str, text: str) -> None:
+    def _part_with(self, refusal: Refusal) -> None:
         """Refuse the request that is coming in and close, once earlier ones have their answers."""
-        cycle = self.cycle
-        if self.transport.is_closing():
+        if self._is_refusing or self.transport.is_closing():
             return
-        if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:
-                cycle.keep_alive = False
-                return
+        self._is_refusing = True
+        cycle = self.cycle
+        has_begun = cycle is not None and cycle.more_body
+        if has_begun and self.pipeline:
+            # Of those that wait for their turn, the newest is the first here.
+            self.pipeline[0] = (cycle, refusal)  # type: ignore[assignment] # ASGI, in other words
+            return
+        if has_begun:
+            is_answered = cycle.response_started
             # Whoever still reads the request hears that nobody waits for its answer.
             cycle.disconnected = True
             cycle.message_event.set()
-        if not self.pipeline and (cycle is None or not cycle.more_body or not _is_answered(cycle)):
-            body = orjson.dumps({"code": code, "message": text})
-            head = (
-                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
-                "content-type: application/json\r\naccess-control-allow-origin: *\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
+        elif self._is_idle():
+            is_answered = False
+        else:
+            cycle.keep_alive = False
+            return
+        if not is_answered:
+            self.transport.write(refusal.as_bytes())
         self.transport.close()
-
-
-def _is_answered(cycle: RequestResponseCycle) -> bool:
-    return cycle.response_started or cycle.response_complete
-
-
-async def _overloaded(_scope: Scope, _receive: Receive, send: Send) -> None:
-    content = {"code": "unavailable", "message": "Too many connections; try again."}
-    body = orjson.dumps(content)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"access-control-allow-origin", b"*"),
-        (b"content-length", b"%d" % len(body)),
-        (b"retry-after", _RETRY_AFTER),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

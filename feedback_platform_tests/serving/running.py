@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,13 @@ class RunningServer:
         return stored_lines(self.settings)
 
 
+def post_head(path: str = "/v1/track", **fields: str) -> bytes:
+    """The head of a request, with `_` for `-` in the names of its fields."""
+    named = {"host": "localhost", **{name.replace("_", "-"): text for name, text in fields.items()}}
+    lines = "".join(f"{name}: {text}\r\n" for name, text in named.items())
+    return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
 def dumped(value: Any) -> bytes:
     return json.dumps(value).encode()
 
@@ -110,6 +117,13 @@ def read_answer(connection: socket.socket, *, method: str = "POST") -> Answer:
     while len(body) < length:
         body += _received(connection)
     return Answer(status, headers, bytes(body))
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server closes the connection without another word."""
+    with suppress(ConnectionResetError):
+        return connection.recv(1) == b""
+    return True
 
 
 def _received(connection: socket.socket) -> bytes:
