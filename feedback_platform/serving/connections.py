@@ -1,7 +1,8 @@
 """The server's side of one connection: uvicorn's, with bounds on patience and memory.
 
 uvicorn waits for ever for a request that has begun, reads headers of any size, queues as many
-pipelined requests as were sent, takes trailers for headers, and closes idle connections at shutdown without a look at what is on its
+pipelined requests as were sent, takes trailers for headers, loses the body of a request that
+offers another protocol, and closes idle connections at shutdown without a look at what is on its
 way. Here each of that has an end, and every refusal says why, as JSON.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from feedback_platform.serving.patience import MIN_BYTES_PER_SECOND, REQUEST_SECONDS, Patience
@@ -49,6 +50,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         # What came since the segment in which a request, or the last piece of its body, began.
         self._bytes_without_content = 0
+        self._declined_head: bytes | None = None
         self._is_refusing = False
         self._is_parting = False
         self._watch: asyncio.TimerHandle | None = None
@@ -77,14 +79,31 @@ class Connection(HttpToolsProtocol):
             return
         self._bytes_without_content += len(data)
         try:
-            self.parser.feed_data(data)
-        except HttpParserUpgrade:
-            pass
+            self._parse(data)
         except HttpParserError:
             self._part_with(_MALFORMED)
             return
         if self._patience.is_waiting and self._bytes_without_content > MAX_HEAD_BYTES:
             self._part_with(_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what came, and a head again without the upgrade that it offers.
+
+        A server may decline by ignoring the offer (RFC 9110, 7.8). The parser cannot: it takes
+        the end of the head for the end of the request.
+        """
+        while not self.transport.is_closing():
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                if self._declined_head is None:
+                    return
+                data = self._declined_head + data[upgrade.args[0] :]
+                self._declined_head = None
+                # Not the same parser: where the connection ends with the request, it has ended.
+                self.parser = HttpRequestParser(self)
+            else:
+                return
 
     def on_message_begin(self) -> None:
         """Begin to wait for the head of a request."""
@@ -102,9 +121,13 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand the request over, and begin to wait for its body."""
         self._in_head = False
+        is_tunnel = self.parser.get_method() == b"CONNECT"
+        if self.parser.should_upgrade() and not is_tunnel:
+            self._declined_head = self._head_without_upgrade()
+            return
         super().on_headers_complete()
         self._patience.begin(self.loop.time())
-        if self._is_parting:
+        if self._is_parting or is_tunnel:
             self.cycle.keep_alive = False
         if len(self.pipeline) > MAX_PIPELINED:
             self._part_with(_TOO_MANY)
@@ -118,6 +141,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait no longer; a body that nobody read leaves an idle connection behind."""
+        if self._declined_head is not None:
+            return
         super().on_message_complete()
         self.cycle.more_body = False
         self._patience.end()
@@ -134,6 +159,11 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(PARTING_SECONDS, self._close_if_idle)
         else:
             self.cycle.keep_alive = False
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([b"%s %s HTTP/%s" % (method, self.url, version), *fields, b"", b""])
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
