@@ -2,102 +2,169 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from feedback_platform.cli.supervision import Child, run_together
+from feedback_platform_tests.cli.processes import (
+    DEAF,
+    SLEEP,
+    TIMEOUT,
+    await_end,
+    await_pid,
+    noted,
+    program,
+    with_child,
+)
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PAUSE = "time.sleep(0.05)"
+AFTER_TWO_STARTS = (
+    f"while not os.path.exists('beside') or len(open('beside').readlines()) < 2: {PAUSE}"
+)
 
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for each, handler in before.items():
-        signal.signal(each, handler)
-
-
-Starts = Callable[[str, str], Child]
+Starts = Callable[..., Child]
 
 
 @pytest.fixture
 def child(tmp_path: Path) -> Starts:
     """Make a server out of a few lines; each start leaves its process id in a file."""
 
-    def make(name: str, lines: str) -> Child:
-        noted = f"import os, time\nopen({name!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+    def make(name: str, then: str = SLEEP, *, first: str = "") -> Child:
         return Child(
             name,
-            [sys.executable, "-c", noted + lines],
+            [sys.executable, "-c", program(name, then, first=first)],
             directory=tmp_path,
             environment=dict(os.environ),
+            stop_seconds=2 * TIMEOUT,
         )
 
     return make
 
 
-def starts(tmp_path: Path, name: str) -> list[int]:
-    file = tmp_path / name
-    return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-def lives(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
+@contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread, while this one supervises."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join()
 
 
 def test_the_end_of_the_main_server_is_the_end_of_both(child: Starts, tmp_path: Path) -> None:
-    main = child("main", "time.sleep(0.5); raise SystemExit(3)")
-    beside = child("beside", "time.sleep(60)")
-    assert run_together(main, beside) == 3
-    assert [lives(pid) for pid in starts(tmp_path, "beside")] == [False]
+    main = child("main", f"while not os.path.exists('beside'): {PAUSE}\nraise SystemExit(3)")
+    assert run_together(main, child("beside")) == 3
+    await_end(noted(tmp_path / "beside"))
 
 
 def test_the_server_beside_is_started_again_when_it_dies(
     child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main = child("main", "time.sleep(2.5)")
-    beside = child("beside", "time.sleep(60)")
-
     def kill_first() -> None:
-        while not starts(tmp_path, "beside"):
-            time.sleep(0.02)
-        os.kill(starts(tmp_path, "beside")[0], signal.SIGKILL)
+        os.kill(await_pid(tmp_path / "beside"), signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_first)
-    killer.start()
-    assert run_together(main, beside) == 0
-    killer.join()
-    assert len(starts(tmp_path, "beside")) == 2
-    assert "beside ended with exit code -9; it is started again." in capsys.readouterr().err
+    with meanwhile(kill_first):
+        assert run_together(child("main", AFTER_TWO_STARTS), child("beside")) == 0
+    assert len(noted(tmp_path / "beside")) == 2
+    assert "beside ended with exit code 137; it is started again." in capsys.readouterr().err
+
+
+def test_what_a_server_left_behind_is_ended_before_it_is_started_again(
+    child: Starts, tmp_path: Path
+) -> None:
+    def kill_the_guard() -> None:
+        os.kill(psutil.Process(await_pid(tmp_path / "beside")).ppid(), signal.SIGKILL)
+
+    with meanwhile(kill_the_guard):
+        assert run_together(child("main", AFTER_TWO_STARTS), child("beside")) == 0
+    await_end(noted(tmp_path / "beside"))
 
 
 def test_a_server_that_will_not_live_ends_both(
     child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main = child("main", "time.sleep(60)")
-    beside = child("beside", "raise SystemExit(7)")
-    assert run_together(main, beside) == 1
-    assert len(starts(tmp_path, "beside")) == 3
-    assert [lives(pid) for pid in starts(tmp_path, "main")] == [False]
+    assert run_together(child("main"), child("beside", "raise SystemExit(7)")) == 1
+    assert len(noted(tmp_path / "beside")) == 3
+    await_end(noted(tmp_path / "main"))
     assert "time and again" in capsys.readouterr().err
 
 
+def test_what_the_main_server_left_behind_is_ended(child: Starts, tmp_path: Path) -> None:
+    lines = program("left", first=DEAF)
+    waiting = f"while not os.path.exists('left'): {PAUSE}\nraise SystemExit(3)"
+    assert run_together(child("main", with_child(lines, waiting)), child("beside")) == 3
+    await_end([await_pid(tmp_path / "left")])
+
+
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_ends_both_and_is_no_failure(
-    child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
-    main = child("main", "time.sleep(60)")
-    beside = child("beside", "time.sleep(60)")
-    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
-    assert run_together(main, beside) == 0
-    pids = [*starts(tmp_path, "main"), *starts(tmp_path, "beside")]
-    assert [lives(pid) for pid in pids] == [False, False]
+    def stop() -> None:
+        for name in ("main", "beside"):
+            await_pid(tmp_path / name)
+        os.kill(os.getpid(), number)
+
+    handler = signal.getsignal(number)
+    with meanwhile(stop):
+        assert run_together(child("main"), child("beside")) == 0
+    assert signal.getsignal(number) == handler
+    await_end([*noted(tmp_path / "main"), *noted(tmp_path / "beside")])
     assert "Stopping" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_second_signal_ends_at_once_what_would_take_its_time(
+    child: Starts, tmp_path: Path, number: signal.Signals
+) -> None:
+    asked = "signal.signal(signal.SIGTERM, lambda *_: print(1, file=open('asked', 'a')))"
+    beside = child("beside", with_child(program("left", first=DEAF)), first=asked)
+    main = child("main", first=DEAF)
+
+    def stop() -> None:
+        for name in ("main", "beside", "left"):
+            await_pid(tmp_path / name)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await_pid(tmp_path / "asked")
+        os.kill(os.getpid(), number)
+
+    began = time.monotonic()
+    with meanwhile(stop):
+        assert run_together(main, beside) == 0
+    assert time.monotonic() - began < TIMEOUT
+    await_end([pid for name in ("main", "beside", "left") for pid in noted(tmp_path / name)])
+
+
+SUPERVISOR = """
+import os, sys
+from pathlib import Path
+from feedback_platform.cli.supervision import Child, run_together
+
+def child(name, lines):
+    command = [sys.executable, "-c", lines]
+    return Child(name, command, directory=Path(), environment=os.environ, stop_seconds=1)
+
+run_together(child("main", sys.argv[1]), child("beside", sys.argv[2]))
+"""
+
+
+def test_nothing_outlives_whoever_started_it_even_if_that_is_killed(tmp_path: Path) -> None:
+    main = program("main", with_child(program("left", first=DEAF)))
+    beside = program("beside", first=DEAF)
+    command = [sys.executable, "-c", SUPERVISOR, main, beside]
+    with subprocess.Popen(command, cwd=tmp_path) as supervisor:
+        for name in ("main", "left", "beside"):
+            await_pid(tmp_path / name)
+        started = [each.pid for each in psutil.Process(supervisor.pid).children(recursive=True)]
+        supervisor.kill()
+    # Two guards beside the three.
+    assert len(started) == 5
+    await_end(started)

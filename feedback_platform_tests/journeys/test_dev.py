@@ -1,0 +1,61 @@
+"""`dev` killed without a word: neither Dagster nor the API, nor what they started, lives on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+
+START_SECONDS = 120
+# What Dagster's own bound and ours allow, and a little more.
+STOP_SECONDS = 45
+
+
+def free_ports() -> tuple[int, int]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        try:
+            with urlopen(url, timeout=5):  # noqa: S310 - an address of this machine
+                return
+        except OSError:
+            time.sleep(0.1)
+
+
+def test_nothing_of_it_is_left_when_it_is_killed(tmp_path: Path) -> None:
+    port, api_port = free_ports()
+    log = tmp_path / "dev.log"
+    command = [sys.executable, "-m", "feedback_platform", "dev", "--no-demo-data"]
+    command += ["--data-dir", str(tmp_path / "data")]
+    command += ["--port", str(port), "--api-port", str(api_port)]
+    with log.open("wb") as output:
+        dev = subprocess.Popen(command, stdout=output, stderr=output, env=dict(os.environ))
+    with dev:
+        try:
+            await_answer(f"http://127.0.0.1:{api_port}/healthz", dev, log)
+            await_answer(f"http://127.0.0.1:{port}/server_info", dev, log)
+            started = psutil.Process(dev.pid).children(recursive=True)
+            commands = [" ".join(each.cmdline()) for each in started]
+        finally:
+            dev.kill()
+    # Two guards, the API, and of Dagster's: itself, two for the code, web server, daemon.
+    assert len(started) >= 7, commands
+    _, alive = psutil.wait_procs(started, STOP_SECONDS)
+    assert alive == []
+    for each in (port, api_port):
+        socket.create_server(("127.0.0.1", each)).close()
