@@ -12,6 +12,8 @@ from urllib.request import urlopen
 
 import psutil
 
+from feedback_platform_tests.cli.processes import await_end
+
 START_SECONDS = 120
 # What Dagster's own bound and ours allow, and a little more.
 STOP_SECONDS = 45
@@ -55,7 +57,6 @@ def test_nothing_of_it_is_left_when_it_is_killed(tmp_path: Path) -> None:
             dev.kill()
     # Two guards, the API, and of Dagster's: itself, two for the code, web server, daemon.
     assert len(started) >= 7, commands
-    _, alive = psutil.wait_procs(started, STOP_SECONDS)
-    assert alive == []
+    await_end([each.pid for each in started], STOP_SECONDS)
     for each in (port, api_port):
         socket.create_server(("127.0.0.1", each)).close()
