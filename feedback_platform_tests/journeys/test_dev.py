@@ -14,7 +14,7 @@ import psutil
 
 from feedback_platform_tests.cli.processes import await_end
 
-START_SECONDS = 120
+START_SECONDS = 180
 # What Dagster's own bound and ours allow, and a little more.
 STOP_SECONDS = 45
 
