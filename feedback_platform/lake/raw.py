@@ -40,7 +40,7 @@ def write_raw_object(
 
     Raises:
         InvalidInputError: the source or id would not make a key.
-        LakeObjectExistsError: the object is stored already.
+        LakeObjectExistsError: the key holds something else.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", source):
         raise InvalidInputError(

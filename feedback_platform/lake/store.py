@@ -63,22 +63,31 @@ class Lake:
     def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
         """Write one object, whole and durable.
 
+        What a writer must know to be its own, and nobody else's, names its writer in the content.
+
         Args:
-            key: where; with mode `create` it must be free.
+            key: where; with mode `create` nothing else may lie there.
             data: the whole content.
             mode: `create` refuses to replace, `overwrite` replaces atomically.
 
         Raises:
-            LakeObjectExistsError: mode is `create` and the key is taken.
-            LakeUnavailableError: the store failed; nothing is visible under the key.
+            LakeObjectExistsError: mode is `create`, and the key holds something else.
+            LakeUnavailableError: the store failed; the object may be there all the same, so that
+                the same call may be repeated.
         """
-        with self._translated_errors(key):
-            if self._directory is not None:
-                path = self._directory / key
-                self._make_durably(path.parent)
-                _put_durably(path, data, mode=mode)
-            else:
-                obstore.put(self._store, key, data, mode=mode)
+        try:
+            with self._translated_errors(key):
+                if self._directory is not None:
+                    path = self._directory / key
+                    self._make_durably(path.parent)
+                    _put_durably(path, data, mode=mode)
+                else:
+                    obstore.put(self._store, key, data, mode=mode)
+        except LakeObjectExistsError:
+            # An answer may be lost on its way: the store's client tries again, and meets what it
+            # has just stored.
+            if not self._holds(key, data):
+                raise
 
     def get(self, key: str) -> bytes:
         """Return the content of an object.
@@ -133,6 +142,13 @@ class Lake:
         for key in keys:
             with suppress(LakeObjectMissingError), self._translated_errors(key):
                 obstore.delete(self._store, key)
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return self.find(key) == data
+        except LakeAccessError:
+            # Who may write but not read cannot tell.
+            return False
 
     def _make_durably(self, directory: Path) -> None:
         """Make a directory of the lake, so that the way to a file survives a crash as it does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,9 @@ from typing import Final
 
 import polars as pl
 
-from feedback_platform.errors import LakeObjectExistsError
 from feedback_platform.events import columns as c
-from feedback_platform.lake.raw import announce_backfill, write_raw_object
+from feedback_platform.lake import keys
+from feedback_platform.lake.raw import announce_backfill, list_raw_objects, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.simulation.bad_rows import LINE
 from feedback_platform.simulation.simulation import PlantedDirt, Simulation
@@ -58,10 +58,11 @@ def write_simulation(
         .group_by(c.RECEIVED_AT, maintain_order=True)
         .agg(LINE)
     )
+    there = set(list_raw_objects(lake, since=min(hours[c.RECEIVED_AT].to_list(), default=None)))
     objects = events = done = 0
     with ThreadPoolExecutor(_WRITERS) as pool:
         writing = {
-            pool.submit(_write_hour, lake, simulation, hour, lines): len(lines)
+            pool.submit(_write_hour, lake, simulation, hour, lines, there): len(lines)
             for hour, lines in _each(hours)
         }
         try:
@@ -89,17 +90,19 @@ def _each(hours: pl.DataFrame) -> Iterator[tuple[datetime, pl.Series]]:
     yield from zip(hours[c.RECEIVED_AT].to_list(), hours[LINE], strict=True)
 
 
-def _write_hour(lake: Lake, simulation: Simulation, hour: datetime, lines: pl.Series) -> bool:
-    """Write one object; return whether it is new."""
+def _write_hour(
+    lake: Lake, simulation: Simulation, hour: datetime, lines: pl.Series, there: Collection[str]
+) -> bool:
+    """Write one object, unless it is there; return whether it is new."""
     parameters = simulation.parameters
-    try:
-        write_raw_object(
-            lake,
-            received_at=hour,
-            source=SOURCE,
-            sortable_id=f"{hour:%Y%m%dt%H}s{parameters.seed}p{parameters.fingerprint}",
-            ndjson=("\n".join(lines.to_list()) + "\n").encode(),
-        )
-    except LakeObjectExistsError:
+    sortable_id = f"{hour:%Y%m%dt%H}s{parameters.seed}p{parameters.fingerprint}"
+    if keys.raw_object(hour, SOURCE, sortable_id) in there:
         return False
+    write_raw_object(
+        lake,
+        received_at=hour,
+        source=SOURCE,
+        sortable_id=sortable_id,
+        ndjson=("\n".join(lines.to_list()) + "\n").encode(),
+    )
     return True

@@ -62,6 +62,12 @@ class LakeConformance:
         assert any_lake.url in str(caught.value)
         assert any_lake.get("key") == b"first"
 
+    def test_what_is_created_again_as_it_is_changes_nothing(self, any_lake: Lake) -> None:
+        any_lake.put("key", b"the same", mode="create")
+        any_lake.put("key", b"the same", mode="create")
+
+        assert any_lake.get("key") == b"the same"
+
     def test_overwrite_creates_and_replaces(self, any_lake: Lake) -> None:
         any_lake.put("key", b"a longer first", mode="overwrite")
         any_lake.put("key", b"second", mode="overwrite")

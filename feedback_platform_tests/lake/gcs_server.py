@@ -30,6 +30,9 @@ class GcsServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
+        # How many uploads are stored and then answered as if they were not.
+        self.lost_answers = 0
+        self.is_write_only = False
         self.lock = threading.Lock()
 
 
@@ -71,12 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
             elif self._has_bucket():
                 self.server.objects[self._name] = content
-                self._answer(b"", {"x-goog-generation": "1"})
+                if self.server.lost_answers:
+                    self.server.lost_answers -= 1
+                    self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable")
+                else:
+                    self._answer(b"", {"x-goog-generation": "1"})
 
     def do_GET(self) -> None:
         if not self._has_bucket():
             return
-        if not self._name:
+        if self.server.is_write_only:
+            self._refuse(HTTPStatus.FORBIDDEN, "AccessDenied")
+        elif not self._name:
             self._list(dict(parse_qsl(urlsplit(self.path).query)))
         elif self._name in self.server.objects:
             self._answer(self.server.objects[self._name], {"Last-Modified": _MODIFIED})

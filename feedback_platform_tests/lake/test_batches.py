@@ -21,6 +21,7 @@ from feedback_platform.lake.batches import (
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.seen import SeenObjects
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.lake.gcs_server import GcsServer
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HINT = "clean/latest.json"
@@ -160,6 +161,18 @@ def test_the_same_sequence_is_committed_once(any_lake: Lake) -> None:
         commit(any_lake, replace(first, rows=7))
 
     assert latest_manifest(any_lake) == first
+
+
+def test_a_commit_whose_answer_was_lost_is_not_somebody_else_s(
+    gcs: GcsServer, gcs_lake: Lake
+) -> None:
+    landed = _land(gcs_lake, 0)
+    gcs.lost_answers = 1
+
+    manifest = _process(gcs_lake, [landed])
+
+    assert gcs.lost_answers == 0
+    assert latest_manifest(gcs_lake) == manifest
 
 
 @pytest.mark.parametrize("hint", [None, b'{"sequence": 1}', b'{"sequence": 3}'])

@@ -27,9 +27,16 @@ NOON = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 EVENTS = b'{"event_id": "e1"}\n{"event_id": "e2"}\n'
 
 
-def _write(lake: Lake, received_at: datetime = NOON, *, source: str = "web", id_: str = "1") -> str:
+def _write(
+    lake: Lake,
+    received_at: datetime = NOON,
+    *,
+    source: str = "web",
+    id_: str = "1",
+    ndjson: bytes = EVENTS,
+) -> str:
     return write_raw_object(
-        lake, received_at=received_at, source=source, sortable_id=id_, ndjson=EVENTS
+        lake, received_at=received_at, source=source, sortable_id=id_, ndjson=ndjson
     )
 
 
@@ -42,10 +49,12 @@ def test_what_is_written_is_read_back(lake: Lake, content: bytes) -> None:
 
 
 def test_an_object_is_written_once(lake: Lake) -> None:
-    _write(lake)
+    key = _write(lake)
 
+    assert _write(lake) == key
     with pytest.raises(LakeObjectExistsError):
-        _write(lake)
+        _write(lake, ndjson=b"other events")
+    assert read_raw_object(lake, key) == EVENTS
 
 
 @pytest.mark.parametrize(

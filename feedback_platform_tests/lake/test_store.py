@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +14,14 @@ from moto.backends import get_backend
 from feedback_platform.errors import (
     InvalidSettingError,
     LakeAccessError,
+    LakeObjectExistsError,
     LakeUnavailableError,
     TransientError,
 )
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.lake.conformance import LakeConformance, RemoteLakeConformance
 from feedback_platform_tests.lake.gcs_server import BUCKET as GCS_BUCKET
-from feedback_platform_tests.lake.gcs_server import GcsServer, gcs_server, service_account
+from feedback_platform_tests.lake.gcs_server import GcsServer, service_account
 from feedback_platform_tests.services.s3_server import BUCKET
 
 
@@ -52,15 +53,8 @@ class TestAnS3Endpoint(RemoteLakeConformance):
 
 class TestGoogleCloudStorage(RemoteLakeConformance):
     @pytest.fixture
-    def server(self) -> Iterator[GcsServer]:
-        with gcs_server() as server:
-            yield server
-
-    @pytest.fixture
-    def any_lake(self, server: GcsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
-        account = service_account(tmp_path, server.server_port)
-        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(account))
-        return Lake(f"gs://{GCS_BUCKET}/some/prefix")
+    def any_lake(self, gcs_lake: Lake) -> Lake:
+        return gcs_lake
 
     @pytest.fixture
     def deaf_lake(self, free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
@@ -69,11 +63,30 @@ class TestGoogleCloudStorage(RemoteLakeConformance):
         return Lake(f"gs://{GCS_BUCKET}/some/prefix")
 
     @pytest.fixture
-    def put_many(self, server: GcsServer) -> Callable[[Lake, list[str]], None]:
+    def put_many(self, gcs: GcsServer) -> Callable[[Lake, list[str]], None]:
         def put(_: Lake, keys: list[str]) -> None:
-            server.objects.update({f"some/prefix/{key}": b"" for key in keys})
+            gcs.objects.update({f"some/prefix/{key}": b"" for key in keys})
 
         return put
+
+    def test_a_create_whose_answer_was_lost_has_succeeded(
+        self, any_lake: Lake, gcs: GcsServer
+    ) -> None:
+        gcs.lost_answers = 1
+
+        any_lake.put("key", b"mine", mode="create")
+
+        assert gcs.lost_answers == 0
+        assert any_lake.get("key") == b"mine"
+
+    def test_a_create_that_may_not_be_read_back_is_taken_for_somebody_else_s(
+        self, any_lake: Lake, gcs: GcsServer
+    ) -> None:
+        gcs.lost_answers = 1
+        gcs.is_write_only = True
+
+        with pytest.raises(LakeObjectExistsError):
+            any_lake.put("key", b"mine", mode="create")
 
 
 def _fail(*_: Any, **__: Any) -> None:

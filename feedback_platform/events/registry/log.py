@@ -28,7 +28,7 @@ class Store(Protocol):
         ...
 
     def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
-        """Write an object; `create` raises LakeObjectExistsError where the key is taken."""
+        """Write an object; `create` raises LakeObjectExistsError where something else lies."""
         ...
 
     def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
@@ -55,9 +55,10 @@ class RegistryLog:
             yield from orjson.loads(content)["changes"]
 
     def append(self, changes: Sequence[Change]) -> bool:
-        """Write changes as the next entry, and return whether nobody else had written it already.
+        """Write changes as the next entry, and return whether nothing else was written there.
 
-        The caller reads them back as `new_changes`, like everybody's.
+        Who decided the same upon the same entries may have written it: then both were right. The
+        caller reads them back as `new_changes`, like everybody's.
         """
         try:
             self._store.put(

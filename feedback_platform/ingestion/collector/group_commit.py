@@ -12,17 +12,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from feedback_platform.errors import (
-    FeedbackPlatformError,
-    LakeObjectExistsError,
-    PermanentError,
-)
+from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsError
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 from feedback_platform.ingestion.collector.writer_thread import WriterThread
 from feedback_platform.lake import keys
-from feedback_platform.lake.raw import read_raw_object, write_raw_object
+from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 
 _log = logging.getLogger(__name__)
@@ -210,30 +206,20 @@ class GroupCommit:
     def _write_object(self, hour: datetime, lines: list[bytes]) -> None:
         ndjson = b"".join(lines)
         while True:
-            number = f"{self._sequence:010d}"
             try:
                 write_raw_object(
                     self._lake,
                     received_at=hour,
                     source=self._source,
-                    sortable_id=number,
+                    sortable_id=f"{self._sequence:010d}",
                     ndjson=ndjson,
                 )
             except LakeObjectExistsError:
-                # The store's client may have tried twice because an answer was lost: then it met
-                # this object. Else an earlier write of the number failed for us, not for the store.
-                if self._is_stored(keys.raw_object(hour, self._source, number), ndjson):
-                    return
+                # An earlier write of the number failed for us, not for the store. Or this one met
+                # itself, and may not be read back: then the lines are stored twice.
                 self._sequence += 1
             else:
                 return
-
-    def _is_stored(self, key: str, ndjson: bytes) -> bool:
-        try:
-            return read_raw_object(self._lake, key) == ndjson
-        except PermanentError:
-            # Who may write but not read goes on with the next number, and may store lines twice.
-            return False
 
     def _expire(self, group: _Group) -> None:
         """Answer those who waited too long; what is not being written yet is forgotten."""

@@ -356,11 +356,11 @@ def test_of_two_that_exclude_each_other_only_one_gets_in(lake: Lake) -> None:
 
 
 class _Interrupted:
-    """A lake whose next write fails, before or after it was made."""
+    """A lake whose next write fails, before or after it was made, or is repeated by its client."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        self.fails: Literal["before", "after", "never"] = "never"
+        self.fails: Literal["before", "after", "repeated", "never"] = "never"
 
     def find(self, key: str) -> bytes | None:
         return self.lake.find(key)
@@ -373,6 +373,8 @@ class _Interrupted:
         if fails == "before":
             raise LakeUnavailableError("away")
         self.lake.put(key, data, mode=mode)
+        if fails == "repeated":
+            self.lake.put(key, data, mode=mode)
         if fails == "after":
             raise LakeUnavailableError("no answer")
 
@@ -392,6 +394,17 @@ def test_a_write_that_failed_may_be_tried_again(
 
     assert registry.versions("s") == [1]
     assert SchemaRegistry(lake).version("s", 1).schema_id == schema_id
+
+
+def test_a_write_whose_repetition_met_itself_is_no_change_of_somebody_else(lake: Lake) -> None:
+    store = _Interrupted(lake)
+    registry = SchemaRegistry(store)
+    registry.register("s", TEXT)
+    store.fails = "repeated"
+
+    # Decided upon again, it would be refused: the version is deleted already.
+    assert registry.delete_version("s", 1) == 1
+    assert "s" not in registry.subjects()
 
 
 def test_the_log_is_append_only(lake: Lake, registry: SchemaRegistry) -> None:
