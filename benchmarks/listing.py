@@ -72,9 +72,9 @@ def _hour_of_traffic(objects: int) -> list[str]:
 
 def _clean(lake: Lake, raw_keys: list[str]) -> None:
     """Commit a batch that cleaned these objects."""
-    sequence, newest_hour, recent = batches.following(None, raw_keys)
-    batches.commit(
-        lake,
+    ledger = batches.Ledger.opened(lake)
+    sequence, newest_hour, recent = ledger.next_batch(raw_keys)
+    ledger.commit(
         batches.BatchManifest(
             sequence=sequence,
             raw_objects=raw_keys,
@@ -88,7 +88,8 @@ def _clean(lake: Lake, raw_keys: list[str]) -> None:
             is_reprocessing=False,
             newest_hour=newest_hour.isoformat(),
             recent_objects=recent,
-        ),
+            object_rows=[0] * len(raw_keys),
+        )
     )
 
 

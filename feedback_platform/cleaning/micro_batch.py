@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import BatchManifest, commit, following, latest_manifest
+from feedback_platform.lake.batches import BatchManifest, Ledger
 from feedback_platform.lake.raw import read_raw_object
 from feedback_platform.lake.store import Lake
 
@@ -106,6 +107,7 @@ def clean_pending(
     rules: tuple[SignalRules, ...],
     references: list[Reference],
     *,
+    ledger: Ledger,
     mapping: EventMapping = DEFAULT_MAPPING,
     is_reprocessing: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -118,12 +120,16 @@ def clean_pending(
         rules: the cleaning rules.
         references: all reference versions, oldest first; each object uses the one in effect when
             it was received.
+        ledger: as it was before the objects were chosen.
         mapping: what the names of events in received lines mean.
         is_reprocessing: the objects have been cleaned before; the new rows replace the old ones.
         progress: called with objects done and objects in all.
 
     Returns:
         The committed manifests, in order; none when there is nothing to clean.
+
+    Raises:
+        BatchConflictError: another process cleaned one of the objects meanwhile.
     """
     manifests: list[BatchManifest] = []
     done = 0
@@ -131,6 +137,7 @@ def clean_pending(
         cleaned = clean_objects(objects, rules, reference)
         manifest = store_batch(
             lake,
+            ledger,
             cleaned,
             [item.key for item in objects],
             reference_version=reference.version,
@@ -176,6 +183,7 @@ def read_object(lake: Lake, key: str, mapping: EventMapping = DEFAULT_MAPPING) -
 
 def store_batch(
     lake: Lake,
+    ledger: Ledger,
     cleaned: CleanedObjects,
     raw_objects: list[str],
     *,
@@ -184,37 +192,33 @@ def store_batch(
 ) -> BatchManifest:
     """Write what was made of raw objects, and commit the batch.
 
+    What others commit meanwhile of other objects is no hindrance: the batch follows them.
+
     Raises:
-        BatchConflictError: another process committed a batch meanwhile.
+        BatchConflictError: another process cleaned one of the objects meanwhile.
     """
-    sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
-    attempt = uuid4().hex[:8]
-    clean_written = _write_by_day(
-        lake, cleaned.clean, sequence, lambda day: keys.clean_object(day, sequence, attempt)
-    )
-    quarantine_written = _write_by_day(
-        lake,
-        cleaned.quarantined,
-        sequence,
-        lambda day: keys.quarantine_object(day, sequence, attempt),
-    )
-    manifest = BatchManifest(
-        sequence=sequence,
-        raw_objects=raw_objects,
-        clean_objects=clean_written,
-        quarantine_objects=quarantine_written,
-        rows=cleaned.rows,
-        clean=cleaned.clean.height,
-        quarantined=cleaned.quarantined.height,
-        duplicates=cleaned.duplicates,
-        reference_version=reference_version,
-        is_reprocessing=is_reprocessing,
-        newest_hour=newest_hour.isoformat(),
-        recent_objects=recent,
-        object_rows=cleaned.object_rows,
-    )
-    commit(lake, manifest)
-    return manifest
+    while True:
+        sequence, newest_hour, recent = ledger.next_batch(raw_objects)
+        attempt = uuid4().hex[:8]
+        clean_key = partial(keys.clean_object, sequence=sequence, attempt=attempt)
+        quarantine_key = partial(keys.quarantine_object, sequence=sequence, attempt=attempt)
+        manifest = BatchManifest(
+            sequence=sequence,
+            raw_objects=raw_objects,
+            clean_objects=_write_by_day(lake, cleaned.clean, sequence, clean_key),
+            quarantine_objects=_write_by_day(lake, cleaned.quarantined, sequence, quarantine_key),
+            rows=cleaned.rows,
+            clean=cleaned.clean.height,
+            quarantined=cleaned.quarantined.height,
+            duplicates=cleaned.duplicates,
+            reference_version=reference_version,
+            is_reprocessing=is_reprocessing,
+            newest_hour=newest_hour.isoformat(),
+            recent_objects=recent,
+            object_rows=cleaned.object_rows,
+        )
+        if ledger.commit(manifest):
+            return manifest
 
 
 def _write_by_day(

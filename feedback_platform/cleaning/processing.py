@@ -23,7 +23,7 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import BatchManifest, latest_manifest, pending_objects
+from feedback_platform.lake.batches import BatchManifest, Ledger, latest_manifest, pending_objects
 from feedback_platform.lake.raw import list_raw_days, list_raw_objects
 from feedback_platform.lake.store import Lake
 
@@ -83,10 +83,14 @@ def clean_new(
         is_sweep: look at everything ever received, not only at the newest hours.
         mapping: what the names of events in received lines mean.
         progress: called with objects done and objects in all.
+
+    Raises:
+        BatchConflictError: another process cleaned one of the objects meanwhile.
     """
+    ledger = Ledger.opened(lake)
     backfills = lake.list_keys(keys.BACKFILLS)
     pending = pending_objects(lake, is_sweep=is_sweep or bool(backfills))
-    outcome = _clean_objects(lake, pending, rules, mapping, progress)
+    outcome = _clean_objects(lake, ledger, pending, rules, mapping, progress)
     # Announced before the listing, so whatever they announced has been found.
     lake.delete(backfills)
     return outcome
@@ -94,6 +98,7 @@ def clean_new(
 
 def _clean_objects(
     lake: Lake,
+    ledger: Ledger,
     pending: list[str],
     rules: tuple[SignalRules, ...],
     mapping: EventMapping,
@@ -104,7 +109,9 @@ def _clean_objects(
     references = load_references(lake)
     if not references:
         references = [_fit(lake, pending, rules, mapping, effective_from=BEGINNING)]
-    manifests = clean_pending(lake, pending, rules, references, mapping=mapping, progress=progress)
+    manifests = clean_pending(
+        lake, pending, rules, references, ledger=ledger, mapping=mapping, progress=progress
+    )
     return CleaningOutcome(tuple(manifests))
 
 
@@ -129,9 +136,11 @@ def reprocess(
 
     Raises:
         InvalidInputError: the days are the wrong way round, or nothing was received on them.
+        BatchConflictError: another process cleaned one of the objects meanwhile.
     """
     if last < first:
         raise InvalidInputError(f"The period from {first} to {last} ends before it begins.")
+    ledger = Ledger.opened(lake)
     not_clean = set(pending_objects(lake, is_sweep=True))
     objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in not_clean]
     if not objects:
@@ -139,7 +148,7 @@ def reprocess(
     newest = load_references(lake)[-1]
     everywhere = Reference(newest.version, BEGINNING, newest.rows, newest.statistics)
     manifests = clean_pending(
-        lake, objects, rules, [everywhere], mapping=mapping, is_reprocessing=True
+        lake, objects, rules, [everywhere], ledger=ledger, mapping=mapping, is_reprocessing=True
     )
     return CleaningOutcome(tuple(manifests))
 

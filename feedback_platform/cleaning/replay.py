@@ -33,7 +33,7 @@ from feedback_platform.cleaning.reference import Reference, load_references, ref
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import BatchConflictError, BatchManifest, manifests_after
+from feedback_platform.lake.batches import BatchManifest, Ledger, manifests_after
 from feedback_platform.lake.store import Lake
 
 _LINE = (c.RAW_OBJECT, c.RAW_ROW)
@@ -87,6 +87,7 @@ def replay_quarantine(
         BatchConflictError: another process cleaned one of the objects again meanwhile.
     """
     manifests = manifests_after(lake, 0)
+    ledger = Ledger(lake, manifests[-1] if manifests else None)
     meant = placed_rows(lake, manifests, chosen).select(_LINE)
     lines = meant.unique()
     affected = set(lines[c.RAW_OBJECT])
@@ -111,9 +112,16 @@ def replay_quarantine(
             still_quarantined += _on(lines, cleaned.quarantined)
             changed = [key for key in held if _differs(key, before, cleaned)]
             if changed:
-                known = max(manifests[-1].sequence, *(m.sequence for m in committed), 0)
-                part = _part(cleaned, held, changed)
-                committed.append(_stored(lake, part, changed, manifest.reference_version, known))
+                committed.append(
+                    store_batch(
+                        lake,
+                        ledger,
+                        _part(cleaned, held, changed),
+                        changed,
+                        reference_version=manifest.reference_version,
+                        is_reprocessing=True,
+                    )
+                )
             done += len(held)
             if progress is not None:
                 progress(done, len(affected))
@@ -178,22 +186,3 @@ def _part(cleaned: CleanedObjects, held: list[str], changed: list[str]) -> Clean
     quarantined = cleaned.quarantined.filter(is_changed)
     duplicates = sum(object_rows) - clean.height - quarantined.height
     return CleanedObjects(object_rows, clean, quarantined, duplicates)
-
-
-def _stored(
-    lake: Lake, cleaned: CleanedObjects, changed: list[str], reference_version: str, known: int
-) -> BatchManifest:
-    """Commit a batch, also where others commit meanwhile what has nothing to do with it."""
-    while True:
-        try:
-            return store_batch(
-                lake,
-                cleaned,
-                changed,
-                reference_version=reference_version,
-                is_reprocessing=True,
-            )
-        except BatchConflictError:
-            others = manifests_after(lake, known)
-            if any(key in manifest.raw_objects for manifest in others for key in changed):
-                raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from feedback_platform.errors import LakeObjectExistsError, TransientError
 from feedback_platform.lake import keys
@@ -23,10 +24,14 @@ _HINT = "clean/latest.json"
 
 
 class BatchConflictError(TransientError):
-    """Another process committed the batch first; the next attempt goes on from there."""
+    """Another process cleaned an object meanwhile; the next attempt begins with what it made."""
 
-    def __init__(self, sequence: int) -> None:
-        super().__init__(f"Another process committed batch {sequence} to this lake first.")
+    def __init__(self, key: str, sequence: int) -> None:
+        super().__init__(
+            f"Another process cleaned {key} meanwhile, in batch {sequence}, and what it made of it "
+            "counts. Start again to go on from there."
+        )
+        self.key = key
         self.sequence = sequence
 
 
@@ -84,23 +89,6 @@ def manifests_after(lake: Lake, sequence: int) -> list[BatchManifest]:
     return [read_manifest(lake, keys.batch_sequence(key)) for key in listed]
 
 
-def commit(lake: Lake, manifest: BatchManifest) -> None:
-    """Make a batch count.
-
-    Raises:
-        BatchConflictError: another process committed a batch of this number first.
-    """
-    facts = {fact.name: getattr(manifest, fact.name) for fact in fields(manifest)}
-    facts["recent_objects"] = manifest.recent_objects.to_json()
-    content = json.dumps(facts).encode()
-    try:
-        lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
-    except LakeObjectExistsError as error:
-        raise BatchConflictError(manifest.sequence) from error
-    hint = json.dumps({"sequence": manifest.sequence}).encode()
-    lake.put(_HINT, hint, mode="overwrite")
-
-
 def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
     """Return the raw objects that no batch has cleaned, sorted.
 
@@ -118,10 +106,62 @@ def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
     return list_raw_objects(lake, since=since, seen=latest.recent_objects)
 
 
-def following(
+class Ledger:
+    """The ledger as one cleaner knows it, from before it chose its raw objects.
+
+    Cleaning takes a while, and others commit meanwhile. A batch gets the number after the newest
+    one that its cleaner knows, so it counts only if nothing came in between; what did is looked at
+    before the next attempt. So nobody replaces what it has not seen, whenever it was committed.
+    """
+
+    def __init__(self, lake: Lake, newest: BatchManifest | None) -> None:
+        """Begin behind the newest batch that the choice of objects is based on; None for none."""
+        self._lake = lake
+        self._newest = newest
+        self._cleaned_in: dict[str, int] = {}
+
+    @classmethod
+    def opened(cls, lake: Lake) -> Self:
+        """Return the ledger as it is now; objects that are listed afterwards may be committed."""
+        return cls(lake, latest_manifest(lake))
+
+    def next_batch(self, raw_objects: list[str]) -> tuple[int, datetime, SeenObjects]:
+        """Return the sequence, newest hour and recent objects of the next batch.
+
+        Raises:
+            BatchConflictError: another process cleaned one of the objects since.
+        """
+        known = self._newest.sequence if self._newest is not None else 0
+        for manifest in manifests_after(self._lake, known):
+            self._learn(manifest)
+        for key in raw_objects:
+            if key in self._cleaned_in:
+                raise BatchConflictError(key, self._cleaned_in[key])
+        return _following(self._newest, raw_objects)
+
+    def commit(self, manifest: BatchManifest) -> bool:
+        """Make a batch count, and return whether it does: its number may be taken by now."""
+        facts = {fact.name: getattr(manifest, fact.name) for fact in fields(manifest)}
+        facts["recent_objects"] = manifest.recent_objects.to_json()
+        content = json.dumps(facts).encode()
+        try:
+            self._lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
+        except LakeObjectExistsError:
+            return False
+        self._learn(manifest)
+        hint = json.dumps({"sequence": manifest.sequence}).encode()
+        self._lake.put(_HINT, hint, mode="overwrite")
+        return True
+
+    def _learn(self, manifest: BatchManifest) -> None:
+        self._newest = manifest
+        self._cleaned_in |= dict.fromkeys(manifest.raw_objects, manifest.sequence)
+
+
+def _following(
     previous: BatchManifest | None, raw_objects: list[str]
 ) -> tuple[int, datetime, SeenObjects]:
-    """Return the sequence, newest hour and recent objects of the batch after a previous one.
+    """Return what `Ledger.next_batch` does of the batch after a previous one.
 
     The newest hour is never later than now: one writer with a clock that is ahead must not blind
     the listing to what all the others write.

@@ -15,6 +15,7 @@ from feedback_platform.cleaning.processing import CleaningOutcome, clean_new
 from feedback_platform.lake import batches, keys
 from feedback_platform.lake.raw import announce_backfill, list_raw_objects, write_raw_object
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.cleaning.busy_lake import COMMITTING, READING, BusyLake
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LINE = b'{"event_id":"%s","event_type":"item_viewed","user_id":"u","item_id":"i"}\n'
@@ -77,28 +78,25 @@ def test_what_is_no_raw_object_is_not_listed(lake: Lake, name: str) -> None:
     assert clean(lake).clean == 1
 
 
+@pytest.mark.parametrize("moment", [READING, COMMITTING])
 def test_of_two_cleaners_that_race_one_wins_and_neither_harms_the_other(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, moment: tuple[str, str]
 ) -> None:
     land(lake, "a")
     clean(lake)
     land(lake, "b")
-    behind = batches.latest_manifest(lake)
-    land(lake, "c")
-    clean(lake)
-    before = {key: lake.get(key) for key in lake.list_keys("clean")}
+    files: dict[str, bytes] = {}
 
-    # The second one has seen the ledger as it was before the first one committed.
-    with monkeypatch.context() as patch:
-        patch.setattr("feedback_platform.cleaning.micro_batch.latest_manifest", lambda _: behind)
-        land(lake, "d")
-        with pytest.raises(batches.BatchConflictError):
-            clean(lake)
+    def others_clean() -> None:
+        clean(lake)
+        files.update({key: lake.get(key) for key in lake.list_keys("clean")})
 
-    assert {key: lake.get(key) for key in before} == before
-    assert clean(lake).clean == 1
+    with pytest.raises(batches.BatchConflictError):
+        clean(BusyLake(lake.url, moment, others_clean))
+
+    assert {key: lake.get(key) for key in files} == files
     cleaned = [key for manifest in batches.manifests_after(lake, 0) for key in manifest.raw_objects]
-    assert sorted(cleaned) == list_raw_objects(lake)
+    assert cleaned == list_raw_objects(lake)
 
 
 def test_an_announced_backfill_is_found_however_far_behind_it_lies(lake: Lake) -> None:

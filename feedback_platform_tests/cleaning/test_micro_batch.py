@@ -20,6 +20,7 @@ from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import (
     BatchManifest,
+    Ledger,
     latest_manifest,
     manifests_after,
     pending_objects,
@@ -93,7 +94,9 @@ def test_quarantine_keeps_the_lines_own_bytes_with_reason_source_and_place(lake:
     cut = b'{"event_id": "cut'
     refused = json.dumps(event(event_type="item_rated", value=11)).encode() + b" \r"
     key = _land(lake, b"", cut, event(), refused)
-    (manifest,) = clean_pending(lake, [key], default_rules(), [REFERENCE])
+    (manifest,) = clean_pending(
+        lake, [key], default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
 
     rows = _rows(lake, manifest.quarantine_objects)
 
@@ -126,7 +129,9 @@ def test_a_broken_delivery_does_not_stand_in_the_way_of_a_good_one() -> None:
 
 def test_objects_without_lines_make_an_empty_batch(lake: Lake) -> None:
     key = _land(lake)
-    (manifest,) = clean_pending(lake, [key], default_rules(), [REFERENCE])
+    (manifest,) = clean_pending(
+        lake, [key], default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
 
     assert (manifest.rows, manifest.clean_objects, manifest.quarantine_objects) == (0, [], [])
     assert pending_objects(lake) == []
@@ -138,7 +143,9 @@ def test_the_manifest_lists_what_was_written_and_adds_up(lake: Lake) -> None:
         _land(lake, event("b"), hours=24),
         _land(lake, b"bad", hours=48),
     ]
-    (manifest,) = clean_pending(lake, landed, default_rules(), [REFERENCE])
+    (manifest,) = clean_pending(
+        lake, landed, default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
 
     assert manifest == latest_manifest(lake)
     assert manifest.raw_objects == landed
@@ -162,6 +169,7 @@ def test_a_batch_holds_one_reference_version(lake: Lake) -> None:
         landed,
         default_rules(),
         [REFERENCE, later],
+        ledger=Ledger.opened(lake),
         progress=lambda done, total: seen.append((done, total)),
     )
 
@@ -176,7 +184,9 @@ def test_much_to_clean_becomes_several_batches(lake: Lake, monkeypatch: pytest.M
     monkeypatch.setattr("feedback_platform.cleaning.micro_batch.BATCH_BYTES", 150)
     landed = [_land(lake, event(f"e{n}"), id_=f"{n}") for n in range(5)]
 
-    manifests = clean_pending(lake, landed, default_rules(), [REFERENCE])
+    manifests = clean_pending(
+        lake, landed, default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
 
     assert len(manifests) == 3
     assert [key for manifest in manifests for key in manifest.raw_objects] == landed
@@ -207,8 +217,9 @@ def test_a_batch_counts_wholly_or_not_at_all_and_a_retry_completes_it(
     failing = LakeThatFailsOnce(lake.url, failing_write)
 
     def attempt() -> list[BatchManifest]:
+        ledger = Ledger.opened(failing)
         pending = pending_objects(failing)
-        return clean_pending(failing, pending, default_rules(), [REFERENCE])
+        return clean_pending(failing, pending, default_rules(), [REFERENCE], ledger=ledger)
 
     with pytest.raises(LakeUnavailableError):
         attempt()
@@ -228,14 +239,18 @@ def test_the_cleaned_columns_are_those_of_the_warehouse(lake: Lake) -> None:
     schema = files("feedback_platform.warehouse").joinpath("schema.sql").read_text()
     _, _, table = schema.partition("create table if not exists lake.clean_events (")
     names = [line.split()[0] for line in table.partition(");")[0].strip().splitlines()]
-    (manifest,) = clean_pending(lake, [_land(lake, event())], default_rules(), [REFERENCE])
+    (manifest,) = clean_pending(
+        lake, [_land(lake, event())], default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
 
     assert sorted(_rows(lake, manifest.clean_objects).columns) == sorted(names)
 
 
 def test_a_row_of_an_object_is_found_again_in_it(lake: Lake) -> None:
     key = _land(lake, b"", event("a"), b"bad", event("b"))
-    (manifest,) = clean_pending(lake, [key], default_rules(), [REFERENCE])
+    (manifest,) = clean_pending(
+        lake, [key], default_rules(), [REFERENCE], ledger=Ledger.opened(lake)
+    )
     lines = ndjson(b"", event("a"), b"bad", event("b")).split(b"\n")
 
     for event_id, raw_object, row in (

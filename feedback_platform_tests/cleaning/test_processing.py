@@ -17,9 +17,10 @@ from feedback_platform.cleaning.processing import (
 )
 from feedback_platform.cleaning.reference import BEGINNING, load_references
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.lake.batches import BatchManifest
+from feedback_platform.lake.batches import BatchConflictError, BatchManifest, manifests_after
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.cleaning.busy_lake import COMMITTING, READING, BusyLake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
 
 RULES = default_rules()
@@ -160,3 +161,18 @@ def test_a_period_in_which_nothing_was_cleaned_is_refused(lake: Lake) -> None:
 
     with pytest.raises(InvalidInputError, match=r"Nothing that was received .* is clean yet"):
         reprocess(lake, RULES, first=date(2026, 3, 1), last=date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("moment", [READING, COMMITTING])
+def test_what_others_reprocessed_meanwhile_is_not_replaced_unseen(
+    lake: Lake, moment: tuple[str, str]
+) -> None:
+    _land(lake, "a", 1)
+    _clean(lake)
+    day = HOUR.date()
+    busy = BusyLake(lake.url, moment, lambda: reprocess(lake, RULES, first=day, last=day))
+
+    with pytest.raises(BatchConflictError, match="meanwhile, in batch 2"):
+        reprocess(busy, RULES, first=day, last=day)
+
+    assert [manifest.sequence for manifest in manifests_after(lake, 0)] == [1, 2]

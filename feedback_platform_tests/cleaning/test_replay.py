@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import math
 import tempfile
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping, load_mapping
 from feedback_platform.lake.batches import (
     BatchConflictError,
-    BatchManifest,
     latest_manifest,
     manifests_after,
 )
@@ -28,6 +26,7 @@ from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.monitoring.accounting import Account, account
 from feedback_platform.settings import PROJECT_DIR
+from feedback_platform_tests.cleaning.busy_lake import COMMITTING, READING, BusyLake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
 from feedback_platform_tests.cleaning.test_received_lines import received, track
 
@@ -208,48 +207,33 @@ def test_an_event_is_not_lost_whose_other_delivery_was_replaced(lake: Lake) -> N
     assert counted(lake) == Account(received=4, events=3, quarantined=1)
 
 
-LEDGER = "feedback_platform.cleaning.micro_batch.latest_manifest"
-
-
-def while_committing(
-    monkeypatch: pytest.MonkeyPatch, lake: Lake, happens: Callable[[], object]
-) -> None:
-    """Let something happen once, between a replay's look at the ledger and its commit."""
-    seen = latest_manifest(lake)
-
-    def looked(_: Lake) -> BatchManifest | None:
-        monkeypatch.setattr(LEDGER, latest_manifest)
-        happens()
-        return seen
-
-    monkeypatch.setattr(LEDGER, looked)
-
-
+@pytest.mark.parametrize("moment", [READING, COMMITTING])
 def test_a_batch_that_others_commit_meanwhile_is_no_hindrance(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, moment: tuple[str, str]
 ) -> None:
     land(lake, "a", watched("f", "m1"))
     clean(lake)
     land(lake, "b", event("e"))
-    while_committing(monkeypatch, lake, lambda: clean(lake))
 
-    assert replay(lake).now_clean == 1
+    assert replay(BusyLake(lake.url, moment, lambda: clean(lake))).now_clean == 1
 
     cleaned = [m.raw_objects[0].removesuffix(".ndjson.zst")[-1] for m in manifests_after(lake, 0)]
     assert cleaned == ["a", "b", "a"]
 
 
+@pytest.mark.parametrize("moment", [READING, COMMITTING])
 def test_an_object_that_others_cleaned_again_meanwhile_is_theirs(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, moment: tuple[str, str]
 ) -> None:
     land(lake, "a", watched("f", "m1"))
     clean(lake)
     day = HOUR.date()
-    while_committing(monkeypatch, lake, lambda: reprocess(lake, RULES, first=day, last=day))
+    busy = BusyLake(lake.url, moment, lambda: reprocess(lake, RULES, first=day, last=day))
 
     with pytest.raises(BatchConflictError):
-        replay(lake)
+        replay(busy)
 
+    assert [manifest.sequence for manifest in manifests_after(lake, 0)] == [1, 2]
     assert replay(lake).now_clean == 1
 
 

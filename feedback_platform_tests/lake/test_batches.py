@@ -11,8 +11,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.batches import (
     BatchConflictError,
     BatchManifest,
-    commit,
-    following,
+    Ledger,
     latest_manifest,
     manifests_after,
     pending_objects,
@@ -40,8 +39,15 @@ def _land_key(hours: float, id_: str = "1") -> str:
 
 def _process(lake: Lake, raw_objects: list[str]) -> BatchManifest:
     """Commit a batch of these objects, as cleaning does."""
-    sequence, newest_hour, recent = following(latest_manifest(lake), raw_objects)
-    manifest = BatchManifest(
+    ledger = Ledger.opened(lake)
+    manifest = _next(ledger, raw_objects)
+    assert ledger.commit(manifest)
+    return manifest
+
+
+def _next(ledger: Ledger, raw_objects: list[str]) -> BatchManifest:
+    sequence, newest_hour, recent = ledger.next_batch(raw_objects)
+    return BatchManifest(
         sequence=sequence,
         raw_objects=raw_objects,
         clean_objects=[],
@@ -54,9 +60,8 @@ def _process(lake: Lake, raw_objects: list[str]) -> BatchManifest:
         is_reprocessing=False,
         newest_hour=newest_hour.isoformat(),
         recent_objects=recent,
+        object_rows=[0] * len(raw_objects),
     )
-    commit(lake, manifest)
-    return manifest
 
 
 def test_before_the_first_batch_everything_is_pending(any_lake: Lake) -> None:
@@ -155,12 +160,49 @@ def test_a_manifest_is_read_as_it_was_committed(any_lake: Lake) -> None:
 
 
 def test_the_same_sequence_is_committed_once(any_lake: Lake) -> None:
+    late = Ledger.opened(any_lake)
     first = _process(any_lake, [_land(any_lake, 0)])
 
-    with pytest.raises(BatchConflictError, match="batch 1 to this lake first"):
-        commit(any_lake, replace(first, rows=7))
+    assert not late.commit(replace(first, rows=7))
 
     assert latest_manifest(any_lake) == first
+
+
+def test_a_batch_follows_what_others_committed_meanwhile(any_lake: Lake) -> None:
+    ledger = Ledger.opened(any_lake)
+    mine, theirs = _land(any_lake, 0), _land(any_lake, 1)
+    beaten = _next(ledger, [mine])
+    _process(any_lake, [theirs])
+    assert not ledger.commit(beaten)
+
+    following = _next(ledger, [mine])
+
+    assert ledger.commit(following)
+    assert following.sequence == 2
+    assert following.recent_objects == SeenObjects.of([mine, theirs])
+
+
+def test_an_object_that_others_cleaned_since_the_ledger_was_opened_is_theirs(
+    any_lake: Lake,
+) -> None:
+    ledger = Ledger.opened(any_lake)
+    mine, contested = _land(any_lake, 0), _land(any_lake, 1)
+    _process(any_lake, [contested])
+    # Another object in between does not make it forget what it has not seen.
+    assert ledger.commit(_next(ledger, [mine]))
+
+    with pytest.raises(BatchConflictError, match=rf"cleaned {contested} meanwhile, in batch 1"):
+        ledger.next_batch([contested])
+
+    assert Ledger.opened(any_lake).next_batch([contested])[0] == 3
+
+
+def test_what_was_cleaned_before_the_ledger_was_opened_may_be_replaced(lake: Lake) -> None:
+    landed = [_land(lake, 0)]
+    _process(lake, landed)
+    _process(lake, landed)
+
+    assert [manifest.raw_objects for manifest in manifests_after(lake, 0)] == [landed, landed]
 
 
 def test_a_commit_whose_answer_was_lost_is_not_somebody_else_s(

@@ -14,7 +14,7 @@ import duckdb
 from feedback_platform.cleaning.configuration import ALL_DEVICE_CATEGORIES, default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.cleaning.reference import BEGINNING, Reference, SignalStatistics
-from feedback_platform.lake.batches import BatchManifest, pending_objects
+from feedback_platform.lake.batches import BatchManifest, Ledger, pending_objects
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
@@ -78,8 +78,9 @@ class SmallPlatform:
 
     def clean(self, raw_objects: Sequence[str] | None = None) -> list[BatchManifest]:
         """Clean some objects, or all that are pending."""
+        ledger = Ledger.opened(self.lake)
         chosen = pending_objects(self.lake, is_sweep=True) if raw_objects is None else raw_objects
-        return clean_pending(self.lake, sorted(chosen), default_rules(), [REFERENCE])
+        return clean_pending(self.lake, sorted(chosen), default_rules(), [REFERENCE], ledger=ledger)
 
     def stage(self) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:

@@ -10,6 +10,7 @@ import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
+from feedback_platform.lake.batches import Ledger
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse
 from feedback_platform.warehouse.loading import (
@@ -42,7 +43,12 @@ def _complete(platform: SmallPlatform, through: int) -> None:
 
 def _reprocess(platform: SmallPlatform, *raw_objects: str) -> None:
     clean_pending(
-        platform.lake, list(raw_objects), default_rules(), [REFERENCE], is_reprocessing=True
+        platform.lake,
+        list(raw_objects),
+        default_rules(),
+        [REFERENCE],
+        ledger=Ledger.opened(platform.lake),
+        is_reprocessing=True,
     )
 
 

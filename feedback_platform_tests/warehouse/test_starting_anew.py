@@ -10,6 +10,7 @@ import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
+from feedback_platform.lake.batches import Ledger
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import complete, lake_identity, stage_batches
@@ -20,7 +21,14 @@ from feedback_platform_tests.warehouse.small_platform import REFERENCE, SmallPla
 def reprocess_with_another_reference(platform: SmallPlatform) -> None:
     other = replace(REFERENCE, version="another")
     objects = list_raw_objects(platform.lake)
-    clean_pending(platform.lake, objects, default_rules(), [other], is_reprocessing=True)
+    clean_pending(
+        platform.lake,
+        objects,
+        default_rules(),
+        [other],
+        ledger=Ledger.opened(platform.lake),
+        is_reprocessing=True,
+    )
 
 
 def versions(platform: SmallPlatform) -> list[tuple[str, int]]:
