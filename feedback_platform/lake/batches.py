@@ -64,7 +64,7 @@ class BatchManifest:
     is_reprocessing: bool
     newest_hour: str
     recent_objects: SeenObjects = field(repr=False)
-    object_rows: list[int] = field(default_factory=list)
+    object_rows: list[int]
 
 
 def latest_manifest(lake: Lake) -> BatchManifest | None:

@@ -56,9 +56,6 @@ def _received(manifest: BatchManifest, newest: dict[str, int]) -> int:
 
     A mapping that was corrected may make several events of a line, so the newest batch is asked.
     """
-    if not manifest.object_rows:
-        # An earlier release wrote it, when a line was one event.
-        return 0 if manifest.is_reprocessing else manifest.rows
     rows = zip(manifest.raw_objects, manifest.object_rows, strict=True)
     return sum(count for key, count in rows if newest[key] == manifest.sequence)
 
