@@ -2,12 +2,13 @@
 
 A raw object is cleaned with the present contract and mapping, and with the reference statistics
 that its rows have now. So a row that nothing was corrected for keeps its values, and a replay
-without a correction changes nothing.
+without a correction changes nothing. Of an object that cannot be read any more, what was made of
+it stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -30,31 +31,41 @@ from feedback_platform.cleaning.quarantine import (
 )
 from feedback_platform.cleaning.reading import RawObject
 from feedback_platform.cleaning.reference import Reference, load_references, reference_for
+from feedback_platform.cleaning.replayed_lines import LINE, ReplayedLines
+from feedback_platform.errors import PermanentError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger, manifests_after
 from feedback_platform.lake.store import Lake
 
-_LINE = (c.RAW_OBJECT, c.RAW_ROW)
-
 
 @dataclass(frozen=True)
 class ReplayOutcome:
-    """What a replay did.
+    """What a replay did; replayed = now_clean + still_quarantined + duplicates + unreadable.
+
+    These count lines: one that holds several events counts once.
 
     Attributes:
-        replayed: quarantined rows that were taken again.
-        now_clean: events of their lines that are clean since.
-        still_quarantined: rows of their lines that are in quarantine still, or anew.
-        objects: raw objects that were cleaned again.
+        replayed: lines that had something in quarantine that was meant.
+        now_clean: those of which nothing is left in quarantine, and which bring an event in.
+        still_quarantined: those of which something lies in quarantine still, or anew.
+        duplicates: those of which nothing is left in quarantine, and whose events are there
+            already: from other lines, of the same raw object or of another one.
+        unreadable: those whose raw object cannot be read any more; they stay in quarantine.
+        objects: raw objects that hold the lines.
+        unreadable_objects: those of them that cannot be read as they were before, and why. What
+            was made of them stays.
         cleaning: the batches that were committed, of those objects whose outcome changed.
     """
 
     replayed: int
     now_clean: int
     still_quarantined: int
+    duplicates: int
+    unreadable: int
     objects: int
+    unreadable_objects: Mapping[str, str]
     cleaning: CleaningOutcome
 
 
@@ -88,29 +99,31 @@ def replay_quarantine(
     """
     manifests = manifests_after(lake, 0)
     ledger = Ledger(lake, manifests[-1] if manifests else None)
-    meant = placed_rows(lake, manifests, chosen).select(_LINE)
-    lines = meant.unique()
+    lines = placed_rows(lake, manifests, chosen).select(LINE).unique()
     affected = set(lines[c.RAW_OBJECT])
     newest = counting_batches(manifests)
     references = load_references(lake)
+    replayed = ReplayedLines(lines)
+    unreadable: dict[str, str] = {}
     committed: list[BatchManifest] = []
-    now_clean = still_quarantined = done = 0
+    done = 0
     for manifest in manifests:
         pending = sorted(
             key
             for key in manifest.raw_objects
             if key in affected and newest[key] == manifest.sequence
         )
-        for objects in _bounded(lake, pending, mapping):
+        for objects in _bounded(lake, pending, mapping, unreadable):
             held = [item.key for item in objects]
             cleaned = clean_objects(objects, rules, _reference(references, manifest, held[0]))
             before = _Stored(
                 rows_of(lake, manifest.clean_objects, held),
                 rows_of(lake, manifest.quarantine_objects, held),
             )
-            now_clean += _on(lines, cleaned.clean) - _on(lines, before.clean)
-            still_quarantined += _on(lines, cleaned.quarantined)
             changed = [key for key in held if _differs(key, before, cleaned)]
+            damaged = {item.key for item in objects if item.is_unreadable} & set(changed)
+            unreadable |= {key: f"The raw object {key} is damaged." for key in damaged}
+            changed = [key for key in changed if key not in damaged]
             if changed:
                 committed.append(
                     store_batch(
@@ -122,24 +135,37 @@ def replay_quarantine(
                         is_reprocessing=True,
                     )
                 )
-            done += len(held)
+            readable = set(held) - damaged
+            replayed.take(cleaned, readable)
+            done += len(readable)
             if progress is not None:
-                progress(done, len(affected))
+                progress(done + len(unreadable), len(affected))
+    now_clean, duplicates = replayed.passed(lake, manifests)
     return ReplayOutcome(
-        replayed=meant.height,
+        replayed=lines.height,
         now_clean=now_clean,
-        still_quarantined=still_quarantined,
+        still_quarantined=replayed.still_quarantined,
+        duplicates=duplicates,
+        unreadable=replayed.of(unreadable).height,
         objects=len(affected),
+        unreadable_objects=unreadable,
         cleaning=CleaningOutcome(tuple(committed)),
     )
 
 
-def _bounded(lake: Lake, pending: list[str], mapping: EventMapping) -> Iterator[list[RawObject]]:
-    """Read objects, as many at a time as memory is meant to hold."""
+def _bounded(
+    lake: Lake, pending: list[str], mapping: EventMapping, unreadable: dict[str, str]
+) -> Iterator[list[RawObject]]:
+    """Read objects, as many at a time as memory is meant to hold; note those that cannot be."""
     held: list[RawObject] = []
     size = 0
     for key in pending:
-        item = read_object(lake, key, mapping)
+        try:
+            item = read_object(lake, key, mapping)
+        except PermanentError as error:
+            # Deleted or archived, say: no reason to leave the others in quarantine.
+            unreadable[key] = str(error)
+            continue
         held.append(item)
         size += len(item.content) + item.translated_bytes
         if size >= BATCH_BYTES:
@@ -157,15 +183,10 @@ def _reference(references: list[Reference], manifest: BatchManifest, key: str) -
     return reference_for(references, keys.hour_of(key))
 
 
-def _on(lines: pl.DataFrame, rows: pl.DataFrame | None) -> int:
-    """Count the rows that come from some lines."""
-    return 0 if rows is None else rows.join(lines, on=_LINE, how="semi").height
-
-
 def _differs(key: str, before: _Stored, after: CleanedObjects) -> bool:
     return not (
         _same(key, before.clean, after.clean, list(CLEAN_ORDER))
-        and _same(key, before.quarantined, after.quarantined, list(_LINE))
+        and _same(key, before.quarantined, after.quarantined, list(LINE))
     )
 
 

@@ -16,16 +16,17 @@ from feedback_platform.cleaning.quarantine import (
     QuarantineListing,
     list_quarantine,
 )
-from feedback_platform.cleaning.replay import replay_quarantine
+from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.progress import progress_bar
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, PermanentError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import Settings
 
 _LONGEST_QUOTE: Final = 160
 _LISTED: Final = 20
+_NAMED_OBJECTS: Final = 5
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -94,7 +95,11 @@ def replay(
     first: datetime | None,
     last: datetime | None,
 ) -> None:
-    """Take quarantined events again, with the present contract and mapping."""
+    """Take quarantined events again, with the present contract and mapping.
+
+    Lines are counted: replayed = now clean + still quarantined + duplicates + unreadable. Those of
+    a raw object that cannot be read any more stay in quarantine, and the exit code is 1.
+    """
     chosen = _filter(reason, source, first, last)
     mapping = load_mapping(settings.event_mapping)
     with progress_bar("Replaying") as (report, _):
@@ -106,11 +111,26 @@ def replay(
         "replayed": outcome.replayed,
         "now_clean": outcome.now_clean,
         "still_quarantined": outcome.still_quarantined,
+        "duplicates": outcome.duplicates,
+        "unreadable": outcome.unreadable,
         "raw_objects": outcome.objects,
         "batches": batches,
         "next": "feedback-platform process" if batches else "nothing changed",
     }
     show(values, as_json=as_json)
+    if outcome.unreadable_objects:
+        raise PermanentError(_unreadable(outcome))
+
+
+def _unreadable(outcome: ReplayOutcome) -> str:
+    reasons = list(outcome.unreadable_objects.values())
+    named = " ".join(reasons[:_NAMED_OBJECTS])
+    others = len(reasons) - _NAMED_OBJECTS
+    return (
+        f"Of {outcome.objects:,} raw objects {len(reasons):,} could not be read again; what was "
+        f"made of those stays as it is, {outcome.unreadable:,} lines of it in quarantine. {named}"
+        + (f" And {others:,} others." if others > 0 else "")
+    )
 
 
 def _filter(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.events.received import Format, opaque_line, opened_line
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
@@ -29,12 +32,16 @@ def starred(number: int, stars: Any = 4) -> bytes:
     return opening + json.dumps(message).encode() + b"}"
 
 
-def land(tmp_path: Path, *lines: bytes) -> None:
-    write_raw_object(
-        Lake((tmp_path / "data" / "lake").as_uri()),
+def lake_of(tmp_path: Path) -> Lake:
+    return Lake((tmp_path / "data" / "lake").as_uri())
+
+
+def land(tmp_path: Path, *lines: bytes, number: int = 1) -> str:
+    return write_raw_object(
+        lake_of(tmp_path),
         received_at=NOON,
         source="collector-a1",
-        sortable_id="0000000001",
+        sortable_id=f"{number:010d}",
         ndjson=b"\n".join(lines),
     )
 
@@ -82,6 +89,8 @@ def test_unmapped_events_come_in_by_a_mapping_and_a_replay_and_all_is_accounted_
         "replayed": 3,
         "now_clean": 2,
         "still_quarantined": 1,
+        "duplicates": 0,
+        "unreadable": 0,
         "raw_objects": 1,
         "batches": 1,
         "next": "feedback-platform process",
@@ -97,6 +106,29 @@ def test_unmapped_events_come_in_by_a_mapping_and_a_replay_and_all_is_accounted_
     again = parsed(run("quarantine", "replay", "--json"))
     assert (again["replayed"], again["still_quarantined"], again["batches"]) == (2, 2, 0)
     assert again["next"] == "nothing changed"
+
+
+def test_a_replay_tells_what_it_could_not_read_and_takes_the_rest(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = land(tmp_path, starred(1), starred(2))
+    land(tmp_path, starred(3), starred(3), number=2)
+    clean_new(lake_of(tmp_path), default_rules(), is_sweep=True)
+    lake_of(tmp_path).delete([gone])
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+    monkeypatch.setenv("FEEDBACK_EVENT_MAPPING", "mapping.toml")
+
+    replayed = run("quarantine", "replay")
+
+    assert replayed.code == 1
+    printed = dict(re.split(" {2,}", line) for line in replayed.output.splitlines())
+    assert printed["replayed"] == "4"
+    assert (printed["now clean"], printed["still quarantined"]) == ("1", "0")
+    assert (printed["duplicates"], printed["unreadable"]) == ("1", "2")
+    (line,) = replayed.errors.splitlines()
+    assert line.startswith("Error: Of 2 raw objects 1 could not be read again; ")
+    assert "2 lines of it in quarantine" in line
+    assert f"has no object '{gone}'" in line
 
 
 def test_a_period_narrows_down_what_is_shown(run: Run, tmp_path: Path) -> None:
