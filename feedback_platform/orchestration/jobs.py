@@ -1,5 +1,6 @@
 """The jobs: what runs together. Steps share one process, because starting one costs seconds."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import dagster as dg
@@ -38,9 +39,11 @@ def build_jobs() -> list[Any]:
         _job(
             REPLAY,
             _LAYERS | _PUBLISHED,
-            "Take quarantined events again, after the contract or the mapping was corrected, and "
-            "rebuild the layers. In the launchpad, set ops.clean_events.config.replay to true; "
-            "replay_reason, replay_source, replay_from and replay_to narrow it down.",
+            "Take everything that lies in quarantine again, after the contract or the mapping was "
+            "corrected, and rebuild the layers; what is not corrected stays there. In the "
+            "launchpad, replay_reason, replay_source, replay_from and replay_to (YYYY-MM-DD) of "
+            "ops.clean_events.config narrow it down.",
+            config={"ops": {"clean_events": {"config": {"replay": True}}}},
         ),
         _job(
             TRAIN,
@@ -61,10 +64,16 @@ def build_jobs() -> list[Any]:
     ]
 
 
-def _job(name: str, selection: dg.AssetSelection, description: str) -> Any:
+def _job(
+    name: str,
+    selection: dg.AssetSelection,
+    description: str,
+    config: Mapping[str, Any] | None = None,
+) -> Any:
     return dg.define_asset_job(
         name,
         selection=selection.without_checks(),
         executor_def=dg.in_process_executor,
         description=description,
+        config=config,
     )

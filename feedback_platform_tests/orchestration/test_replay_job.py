@@ -4,8 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
+import pytest
+
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.orchestration import jobs
+from feedback_platform.orchestration.assets.cleaning import clean_events
 from feedback_platform_tests.installation import Installation
 
 LINE = (
@@ -14,24 +21,45 @@ LINE = (
 )
 
 
-def test_the_job_takes_quarantined_events_through_to_the_published_tables(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data")
-    write_raw_object(
+def land(installation: Installation, *lines: bytes) -> str:
+    return write_raw_object(
         installation.lake,
         received_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
         source="collector-a1",
         sortable_id="0000000001",
-        ndjson=b"\n".join([LINE % (b"m1", b"Product Viewed"), LINE % (b"m2", b"Film Watched")]),
+        ndjson=b"\n".join(lines),
     )
+
+
+def corrected(installation: Installation) -> Installation:
+    """The installation with a mapping that knows an event which lies in quarantine."""
+    mapping = installation.settings.data_dir / "mapping.toml"
+    mapping.write_text('[events."Film Watched"]\ntype = "item_used"\nitem_id = "product_id"\n')
+    known = Installation(installation.settings.data_dir)
+    known.settings = replace(known.settings, event_mapping=mapping)
+    return known
+
+
+def clean(installation: Installation, **config: str) -> None:
+    """Execute the step alone."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize(
+            [clean_events],
+            resources={"platform": installation.platform},
+            run_config={"ops": {"clean_events": {"config": config}}},
+            instance=instance,
+        )
+
+
+def test_the_job_takes_all_of_the_quarantine_through_to_the_published_tables(
+    tmp_path: Path,
+) -> None:
+    installation = Installation(tmp_path / "data")
+    land(installation, LINE % (b"m1", b"Product Viewed"), LINE % (b"m2", b"Film Watched"))
     installation.process()
     assert installation.query("select event_id from interaction.interactions").rows() == [("m1",)]
-    corrected = Installation(tmp_path / "data")
-    mapping = tmp_path / "mapping.toml"
-    mapping.write_text('[events."Film Watched"]\ntype = "item_used"\nitem_id = "product_id"\n')
-    corrected.settings = replace(corrected.settings, event_mapping=mapping)
-    config = {"replay": True, "replay_reason": "unmapped_event", "replay_from": "2026-03-01"}
 
-    seen = corrected.run(jobs.REPLAY, {"ops": {"clean_events": {"config": config}}})
+    seen = corrected(installation).run(jobs.REPLAY)
 
     assert seen["clean/events"]["clean"].value == 2
     assert seen["quarantine/events"]["quarantined"].value == 0
@@ -40,3 +68,25 @@ def test_the_job_takes_quarantined_events_through_to_the_published_tables(tmp_pa
     )
     assert types.rows() == [("m1", "item_viewed"), ("m2", "item_used")]
     assert installation.query("select count(*) from metrics.quarantine_daily").item() == 0
+
+
+def test_whatever_narrows_a_replay_down_asks_for_one(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    land(installation, LINE % (b"m1", b"Film Watched"))
+    clean_new(installation.lake, default_rules(), is_sweep=True)
+    known = corrected(installation)
+
+    for config, batches in (
+        ({"replay_source": "firehose"}, 1),
+        ({"replay_to": "2026-02-28"}, 1),
+        ({"replay_reason": "unmapped_event", "replay_from": "2026-03-01"}, 2),
+    ):
+        clean(known, **config)
+        assert len(manifests_after(installation.lake, 0)) == batches
+
+
+def test_a_replay_and_a_reprocessing_are_two_runs(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+
+    with pytest.raises(dg.Failure, match="either replays the quarantine or reprocesses a period"):
+        clean(installation, replay_to="2026-03-01", reprocess_from="2026-03-01")

@@ -13,7 +13,7 @@ from feedback_platform.cleaning.processing import (
     reprocess,
 )
 from feedback_platform.cleaning.quarantine import QuarantineFilter
-from feedback_platform.cleaning.replay import replay_quarantine
+from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -36,7 +36,8 @@ class CleaningConfig(dg.Config):
         reprocess_from, reprocess_to: clean again what was received on these UTC days
             (YYYY-MM-DD, both included), with the newest reference statistics.
         replay: clean again what holds quarantined events, after the contract or the mapping was
-            corrected; with the statistics that it was cleaned with before.
+            corrected; with the statistics that it was cleaned with before. The job
+            `replay_quarantine` sets it; each of the following does, too.
         replay_reason, replay_source: only those with this reason, from this source.
         replay_from, replay_to: only those received on these UTC days.
     """
@@ -49,6 +50,21 @@ class CleaningConfig(dg.Config):
     replay_source: str = ""
     replay_from: str = ""
     replay_to: str = ""
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the quarantine is to be taken again."""
+        narrowing = (self.replay_reason, self.replay_source, self.replay_from, self.replay_to)
+        return self.replay or any(narrowing)
+
+    def replayed(self) -> QuarantineFilter:
+        """Return which quarantined rows are meant."""
+        return QuarantineFilter(
+            reason=self.replay_reason or None,
+            source=self.replay_source or None,
+            first=_day(self.replay_from, "replay_from") if self.replay_from else None,
+            last=_day(self.replay_to, "replay_to") if self.replay_to else None,
+        )
 
 
 @dg.multi_asset(
@@ -83,7 +99,7 @@ def clean_events(
 ) -> Iterator[dg.MaterializeResult]:
     """Clean one micro-batch."""
     with reported_failures():
-        outcome = _clean(platform, config)
+        outcome = _clean(context, platform, config)
     context.log.info(f"{outcome.objects} raw objects, {outcome.rows} lines")
     share = outcome.quarantined / outcome.rows if outcome.rows else 0.0
     yield dg.MaterializeResult(
@@ -143,17 +159,21 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
     )
 
 
-def _clean(platform: PlatformResource, config: CleaningConfig) -> CleaningOutcome:
+def _clean(
+    context: dg.AssetExecutionContext, platform: PlatformResource, config: CleaningConfig
+) -> CleaningOutcome:
     lake, rules, mapping = platform.lake(), default_rules(), platform.mapping()
-    if config.replay:
-        chosen = QuarantineFilter(
-            reason=config.replay_reason or None,
-            source=config.replay_source or None,
-            first=_day(config.replay_from, "replay_from") if config.replay_from else None,
-            last=_day(config.replay_to, "replay_to") if config.replay_to else None,
-        )
-        return replay_quarantine(lake, rules, chosen, mapping=mapping).cleaning
-    if not config.reprocess_from and not config.reprocess_to:
+    is_reprocessing = bool(config.reprocess_from or config.reprocess_to)
+    if config.is_replay:
+        if is_reprocessing:
+            raise InvalidInputError(
+                "A run either replays the quarantine or reprocesses a period; leave the fields of "
+                "one of them out."
+            )
+        replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping)
+        _tell(context, replayed)
+        return replayed.cleaning
+    if not is_reprocessing:
         return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping)
     return reprocess(
         lake,
@@ -162,6 +182,16 @@ def _clean(platform: PlatformResource, config: CleaningConfig) -> CleaningOutcom
         last=_day(config.reprocess_to, "reprocess_to"),
         mapping=mapping,
     )
+
+
+def _tell(context: dg.AssetExecutionContext, outcome: ReplayOutcome) -> None:
+    context.log.info(
+        f"{outcome.replayed} lines replayed = {outcome.now_clean} now clean + "
+        f"{outcome.still_quarantined} still quarantined + {outcome.duplicates} duplicates + "
+        f"{outcome.unreadable} unreadable"
+    )
+    for key, reason in outcome.unreadable_objects.items():
+        context.log.warning(f"What was made of {key} stays as it is: {reason}")
 
 
 def _day(text: str, name: str) -> date:
