@@ -16,7 +16,9 @@ GROUPS = {
     "1_collect": {"raw/events"},
     "2_clean": {"clean/events", "quarantine/events", "reference/statistics"},
     "3_interaction": {
+        "interaction/arriving",
         "interaction/changes",
+        "interaction/devices",
         "interaction/incoming",
         "interaction/interactions",
         "interaction/items",

@@ -52,10 +52,10 @@ def test_what_a_page_sends_becomes_interactions(
     devices = set(found["anonymous_id"])
     assert len(devices) == 1
     (device,) = devices
-    visitor = f"anonymous:{device}"
+    # What she did before she was known is hers, too.
     assert found.rows() == [
-        ("page_viewed", visitor, device, None, None, None),
-        ("item_clicked", visitor, device, "lamp", None, 2),
+        ("page_viewed", "ada", device, None, None, None),
+        ("item_clicked", "ada", device, "lamp", None, 2),
         ("user_updated", "ada", device, None, None, None),
         ("item_viewed", "ada", device, "lamp", None, 3),
         ("item_rated", "ada", device, "lamp", 4.5, None),

@@ -17,6 +17,7 @@ START = datetime(2026, 2, 27, 20, tzinfo=UTC)
 HOURS = 20 * 24
 
 USERS = [f"u{number}" for number in range(14)]
+DEVICES = [f"a{number}" for number in range(6)]
 SESSIONS = [f"s{number}" for number in range(18)]
 
 _TYPES = (
@@ -31,9 +32,12 @@ _TYPES = (
     "survey_answered",
     "session_started",
     "user_updated",
+    "user_aliased",
     "item_updated",
     "item_updated",
 )
+# Half of the events fall into two hours around a midnight: visits meet, part and end there.
+BUSY = 4 * 60
 
 
 def random_object(random: Random, received_at: datetime) -> list[dict[str, Any] | bytes]:
@@ -51,10 +55,11 @@ def random_hour(random: Random) -> datetime:
 
 
 def _random_event(random: Random, received_at: datetime) -> dict[str, Any]:
-    occurred_at = START + timedelta(minutes=random.randrange(HOURS * 60))
+    minute = random.choice([random.randrange(HOURS * 60), BUSY + random.randint(-60, 60)])
+    occurred_at = START + timedelta(minutes=minute)
     fields: dict[str, Any] = {
         "user_id": random.choice([*USERS, None]),
-        "anonymous_id": random.choice(["a1", "a2"]),
+        "anonymous_id": random.choice([*DEVICES, None]),
         "item_id": f"i{random.randrange(10)}",
         "session_id": random.choice([*SESSIONS, None]),
         "placement": random.choice(["home", "search", None]),
@@ -72,6 +77,8 @@ def _random_event(random: Random, received_at: datetime) -> dict[str, Any]:
             fields |= {"value": random.randint(0, 10), "properties": {"survey": "nps"}}
         case "user_updated":
             fields["properties"] = {random.choice(["plan", "role"]): random.choice(["a", "b", 3])}
+        case "user_aliased":
+            fields["properties"] = {"previous_id": random.choice([*DEVICES, "", None])}
         case "item_updated":
             categories = random.sample(["films", "music", "sport"], random.randint(0, 3))
             fields["properties"] = {"categories": categories, "title": random.choice("xyz")}

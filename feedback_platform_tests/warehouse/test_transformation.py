@@ -13,6 +13,8 @@ from feedback_platform_tests.warehouse.small_platform import SmallPlatform, even
 
 ORDER = (
     "incoming",
+    "devices",
+    "arriving",
     "changes",
     "interactions",
     "sessions",
@@ -42,12 +44,12 @@ def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatf
     random = Random(7)
     _land_at_random(platform, random, "0")
     platform.process()
-    for number, models_run in enumerate((2, 3, 9), start=1):
+    for number, models_run in enumerate((2, 4, 5, 11), start=1):
         _land_at_random(platform, random, f"{number}")
         platform.clean()
         platform.stage()
         platform.run(ORDER[:models_run])  # and dies here
-        if models_run == 3:
+        if models_run == 5:
             _land_at_random(platform, random, f"{number}b")
             platform.clean()
         platform.transform()
@@ -61,7 +63,7 @@ def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> N
     _land_at_random(platform, random, "0")
     platform.clean()
     platform.stage()
-    platform.run(ORDER[:8])
+    platform.run(ORDER[:10])
     platform.process()
 
     assert platform.tables() == platform.rebuilt().tables()

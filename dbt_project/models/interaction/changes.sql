@@ -11,16 +11,16 @@
     database=this.database, schema='interaction', identifier='interactions'
 ) %}
 
-with incoming as (
+with arriving as (
 
-    select * from {{ ref('incoming') }}
+    select * from {{ ref('arriving') }}
 
 ),
 
-arriving as (
+coming as (
 
     select event_id, event_type, user_id, item_id, session_id, occurred_at, batch_sequence
-    from incoming
+    from arriving
 
 ),
 
@@ -34,12 +34,12 @@ leaving as (
         stored.item_id,
         stored.session_id,
         stored.occurred_at,
-        incoming.batch_sequence
-    from incoming
-    inner join {{ stored }} as stored on incoming.event_id = stored.event_id
-    where incoming.is_replacement
+        arriving.batch_sequence
+    from arriving
+    inner join {{ stored }} as stored on arriving.event_id = stored.event_id
+    where arriving.is_replacement
     {%- else -%}
-    select * from arriving where false
+    select * from coming where false
     {%- endif %}
 
 )
@@ -53,7 +53,7 @@ select
     cast(occurred_at as date) as day,
     batch_sequence
 from (
-    select * from arriving
+    select * from coming
     union all
     select * from leaving
 )

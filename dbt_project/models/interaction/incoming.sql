@@ -5,7 +5,7 @@
 
     The stored interactions are looked up by name, not by ref: they are built from this model.
 -#}
-{{ config(materialized='table') }}
+{{ config(materialized='table', contract={'enforced': false}) }}
 
 {% set stored = adapter.get_relation(
     database=this.database, schema='interaction', identifier='interactions'
@@ -50,10 +50,10 @@ compared as (
 select
     event_id,
     event_type,
-    coalesce(user_id, 'anonymous:' || anonymous_id) as user_id,
+    user_id as identified_user_id,
     anonymous_id,
     item_id,
-    session_id,
+    session_id as sent_session_id,
     occurred_at,
     received_at,
     value,

@@ -1,15 +1,52 @@
 {{ config(
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_id in (select event_id from {{ ref('incoming') }} where is_replacement){% endif %}"
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_id in (select event_id from {{ ref('arriving') }} where is_replacement){% endif %}"
 ) }}
 
 -- depends_on: {{ ref('changes') }}
 
-with incoming as (
+with arriving as (
 
-    select * from {{ ref('incoming') }}
+    select * from {{ ref('arriving') }}
 
 )
 
-select * exclude (is_replacement)
-from incoming
+select
+    event_id,
+    event_type,
+    user_id,
+    anonymous_id,
+    item_id,
+    session_id,
+    occurred_at,
+    received_at,
+    value,
+    recommendation_id,
+    position,
+    propensity,
+    placement,
+    experiment_id,
+    variant,
+    device_type,
+    device_category,
+    platform,
+    country,
+    app_version,
+    properties,
+    signal,
+    cleaned_value,
+    normalised_value,
+    is_imputed,
+    imputation_rule,
+    is_outlier,
+    outlier_rule,
+    outlier_bound,
+    normalisation_rule,
+    clock_offset_seconds,
+    identified_user_id is not null as is_identified,
+    is_session_inferred,
+    reference_version,
+    raw_object,
+    raw_row,
+    batch_sequence
+from arriving
 order by occurred_at

@@ -1,0 +1,172 @@
+{#-
+    The rows that interactions get: new ones, those of an earlier delivery that replace what is
+    stored, and those whose user or visit turned out to be another. Each is what a rebuild would
+    make of it.
+
+    The stored interactions are looked up by name, not by ref: they are built from this model.
+-#}
+{{ config(materialized='table', contract={'enforced': false}) }}
+
+{% set stored = adapter.get_relation(
+    database=this.database, schema='interaction', identifier='interactions'
+) %}
+
+with incoming as (
+
+    select * from {{ ref('incoming') }}
+
+),
+
+devices as (
+
+    select * from {{ ref('devices') }}
+
+),
+
+owned as (
+
+    select
+        incoming.*,
+        {{ owner_of_event('incoming.identified_user_id', 'devices.user_id', 'incoming.anonymous_id') }}
+            as user_id
+    from incoming
+    left join devices on incoming.anonymous_id = devices.anonymous_id
+
+),
+
+{% if stored -%}
+newest as (
+
+    select max(batch_sequence) as batch_sequence from incoming
+
+),
+
+moved_devices as (
+
+    select * from devices where batch_sequence > {{ published_through() }}
+
+),
+
+stored as (
+
+    select
+        * exclude (user_id, session_id, is_identified, is_session_inferred),
+        case when is_identified then user_id end as identified_user_id,
+        case when not is_session_inferred then session_id end as sent_session_id,
+        true as is_replacement,
+        user_id,
+        session_id
+    from {{ stored }}
+
+),
+
+moved as (
+
+    select
+        stored.* exclude (session_id, user_id, batch_sequence),
+        newest.batch_sequence,
+        {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }} as user_id
+    from stored
+    inner join moved_devices on stored.anonymous_id = moved_devices.anonymous_id
+    cross join newest
+    where
+        stored.identified_user_id is null
+        -- Devices move soon after they were seen first: little of what is stored is looked at.
+        and stored.occurred_at >= (select min(first_seen_at) from moved_devices)
+        and stored.user_id
+        is distinct from {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }}
+        and stored.event_id not in (select event_id from incoming)
+
+),
+
+settled as (
+
+    select * from owned
+    union all by name
+    select * from moved
+
+),
+
+leaving as (
+
+    select stored.user_id, stored.sent_session_id, stored.event_type, stored.occurred_at
+    from settled
+    inner join stored on settled.event_id = stored.event_id
+    where settled.is_replacement
+
+),
+
+touched_days as (
+
+    select user_id, cast(occurred_at as date) as day
+    from settled
+    where sent_session_id is null and {{ is_visited() }}
+    union
+    select user_id, cast(occurred_at as date) as day
+    from leaving
+    where sent_session_id is null and {{ is_visited() }}
+
+),
+
+neighbours as (
+
+    select stored.* exclude (batch_sequence), newest.batch_sequence
+    from stored
+    cross join newest
+    where
+        stored.sent_session_id is null
+        and {{ is_visited() }}
+        and stored.occurred_at >= (select min(day) from touched_days)
+        and (stored.user_id, cast(stored.occurred_at as date)) in (
+            select (user_id, day) from touched_days
+        )
+        and stored.event_id not in (select event_id from settled)
+
+),
+
+sessionless as (
+
+    select *, null as former_session_id
+    from settled
+    where sent_session_id is null and {{ is_visited() }}
+    union all by name
+    select * rename (session_id as former_session_id)
+    from neighbours
+
+),
+{%- else -%}
+settled as (
+
+    select * from owned
+
+),
+
+sessionless as (
+
+    select *, null as former_session_id
+    from settled
+    where sent_session_id is null and {{ is_visited() }}
+
+),
+{%- endif %}
+
+days as (
+
+    select *, cast(occurred_at as date) as day
+    from sessionless
+
+),
+
+visits as (
+
+    {{ with_visits('days') }}
+
+)
+
+select * exclude (former_session_id, day), true as is_session_inferred
+from visits
+where former_session_id is distinct from session_id
+union all by name
+select *, sent_session_id as session_id, false as is_session_inferred
+from settled
+where not (sent_session_id is null and {{ is_visited() }})
