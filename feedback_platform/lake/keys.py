@@ -22,12 +22,15 @@ FIREHOSE = "raw/firehose"
 
 _RAW_OBJECT = re.compile(
     rf"{RAW}/dt=(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)/hr=(?P<hour>\d\d)/"
-    r"(?P<writer>[a-z0-9]+(-[a-z0-9]+)*)-[a-z0-9]+\.ndjson\.zst"
+    r"(?P<writer>[a-z0-9]+(-[a-z0-9]+)*)-[a-z0-9]+\.ndjson\.zst",
+    re.ASCII,
 )
-# Firehose's own layout, below whatever prefix it was given.
-_FIREHOSE_OBJECT = re.compile(
-    rf"{FIREHOSE}/(?:.*/)?(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<hour>\d\d)/[^/]+"
-)
+# Firehose's own layout, below whatever prefix it was given and above whatever folders it makes of
+# the records. A folder of four digits may be a customer's: no file is older than Firehose, of 2015.
+_YEAR = r"(?P<year>20\d\d)"
+_MONTH = r"(?P<month>0[1-9]|1[0-2])"
+_FIREHOSE_HOUR = re.compile(rf"/(?={_YEAR}/{_MONTH}/(?P<day>\d\d)/(?P<hour>\d\d)/.)", re.ASCII)
+_FIREHOSE_MONTH = re.compile(rf".*/{_YEAR}/{_MONTH}", re.ASCII)
 
 
 def raw_hour(received_at: datetime) -> str:
@@ -42,7 +45,9 @@ def raw_object(received_at: datetime, source: str, sortable_id: str) -> str:
 
 def is_raw_object(key: str) -> bool:
     """Return whether a key is that of a raw object, and not of something that lies beside them."""
-    found = _RAW_OBJECT.fullmatch(key) or _FIREHOSE_OBJECT.fullmatch(key)
+    if is_firehose(key):
+        return _firehose_hour(key) is not None
+    found = _RAW_OBJECT.fullmatch(key)
     return found is not None and _hour(found) is not None
 
 
@@ -79,8 +84,7 @@ def day_of(key: str) -> date:
 def hour_of(raw_key: str) -> datetime:
     """Return the UTC hour in which a raw object was received."""
     if is_firehose(raw_key):
-        found = _FIREHOSE_OBJECT.fullmatch(raw_key)
-        hour = _hour(found) if found else None
+        hour = _firehose_hour(raw_key)
         if hour is None:
             raise ValueError(f"{raw_key!r} does not lie under an hour of Firehose")
         return hour
@@ -166,9 +170,15 @@ def recommendations() -> str:
     return f"{MODELS}/recommendations/lists.parquet"
 
 
-def firehose_hour(root: str, hour: datetime) -> str:
-    """Return the prefix under which Firehose puts what it received in a UTC hour."""
-    return f"{root}/{hour:%Y/%m/%d/%H}"
+def firehose_month(prefix: str) -> tuple[int, int] | None:
+    """Return the year and month whose files of Firehose lie under a prefix; None if it is none."""
+    found = _FIREHOSE_MONTH.fullmatch(prefix)
+    return (int(found["year"]), int(found["month"])) if found else None
+
+
+def firehose_hour(month: str, hour: datetime) -> str:
+    """Return the prefix under which Firehose puts what it received in an hour of a month (UTC)."""
+    return f"{month}/{hour:%d/%H}"
 
 
 def claims(source: str, incarnation: str) -> str:
@@ -184,6 +194,12 @@ def claim(source: str, incarnation: str, first: str) -> str:
 def checkpoint(source: str) -> str:
     """Return the key that says how far a stream's partition was stored."""
     return f"raw/checkpoints/{source}.json"
+
+
+def _firehose_hour(key: str) -> datetime | None:
+    """Return the first hour that the folders of a file of Firehose spell, or None."""
+    hours = map(_hour, _FIREHOSE_HOUR.finditer(key, len(FIREHOSE)))
+    return next(filter(None, hours), None)
 
 
 def _hour(found: re.Match[str]) -> datetime | None:

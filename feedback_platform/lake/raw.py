@@ -23,7 +23,6 @@ _PIECE_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
 # zlib's way to say: a gzip header, and the largest window.
 _GZIP_WINDOW = 31
-_YEAR = re.compile(r"\d{4}")
 
 
 def write_raw_object(
@@ -130,6 +129,10 @@ def list_raw_objects(
     found: list[str] = []
     for root, start in _roots(lake, since):
         found += _unseen(lake, root, start, seen)
+    if since is not None:
+        # Behind the start of a month of Firehose may lie what is of no day in it.
+        first = since.replace(minute=0, second=0, microsecond=0)
+        found = [key for key in found if keys.hour_of(key) >= first]
     return sorted(found)
 
 
@@ -142,25 +145,32 @@ def list_raw_days(lake: Lake, *, first: date, last: date) -> list[str]:
 
 def _roots(lake: Lake, since: datetime | None) -> list[tuple[str, str]]:
     """Return prefixes under which keys sort by time, each with the key behind which to begin."""
-    roots = [(keys.RAW, keys.raw_hour(since) if since else keys.RAW)]
-    for year in _firehose_years(lake):
-        root, _, number = year.rpartition("/")
-        if since is None or int(number) > since.year:
-            roots.append((year, year))
-        elif int(number) == since.year:
-            roots.append((year, keys.firehose_hour(root, since)))
+    if since is None:
+        return [(keys.RAW, keys.RAW), (keys.FIREHOSE, keys.FIREHOSE)]
+    roots = [(keys.RAW, keys.raw_hour(since))]
+    for month, began in _firehose_months(lake):
+        if began == (since.year, since.month):
+            roots.append((month, keys.firehose_hour(month, since)))
+        elif began > (since.year, since.month):
+            roots.append((month, month))
     return roots
 
 
-def _firehose_years(lake: Lake) -> list[str]:
-    """Return the years in which Firehose wrote, below whatever prefixes it was given."""
-    years: list[str] = []
+def _firehose_months(lake: Lake) -> list[tuple[str, tuple[int, int]]]:
+    """Return the months in which Firehose wrote, below whatever prefixes it was given.
+
+    A folder is known for a year by the months in it: a prefix may be a number of four digits, too.
+    """
+    months: list[tuple[str, tuple[int, int]]] = []
     unknown = [keys.FIREHOSE]
     while unknown:
         for below in lake.subdirectories(unknown.pop()):
-            is_year = _YEAR.fullmatch(below.rpartition("/")[2])
-            (years if is_year else unknown).append(below)
-    return years
+            month = keys.firehose_month(below)
+            if month is None:
+                unknown.append(below)
+            else:
+                months.append((below, month))
+    return months
 
 
 def _unseen(lake: Lake, root: str, start: str, seen: SeenObjects) -> list[str]:

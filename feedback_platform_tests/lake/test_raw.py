@@ -157,6 +157,71 @@ def test_files_of_firehose_are_raw_objects_of_their_hour(any_lake: Lake) -> None
     assert keys.source_of(FIREHOSE) == "firehose"
 
 
+OF_FIREHOSE = {
+    "a prefix of four digits": ("2024/2026/03/01/12/x", 12),
+    "a prefix that is no year": ("0007/2026/03/01/12/x", 12),
+    "a prefix like an early date": ("0007/03/01/10/2026/03/01/12/x", 12),
+    "a prefix like no date": ("2026/13/2026/03/01/12/x", 12),
+    "a folder below the hour": ("2026/03/01/12/customer=a/x", 12),
+    "folders below the hour": ("shop/2026/03/01/12/a/b/c/x.gz", 12),
+    "a date below the hour": ("2026/03/01/12/2024/01/01/00/x", 12),
+    "another hour": ("2024/2026/03/01/11/customer=a/x", 11),
+}
+
+
+@pytest.mark.parametrize(("name", "hour"), OF_FIREHOSE.values(), ids=OF_FIREHOSE.keys())
+def test_folders_around_the_hour_of_firehose_are_its_prefix_or_of_its_records(
+    any_lake: Lake, name: str, hour: int
+) -> None:
+    key = f"raw/firehose/{name}"
+    any_lake.put(key, b"{}", mode="create")
+
+    assert keys.hour_of(key) == datetime(2026, 3, 1, hour, tzinfo=UTC)
+    assert list_raw_objects(any_lake) == [key]
+    assert list_raw_objects(any_lake, since=NOON) == ([key] if hour == 12 else [])
+    assert list_raw_objects(any_lake, since=NOON - timedelta(days=400)) == [key]
+
+
+def test_years_and_prefixes_of_firehose_lie_side_by_side(lake: Lake) -> None:
+    written = [
+        f"raw/firehose/{name}/x"
+        for name in ("2026/02/01/00", "2026/03/01/12", "2026/2026/03/01/13", "2027/01/01/00")
+    ]
+    for key in written:
+        lake.put(key, b"{}", mode="create")
+
+    assert list_raw_objects(lake, since=NOON) == written[1:]
+
+
+def test_of_what_firehose_wrote_earlier_nothing_is_listed(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(1, 29):
+        for month in ("2026/01", "2026/02", "2024/2026/02"):
+            lake.put(f"raw/firehose/{month}/{day:02d}/10/customer=a/x", b"{}", mode="create")
+    lake.put("raw/firehose/2026/03/01/12/customer=a/x", b"{}", mode="create")
+    met: list[str] = []
+    opened: list[str] = []
+    list_page, subdirectories = lake.list_page, lake.subdirectories
+
+    def noted_page(prefix: str, *, after: str) -> tuple[list[str], bool]:
+        page, is_last = list_page(prefix, after=after)
+        met.extend(page)
+        return page, is_last
+
+    def noted_folders(prefix: str) -> list[str]:
+        opened.append(prefix)
+        return subdirectories(prefix)
+
+    monkeypatch.setattr(lake, "list_page", noted_page)
+    monkeypatch.setattr(lake, "subdirectories", noted_folders)
+    found = list_raw_objects(lake, since=NOON)
+
+    assert found == met == ["raw/firehose/2026/03/01/12/customer=a/x"]
+    # One for each folder above the months, whatever was written below them.
+    assert len(opened) == 4
+
+
 @pytest.mark.parametrize(
     "content",
     [b'{"a":1}{"b":2}', gzip.compress(b'{"a":1}') + gzip.compress(b'{"b":2}')],
@@ -199,6 +264,9 @@ def test_a_gzip_bomb_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> 
         "raw/events/dt=2026-02-01/hr=24/web-1.ndjson.zst",
         "raw/firehose/2026/13/01/00/x",
         "raw/firehose/2026/01/01/x",
+        "raw/firehose/2026/02/30/00/x",
+        "raw/firehose/0007/05/05/10/x",
+        "raw/firehose/2026/01/01/00x/y",
     ],
 )
 def test_what_lies_under_no_hour_is_no_raw_object(lake: Lake, key: str) -> None:
