@@ -28,7 +28,7 @@ from feedback_platform.cleaning.reading import (
 )
 from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.cleaning.rules import apply_rules, rule_table
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, LakeObjectMissingError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
@@ -162,7 +162,7 @@ def _batches(
         if held_reference is not None and held and reference != held_reference:
             yield held_reference, held
             held, held_bytes = [], 0
-        item = read_object(lake, key, mapping)
+        item = read_listed(lake, key, mapping)
         held.append(item)
         held_bytes += len(item.content) + item.translated_bytes
         held_reference = reference
@@ -179,6 +179,20 @@ def read_object(lake: Lake, key: str, mapping: EventMapping = DEFAULT_MAPPING) -
         return parse_raw_object(key, read_raw_object(lake, key), mapping)
     except InvalidInputError:
         return unreadable_object(key, lake.get(key)[:QUOTED_BYTES])
+
+
+def read_listed(lake: Lake, key: str, mapping: EventMapping = DEFAULT_MAPPING) -> RawObject:
+    """Read one raw object that a listing showed.
+
+    Beside the files of Firehose a listing also shows the marks of empty folders, which consoles
+    make and which cannot be read by the name that is shown; there is nothing in them.
+    """
+    try:
+        return read_object(lake, key, mapping)
+    except LakeObjectMissingError:
+        if not keys.is_firehose(key):
+            raise
+        return parse_raw_object(key, b"", mapping)
 
 
 def store_batch(

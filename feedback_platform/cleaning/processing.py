@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from feedback_platform.cleaning.configuration import SignalRules
-from feedback_platform.cleaning.micro_batch import clean_pending, read_object
+from feedback_platform.cleaning.micro_batch import clean_pending, read_listed
 from feedback_platform.cleaning.reading import typed_events
 from feedback_platform.cleaning.reference import (
     BEGINNING,
@@ -202,7 +202,7 @@ def _fit(
 def _newest_texts(lake: Lake, objects: list[str], mapping: EventMapping) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
-        item = read_object(lake, key, mapping)
+        item = read_listed(lake, key, mapping)
         read_bytes += len(item.content) + item.translated_bytes
         yield item.texts
         if read_bytes > FIT_BYTES:

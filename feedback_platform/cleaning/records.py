@@ -1,73 +1,119 @@
-"""The records of a delivery stream's file, one a line: Firehose joins them as they were sent."""
+"""The records of a delivery stream's file, one a line: Firehose joins them as they were sent.
+
+A record may reach over several lines, and the next one may follow it directly.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import orjson
 
-# Strings are tokens, so that a brace in one counts for nothing; one without an end goes to the
-# end. Nothing is ever given back, so the time grows with the length alone.
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}]', re.DOTALL)
-_JOINT: Final = re.compile(rb"(?<=\})[ \t\r]*(?=\{)")
+# Two objects with nothing between them: never within JSON, so here one record ends.
+_JOINT: Final = re.compile(rb"\}[ \t\r]*(?=\{)")
+# Where else a broken record ends: before a line that does not look like the inside of an object.
+_RESUMPTION: Final = re.compile(_JOINT.pattern + rb"|\n(?![ \t\r\n}\]])")
+# Up to the next brace that is not in a string. A string does not reach over a line break. Nothing
+# is ever given back, so the time grows with the length alone.
+_TO_BRACE: Final = re.compile(rb'((?:[^"{}]++|"(?:[^"\\\n]++|\\.)*+")*+)([{}])')
+_BLANKS: Final = re.compile(rb"[ \t\r]*")
 
 
 def one_record_a_line(content: bytes) -> bytes:
-    """Return the content with a line break between records that follow one another without.
+    """Return the content with every record on a line of its own.
 
     What is no JSON stays together with nothing but itself, as far as that can be told: a record
     that was cut short does not cost those behind it.
     """
-    if _JOINT.search(content) is None:
-        return content
-    lines: list[bytes] = []
-    for line in content.split(b"\n"):
-        if _JOINT.search(line) is None or _is_json(line):
-            lines.append(line)
-        else:
-            lines += _records(line)
-    return b"\n".join(lines)
+    return content if _is_tidy(content) else b"\n".join(_Records(content))
 
 
-def _records(line: bytes) -> list[bytes]:
-    records: list[bytes] = []
-    for piece in _balanced(line):
-        records += [piece] if _is_json(piece) else _resynchronised(piece)
-    return records
+def _is_tidy(content: bytes) -> bool:
+    """Return whether each line begins and ends as an object does: then none reaches further."""
+    breaks = content.count(b"\n") - content.endswith(b"\n")
+    return content.count(b"}\n{") == breaks and _JOINT.search(content) is None
 
 
-def _balanced(line: bytes) -> list[bytes]:
-    """Cut behind each brace that closes all that were opened."""
-    pieces: list[bytes] = []
-    start = depth = 0
-    for found in _TOKEN.finditer(line):
-        token = found[0]
-        if token == b"{":
-            depth += 1
-        elif token == b"}" and depth:
-            depth -= 1
-            if depth == 0:
-                pieces.append(line[start : found.end()])
-                start = found.end()
-    if line[start:].strip():
-        pieces.append(line[start:])
-    return pieces
+class _Records:
+    """The records of a file in their order, and what is none between them, as a line each."""
 
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        # Of objects that were looked at in vain with what is around them: where they end, if so.
+        self._ends: dict[int, int | None] = {}
 
-def _resynchronised(piece: bytes) -> list[bytes]:
-    """Save the records behind one that is broken; what is broken stays in one piece."""
-    records: list[bytes] = []
-    broken: list[bytes] = []
-    for part in _JOINT.split(piece):
-        if not _is_json(part):
-            broken.append(part)
-            continue
-        if broken:
-            records.append(b"".join(broken))
-            broken = []
-        records.append(part)
-    return [*records, b"".join(broken)] if broken else records
+    def __iter__(self) -> Iterator[bytes]:
+        content = self._content
+        at = 0
+        while at < len(content):
+            end = self._whole_line_end(at) or self._record_end(at) or self._broken_end(at)
+            # Between the tokens of JSON a blank is as good as a line break.
+            yield content[at:end].replace(b"\n", b" ")
+            at = end + content.startswith(b"\n", end)
+
+    def _whole_line_end(self, at: int) -> int | None:
+        """Return the end of a line that begins here and is blank, or JSON as it stands."""
+        if at and not self._content.startswith(b"\n", at - 1):
+            return None
+        end = self._line_end(at)
+        line = self._content[at:end]
+        return end if not line.strip() or _is_json(line) else None
+
+    def _record_end(self, at: int) -> int | None:
+        """Return where the record that begins here ends, the blanks behind it included."""
+        start = self._past_blanks(at)
+        end = self._object_end(start)
+        if end is None or not _is_json(self._content[start:end]):
+            return None
+        return self._past_blanks(end)
+
+    def _broken_end(self, at: int) -> int:
+        """Return where that which begins here and is no record ends."""
+        start = self._past_blanks(at)
+        end = self._object_end(start)
+        if end is not None:
+            return self._past_blanks(end)
+        is_object = self._content.startswith(b"{", start)
+        limit = len(self._content) if is_object else self._line_end(at)
+        for found in _RESUMPTION.finditer(self._content, at, limit):
+            if found[0] == b"\n":
+                return found.start()
+            if self._record_end(found.end()) is not None:
+                return found.end()
+        return limit
+
+    def _object_end(self, start: int) -> int | None:
+        """Return where the object that begins here is closed, or None where there is none."""
+        if not self._content.startswith(b"{", start):
+            return None
+        if start in self._ends:
+            return self._ends[start]
+        opened: list[int] = []
+        closed: dict[int, int] = {}
+        at = start
+        while found := _TO_BRACE.match(self._content, at):
+            at = found.end()
+            if found[2] == b"{":
+                if opened and not found[1].strip():
+                    break
+                opened.append(at - 1)
+                continue
+            closed[opened.pop()] = at
+            if not opened:
+                return at
+        self._ends |= closed
+        self._ends |= dict.fromkeys(opened)
+        return None
+
+    def _past_blanks(self, at: int) -> int:
+        found = _BLANKS.match(self._content, at)
+        return found.end() if found else at
+
+    def _line_end(self, at: int) -> int:
+        end = self._content.find(b"\n", at)
+        return len(self._content) if end < 0 else end
 
 
 def _is_json(text: bytes) -> bool:

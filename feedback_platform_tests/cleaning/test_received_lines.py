@@ -6,7 +6,9 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.cleaning.lines import HOUR, REFERENCE, event, ndjson
+from feedback_platform_tests.services.s3_server import BUCKET
 
 AT = "2026-03-01T10:20:00.000000Z"
 OWN = load_mapping(PROJECT_DIR / "docs" / "event-mapping.toml")
@@ -209,6 +212,45 @@ def test_files_of_firehose_are_found_and_cleaned_once(lake: Lake) -> None:
 
     assert (outcome.objects, outcome.clean, outcome.quarantined) == (2, 4, 2)
     assert clean_new(lake, default_rules(), is_sweep=False).objects == 0
+    assert clean_new(lake, default_rules(), is_sweep=True).objects == 0
+
+
+def test_records_of_several_lines_are_counted_in_the_order_in_which_they_stand(lake: Lake) -> None:
+    tracked = track("Product Viewed", {"products": [{"product_id": "p"}], "sku": "s"}, "bare")
+    pretty = [
+        json.dumps(event("a"), indent=2),
+        json.dumps(tracked, indent=2) + "\n",
+        json.dumps(event("cut"), indent=2)[:-30] + "\n",
+        json.dumps(event("b"), indent=4),
+        json.dumps(event("c")),
+    ]
+    key = "raw/firehose/2024/2026/03/01/10/customer=7/x.gz"
+    lake.put(key, gzip.compress("".join(pretty).encode()), mode="create")
+
+    outcome = clean_objects([read_object(lake, key)], default_rules(), REFERENCE)
+
+    assert sorted(outcome.clean.select("event_id", "raw_row").rows()) == [
+        ("a", 0),
+        ("b", 3),
+        ("bare", 1),
+        ("c", 4),
+    ]
+    (refused,) = outcome.quarantined.rows(named=True)
+    assert (refused["reason"], refused["raw_row"]) == ("malformed_json", 2)
+    assert refused["raw"].startswith(b'{   "event_id": "cut",')
+
+
+def test_the_mark_of_a_folder_among_the_files_of_firehose_holds_nobody_up(
+    s3_lake_url: str,
+) -> None:
+    lake = Lake(s3_lake_url)
+    lake.put(FIREHOSE, json.dumps(event("a")).encode(), mode="create")
+    folder = f"{urlsplit(s3_lake_url).path[1:]}/{FIREHOSE.rpartition('/')[0]}/customer=7/"
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=folder, Body=b"")
+
+    outcome = clean_new(lake, default_rules(), is_sweep=False)
+
+    assert (outcome.clean, outcome.quarantined) == (1, 0)
     assert clean_new(lake, default_rules(), is_sweep=True).objects == 0
 
 

@@ -27,6 +27,19 @@ def records(content: bytes) -> list[bytes]:
         (b'{"a":1}rubbish{"a":2}{"a":3}', [b'{"a":1}', b'rubbish{"a":2}', b'{"a":3}']),
         (b'{"a":1}{"a":[{"a":3}{"a":4}', [b'{"a":1}', b'{"a":[{"a":3}', b'{"a":4}']),
         (b'{"a":"cut{"a":2}{"a":3}', [b'{"a":"cut{"a":2}', b'{"a":3}']),
+        (b'{"a":\n1}\n{"a":2}', [b'{"a": 1}', b'{"a":2}']),
+        (b'{\n "a": [\n  {"b": 1}\n ]\n}\n', [b'{  "a": [   {"b": 1}  ] }']),
+        (b'{\n"a": 1\n}{\n"a": 2\n} {"a":3}', [b'{ "a": 1 }', b'{ "a": 2 } ', b'{"a":3}']),
+        (b'{\r\n "a": 1\r\n}\r\n{"a":2}\r\n', [b'{\r  "a": 1\r }', b'{"a":2}']),
+        (
+            b'{\n "a": [{"b":1},\n  {"b":2}, x]\n}\n{"a":2}',
+            [b'{  "a": [{"b":1},   {"b":2}, x] }', b'{"a":2}'],
+        ),
+        (b'{\n "a": x\n}{\n "a": 2\n}', [b'{  "a": x }', b'{  "a": 2 }']),
+        (b'{"a": {"b":1\n{"a":2}\n{\n"a":3}', [b'{"a": {"b":1', b'{"a":2}', b'{ "a":3}']),
+        (b'{"a": "cut\n{"a":2}', [b'{"a": "cut', b'{"a":2}']),
+        (b'{"a": 1,\n{"a":2}', [b'{"a": 1,', b'{"a":2}']),
+        (b'no json\n  nor this\n{"a":1}', [b"no json", b"  nor this", b'{"a":1}']),
         (b"", []),
         (b"}{", [b"}{"]),
     ],
@@ -56,6 +69,42 @@ def test_what_was_joined_comes_apart_again(sent: list[tuple[dict[str, Any], str]
     assert [json.loads(line) for line in records(content.encode())] == [r for r, _ in sent]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+            st.sampled_from([None, 0, 2, "\t"]),
+            st.sampled_from(["", "\n", "\r\n", "\n\n"]),
+        )
+    )
+)
+def test_records_of_several_lines_are_one_line_each(
+    sent: list[tuple[dict[str, Any], Any, str]],
+) -> None:
+    content = "".join(json.dumps(record, indent=indent) + end for record, indent, end in sent)
+
+    assert [json.loads(line) for line in records(content.encode())] == [r for r, _, _ in sent]
+
+
+@given(
+    record=st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+    cut=st.integers(1, 40),
+    indent=st.sampled_from([None, 2]),
+    rubbish=st.sampled_from(["", "GET / HTTP/1.1\n", "\x00\n"]),
+)
+def test_a_record_that_was_cut_does_not_cost_those_around_it(
+    record: dict[str, Any], cut: int, indent: int | None, rubbish: str
+) -> None:
+    whole = json.dumps({"before": 1, **record}, indent=indent)
+    neighbour = json.dumps({"neighbour": record}, indent=indent)
+
+    content = f"{neighbour}\n{whole[:-cut]}\n{rubbish}{neighbour}\n{neighbour}"
+
+    lines = records(content.encode())
+    good = [line for line in lines if b"neighbour" in line]
+    assert [json.loads(line) for line in good] == [{"neighbour": record}] * 3
+
+
 @given(st.binary(max_size=60) | st.text('{}"\\ a:,', max_size=60).map(str.encode))
 def test_no_byte_is_lost(content: bytes) -> None:
     kept = one_record_a_line(content)
@@ -65,7 +114,20 @@ def test_no_byte_is_lost(content: bytes) -> None:
     assert one_record_a_line(content) == kept
 
 
-@pytest.mark.parametrize("hostile", [b'"\\' * 200_000, b"{" * 400_000, b"}{" * 200_000])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b'"\\' * 200_000,
+        b"{" * 400_000,
+        b"}{" * 200_000,
+        b"{\n" * 200_000,
+        b'{"a":\n' * 100_000,
+        b'{"a":[\n' * 100_000 + b"]}\n" * 100_000,
+        b'{"a": 1,\n' + b' "b": {"c": 1},\n' * 50_000,
+        b'}{"' * 100_000,
+    ],
+    ids=range(8),
+)
 def test_a_hostile_line_takes_no_longer_than_its_length(hostile: bytes) -> None:
     started = time.process_time()
 
