@@ -16,6 +16,7 @@ from typing import Final
 import orjson
 import polars as pl
 
+from feedback_platform.cleaning.exact_texts import NAMES, NO_NAME, exact_texts, rewritten_line
 from feedback_platform.cleaning.received_lines import (
     RefusedLine,
     holds_foreign_records,
@@ -30,7 +31,6 @@ from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventM
 from feedback_platform.lake import keys
 
 _TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
-_NAMES: Final = [name for name, field in FIELDS.items() if field.kind is FieldKind.STRING]
 _ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
@@ -134,7 +134,7 @@ def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:
     """
     # An empty text says nothing: a sender without a session writes "" as often as nothing at all.
     together = pl.concat(texts).with_columns(
-        pl.when(pl.col(_NAMES) != "").then(pl.col(_NAMES)).name.keep()
+        pl.when(pl.col(NAMES) != "").then(pl.col(NAMES)).name.keep()
     )
     parsed = together.with_columns(_parsed(together, name) for name in FIELDS)
     malformed = [
@@ -158,7 +158,7 @@ def _read_events(key: str, content: bytes) -> tuple[pl.DataFrame, range | list[i
     """Return canonical events as text with their origin, their rows, and the unreadable lines."""
     texts, rows, unreadable = _parse_lines(content)
     hour = keys.hour_of(key).strftime(_ZULU_SECONDS)
-    texts = _with_exact_properties(texts, rows, content).with_columns(
+    texts = exact_texts(texts, rows, content).with_columns(
         pl.col(c.RECEIVED_AT).fill_null(pl.lit(hour)),
         pl.lit(key).alias(c.RAW_OBJECT),
         pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
@@ -220,38 +220,17 @@ def _read_halves(
         frames.append(frame)
         rows.extend(row for row, _ in lines)
     elif len(lines) == 1:
-        unreadable.append(lines[0][0])
+        row, line = lines[0]
+        # An integer of more than 128 bits: as text it can be read.
+        rewritten = rewritten_line(line)
+        if rewritten != line:
+            _read_halves([(row, rewritten)], frames, rows, unreadable)
+        else:
+            unreadable.append(row)
     else:
         middle = len(lines) // 2
         _read_halves(lines[:middle], frames, rows, unreadable)
         _read_halves(lines[middle:], frames, rows, unreadable)
-
-
-def _with_exact_properties(
-    texts: pl.DataFrame, rows: range | list[int], content: bytes
-) -> pl.DataFrame:
-    """Take the properties from a strict parser where their line holds an escape.
-
-    Polars hands a nested object over as text, but writes its quotes, backslashes and control
-    characters without their escapes: such a text is not JSON any more.
-    """
-    if b"\\" not in content:
-        return texts
-    lines = content.split(b"\n")
-    escaped = [at for at, row in enumerate(rows) if b"\\" in lines[row]]
-    if not escaped:
-        return texts
-    exact = [_exact_properties(lines[rows[at]]) for at in escaped]
-    return texts.with_columns(texts[c.PROPERTIES].scatter(escaped, exact))
-
-
-def _exact_properties(line: bytes) -> str | None:
-    """Return the JSON text of a line's properties; one that is no object for what is not JSON."""
-    try:
-        properties = orjson.loads(line).get(c.PROPERTIES)
-        return None if properties is None else orjson.dumps(properties).decode()
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return ""
 
 
 def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
@@ -270,10 +249,7 @@ def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
             is_object = text.str.contains(r'^\{("|\})')
             return text.set(~is_object.fill_null(value=False), None)
         case FieldKind.STRING:
-            # Polars hands an object or array over as its JSON text. NUL is no part of a name, and
-            # PostgreSQL-like stores refuse it.
-            is_scalar = ~(text.str.contains(r'^(\{"|\{\}|\[)') | text.str.contains("\x00"))
-            return text.set(~is_scalar.fill_null(value=False), None)
+            return text.set(text.str.contains(NO_NAME, literal=True).fill_null(value=False), None)
 
 
 def _timestamps(text: pl.Series) -> pl.Series:

@@ -15,6 +15,7 @@ import orjson
 
 from feedback_platform.cleaning.validation import MALFORMED_JSON, TOO_DEEP
 from feedback_platform.events import columns as c
+from feedback_platform.events.exact_json import read_exactly, write_exactly
 from feedback_platform.events.received import OPENING
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.events.translation.rules import Event, Refusal
@@ -120,7 +121,7 @@ def _translated(
         received_at = parsed.get(c.RECEIVED_AT)
         return RefusedLine(0, outcome.reason, outcome.field, received_at, _carried(parsed))
     try:
-        texts = [orjson.dumps(event) for event in outcome]
+        texts = [write_exactly(event) for event in outcome]
     except orjson.JSONEncodeError:
         # Read are a thousand levels, written only a quarter of that.
         return RefusedLine(0, TOO_DEEP, c.PROPERTIES, parsed.get(c.RECEIVED_AT))
@@ -130,7 +131,7 @@ def _translated(
 def _object(line: bytes) -> dict[str, Any] | None:
     """Return the JSON object that a line is, or None."""
     try:
-        parsed = orjson.loads(line)
+        parsed = read_exactly(line)
     except orjson.JSONDecodeError:
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -10,6 +10,7 @@ import polars as pl
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
+from feedback_platform.events.exact_json import read_exactly, write_exactly
 from feedback_platform.ingestion.imported import ImportedEvents, imported_events, short_hash
 from feedback_platform.ingestion.tables import checked_utf8, read_bytes
 
@@ -39,7 +40,7 @@ def read_events(path: Path) -> ImportedEvents:
         event = _event(path, number, text)
         event_type = event.get(c.EVENT_TYPE)
         types.append(event_type if isinstance(event_type, str) else WITHOUT_TYPE)
-        lines.append(orjson.dumps(event).decode())
+        lines.append(write_exactly(event).decode())
     if not lines:
         raise InvalidInputError(f"{path} holds no events; each line must be one JSON object.")
     return imported_events("events", [pl.DataFrame({c.EVENT_TYPE: types, "line": lines})])
@@ -47,7 +48,7 @@ def read_events(path: Path) -> ImportedEvents:
 
 def _event(path: Path, number: int, text: bytes) -> dict[str, Any]:
     try:
-        event = orjson.loads(text)
+        event = read_exactly(text)
     except orjson.JSONDecodeError as error:
         raise InvalidInputError(
             f"{path}, line {number}: the line is not JSON ({error}). "

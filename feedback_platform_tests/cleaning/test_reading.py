@@ -229,3 +229,21 @@ def test_an_empty_text_is_a_field_that_was_not_sent() -> None:
     (event,) = row.events.rows(named=True)
     assert (event["event_id"], event["session_id"]) == (None, None)
     assert (event["user_id"], event["malformed_field"]) == ("u", None)
+
+
+@pytest.mark.parametrize("text", ["[Test] new home", "[]", "{}", '{"a"', '["a"]', "{x}"])
+def test_a_name_may_look_like_an_array_or_an_object(text: str) -> None:
+    read = parsed(event(experiment_id=text), event(experiment_id=[text]), event())
+
+    assert read.events["experiment_id"].to_list() == [text, None, None]
+    assert read.events[MALFORMED_FIELD].to_list() == [None, "experiment_id", None]
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 2**127, 10**60])
+@pytest.mark.parametrize("note", ["", 'with "an escape"'])
+def test_a_huge_integer_is_kept_to_its_last_digit(number: int, note: str) -> None:
+    read = parsed(event(item_id=number, properties={"x": number, "note": note}), event())
+
+    assert read.events["item_id"].to_list() == [str(number), "i1"]
+    assert int(json.loads(read.events["properties"][0])["x"]) == number
+    assert read.events[MALFORMED_FIELD].to_list() == [None, None]

@@ -122,3 +122,9 @@ def _written(directory: Path, *events: dict[str, Any]) -> Path:
     path = directory / "events.ndjson"
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
     return path
+
+
+def test_a_huge_integer_is_imported_to_its_last_digit(tmp_path: Path) -> None:
+    imported = read_events(_written(tmp_path, EVENT | {"properties": {"n": 2**64 + 1}}))
+
+    assert '"n":18446744073709551617' in imported.lines[0]

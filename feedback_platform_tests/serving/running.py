@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvicorn
 
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object
@@ -90,7 +89,7 @@ def dumped(value: Any) -> bytes:
 def stored_lines(settings: Settings) -> list[dict[str, Any]]:
     lake = Lake(settings.lake_url)
     return [
-        orjson.loads(line)
+        json.loads(line)
         for key in list_raw_objects(lake)
         for line in read_raw_object(lake, key).splitlines()
     ]

@@ -218,3 +218,17 @@ def test_what_is_put_aside_has_the_same_id_when_it_is_sent_again(
     assert all(len(each) == 16 for each in aside)
     # Two sound messages alike may be two events.
     assert len(set(taken)) == 2
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**60])
+def test_a_huge_integer_is_stored_to_its_last_digit(server: RunningServer, number: int) -> None:
+    sent = [message(properties={"n": number}), message(properties={"n": 1})]
+    single = message(properties={"n": number}, writeKey="any")
+
+    answer = server.post("/v1/batch", {"batch": sent, "sentAt": "2026-05-05T10:00:00Z"})
+    alone = server.post("/v1/track", single)
+
+    assert (answer.status, alone.status) == (200, 200)
+    for each in (*sent, single):
+        kept = line_of(server, each["messageId"])["message"]["properties"]["n"]
+        assert int(kept) == each["properties"]["n"]

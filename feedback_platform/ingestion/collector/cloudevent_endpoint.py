@@ -21,6 +21,7 @@ from feedback_platform.ingestion.collector.documents import (
     digest_of,
     elements,
     not_json,
+    on_one_line,
 )
 from feedback_platform.ingestion.collector.limits import (
     MAX_BATCH_BYTES,
@@ -108,8 +109,7 @@ def _line_of_one(text: bytes, facts: dict[str, Any]) -> bytes:
     fault = fault_of(event, text)
     if fault is not None:
         raise RequestRefusedError.for_fault(fault)
-    if b"\n" in text or b"\r" in text:
-        text = orjson.dumps(event)
+    text = on_one_line(text)
     return opened_line(Format.CLOUDEVENT, **facts) + text + b"}\n"
 
 
@@ -130,8 +130,7 @@ def _line_of_any(text: bytes, facts: dict[str, Any]) -> bytes:
         put_aside["refusal"] = {"reason": fault.reason, "field": fault.field}
         if not (isinstance(event.get("id"), str) and event["id"]):
             put_aside["fallback_id"] = digest_of(text)
-    if b"\n" in text or b"\r" in text:
-        text = orjson.dumps(event)
+    text = on_one_line(text)
     return opened_line(Format.CLOUDEVENT, **facts, **put_aside) + text + b"}\n"
 
 

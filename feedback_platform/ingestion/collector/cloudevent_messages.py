@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from feedback_platform.events.exact_json import write_exactly
 from feedback_platform.ingestion.collector.documents import decoded, is_too_deep
 from feedback_platform.ingestion.collector.limits import MAX_DEPTH
 from feedback_platform.ingestion.collector.refusals import Fault, Reason, RequestRefusedError
@@ -79,7 +80,7 @@ def from_headers(headers: Iterable[tuple[bytes, bytes]], media_type: str, body: 
     else:
         event["data_base64"] = base64.b64encode(body).decode()
     try:
-        return orjson.dumps(event)
+        return write_exactly(event)
     except TypeError as error:
         text = f"The data is nested deeper than {MAX_DEPTH} levels."
         raise RequestRefusedError(400, Reason.MALFORMED_JSON, text) from error

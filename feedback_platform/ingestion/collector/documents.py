@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from feedback_platform.events.exact_json import read_exactly, write_exactly
 from feedback_platform.ingestion.collector.limits import MAX_BATCH_EVENTS, MAX_DEPTH
 from feedback_platform.ingestion.collector.refusals import Reason, RequestRefusedError
 
@@ -24,7 +25,7 @@ def decoded(body: bytes) -> Any:
             numbers beyond all bounds, halves of surrogate pairs, a thousand levels).
     """
     try:
-        return orjson.loads(body)
+        return read_exactly(body)
     except orjson.JSONDecodeError as error:
         raise not_json(error) from error
 
@@ -42,7 +43,12 @@ def written(message: Any) -> bytes:
         TypeError: it is nested deeper than `MAX_DEPTH` levels.
     """
     # The writer stops at 254 levels; so whoever wraps the message later has these four.
-    return orjson.dumps([[[[message]]]])[4:-4]
+    return write_exactly([[[[message]]]])[4:-4]
+
+
+def on_one_line(text: bytes) -> bytes:
+    """Return JSON as it is, but on one line: line breaks stand only between its tokens."""
+    return text.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
 def is_too_deep(message: Any, text: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.events.exact_json import has_long_number, read_exactly
 from feedback_platform.ingestion.collector.answers import send_success
 from feedback_platform.ingestion.collector.documents import (
     decoded,
@@ -146,6 +147,9 @@ async def _opened(body: bytes, turns: Turns) -> tuple[dict[str, Any], list[bytes
         raise RequestRefusedError(400, Reason.INVALID_TYPE, "The body is not an object.")
     if _lost_a_batch(envelope, body):
         await turns.run(members, body)
+    if has_long_number(body) and isinstance(envelope.get("batch"), list):
+        # Read at once, it would be rounded. The messages are as many and as sound one by one.
+        return await turns.run(_taken_apart, body)
     return envelope, None
 
 
@@ -174,7 +178,7 @@ def _one_by_one(lines: BatchLines, parts: list[bytes]) -> bytes:
     made = []
     for part in parts:
         try:
-            message = orjson.loads(part)
+            message = read_exactly(part)
             made.append(lines.of_message(message, written(message)))
         except (orjson.JSONDecodeError, TypeError):
             made.append(lines.of_unreadable(part))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from feedback_platform.events.exact_json import write_exactly
 from feedback_platform.events.received import Format, opaque_line, opened_line
 from feedback_platform.ingestion.collector.documents import (
     digest_of,
@@ -62,7 +63,7 @@ def single_line(
     )
     if has_key or "type" not in message or b"\n" in body or b"\r" in body:
         message.pop(_WRITE_KEY, None)
-        body = orjson.dumps({"type": kind, **message})
+        body = write_exactly({"type": kind, **message})
     return opening + body + _END
 
 
@@ -123,7 +124,7 @@ class BatchLines:
             # What is put aside is counted: sent again, it must be known again.
             made_id = self._new_id() if fault is None else digest_of(text)
         if _WRITE_KEY in message:
-            text = orjson.dumps({name: it for name, it in message.items() if name != _WRITE_KEY})
+            text = write_exactly({name: it for name, it in message.items() if name != _WRITE_KEY})
         opening = opened_line(
             Format.SEGMENT,
             **self._facts,

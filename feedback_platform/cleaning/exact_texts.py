@@ -1,0 +1,94 @@
+"""What Polars hands over as text inexactly: nested objects with escapes, names, long integers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+import polars as pl
+
+from feedback_platform.events import columns as c
+from feedback_platform.events.contract import FIELDS, FieldKind
+from feedback_platform.events.exact_json import has_long_number, read_exactly, write_exactly
+
+NAMES: Final = [name for name, field in FIELDS.items() if field.kind is FieldKind.STRING]
+# NUL is no part of a name, and PostgreSQL-like stores refuse it.
+NO_NAME: Final = "\x00"
+# How an object or an array begins that Polars hands over as text.
+_NESTED: Final = r'^(\{"|\{\}|\[)'
+
+
+def exact_texts(texts: pl.DataFrame, rows: range | list[int], content: bytes) -> pl.DataFrame:
+    """Return the texts as their lines have them.
+
+    Args:
+        texts: the fields of events, as Polars read them.
+        rows: the line of each of them.
+        content: the lines.
+
+    Returns:
+        The same, with properties that are JSON, and `NO_NAME` for a name that is none.
+    """
+    return _without_nested_names(_with_exact_properties(texts, rows, content), rows, content)
+
+
+def rewritten_line(line: bytes) -> bytes:
+    """Return a line whose integers Polars can read; the same one where it can already."""
+    if not has_long_number(line):
+        return line
+    try:
+        return write_exactly(read_exactly(line))
+    except orjson.JSONEncodeError:
+        return line
+
+
+def _with_exact_properties(
+    texts: pl.DataFrame, rows: range | list[int], content: bytes
+) -> pl.DataFrame:
+    """Take the properties from a strict parser where their line holds an escape.
+
+    Polars hands a nested object over as text, but writes its quotes, backslashes and control
+    characters without their escapes: such a text is not JSON any more.
+    """
+    if b"\\" not in content:
+        return texts
+    lines = content.split(b"\n")
+    escaped = [at for at, row in enumerate(rows) if b"\\" in lines[row]]
+    if not escaped:
+        return texts
+    exact = [_exact_properties(lines[rows[at]]) for at in escaped]
+    return texts.with_columns(texts[c.PROPERTIES].scatter(escaped, exact))
+
+
+def _without_nested_names(
+    texts: pl.DataFrame, rows: range | list[int], content: bytes
+) -> pl.DataFrame:
+    """Tell the objects and arrays among the names from texts that only look like them.
+
+    Polars hands both over as the same text. What is no name gets one that is refused.
+    """
+    looks_nested = pl.col(NAMES).str.contains(_NESTED)
+    if not texts.select(pl.any_horizontal(looks_nested.any())).item():
+        return texts
+    lines = content.split(b"\n")
+    for name in NAMES:
+        suspects = texts[name].str.contains(_NESTED).fill_null(value=False).arg_true().to_list()
+        nested = [at for at in suspects if not _is_text(lines[rows[at]], name)]
+        texts = texts.with_columns(texts[name].scatter(nested, NO_NAME))
+    return texts
+
+
+def _is_text(line: bytes, name: str) -> bool:
+    try:
+        return isinstance(orjson.loads(line).get(name), str)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _exact_properties(line: bytes) -> str | None:
+    """Return the JSON text of a line's properties; one that is no object for what is not JSON."""
+    try:
+        properties = read_exactly(line).get(c.PROPERTIES)
+        return None if properties is None else write_exactly(properties).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return ""

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feedback_platform.events.exact_json import read_exactly, write_exactly
+
+
+@given(number=st.integers(-(2**127), 2**127 - 1), text=st.text(st.characters(codec="utf-8")))
+def test_an_integer_of_any_length_comes_back(number: int, text: str) -> None:
+    value = {"n": number, "in": [text, {"deep": -number - 1}], "f": 0.1}
+
+    assert read_exactly(write_exactly(value)) == value
+
+
+def test_what_nobody_could_read_is_text() -> None:
+    assert write_exactly([2**127, "a", 2**64]) == b'["%d","a",%d]' % (2**127, 2**64)
+
+
+@pytest.mark.parametrize("text", [b"1e400", b"NaN", b"9" * 400, b'"\\ud800%s"' % (b"9" * 20)])
+def test_it_is_as_strict_as_the_fast_parser(text: bytes) -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        read_exactly(text)
+
+
+def test_nesting_that_only_the_fast_parser_follows_is_read_and_not_written() -> None:
+    value = read_exactly(b"[" * 1000 + b"9" * 30 + b"]" * 1000)
+
+    with pytest.raises(orjson.JSONEncodeError):
+        write_exactly(value)
+    with pytest.raises(orjson.JSONEncodeError):
+        write_exactly([2**70, value])
