@@ -7,14 +7,23 @@ user's mapping reached stays there as well.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from feedback_platform.events import columns as c
-from feedback_platform.events.contract import FIELDS, FIRST_POSITION, FieldKind
+from feedback_platform.events.contract import (
+    CERTAIN_PROPENSITY,
+    EVENT_TYPES,
+    FIELDS,
+    FIRST_POSITION,
+    IMPOSSIBLE_PROPENSITY,
+    FieldKind,
+)
 
 Event = dict[str, Any]
 Path = tuple[str, ...]
@@ -47,6 +56,10 @@ REPEATED_BYTES: Final = 1 << 20
 _OF_AN_ITEM: Final = frozenset({c.ITEM_ID, c.VALUE, c.POSITION})
 _TEXTS: Final = frozenset(n for n, known in FIELDS.items() if known.kind is FieldKind.STRING)
 _NAMES: Final = frozenset({str, int, float})
+# What cleaning reads as a number, too; Python itself would also take "1_0" and " 1 ".
+_DECIMAL: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# A position is an integer of 64 bits.
+_BEYOND_POSITIONS: Final = 2.0**63
 # What an order says that its only product brought.
 _ORDER_TOTALS: Final = ("revenue", "total", "value")
 
@@ -74,6 +87,27 @@ class EventRule:
     scale: float = 1.0
     items: Path | None = None
     is_priced: bool = False
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The fields without which there is no event of this type."""
+        return EVENT_TYPES[self.event_type].required_fields if self.event_type else frozenset()
+
+    def takes(self, into: str, value: Any) -> bool:
+        """Return whether a property can mean a field; one that cannot stays a property."""
+        if value is None or value == "":
+            return False
+        if into in _TEXTS:
+            # True is an int, but no name of anything; NUL is part of none.
+            return type(value) in _NAMES and (type(value) is not str or "\0" not in value)
+        number = as_number(value)
+        if number is None or (type(value) is int and number != value):
+            return False
+        if into == c.POSITION:
+            return FIRST_POSITION <= number < _BEYOND_POSITIONS and number.is_integer()
+        if into == c.PROPENSITY:
+            return IMPOSSIBLE_PROPENSITY < number <= CERTAIN_PROPENSITY
+        return math.isfinite(number * self.scale)
 
 
 def apply_rule(rule: EventRule, common: Event, properties: dict[str, Any]) -> list[Event] | Refusal:
@@ -116,12 +150,14 @@ def numbered_id(event_id: Any, number: int) -> Any:
 
 
 def as_number(value: Any) -> float | None:
-    """Return a finite number that was sent as one or as text, or None."""
+    """Return a finite number that was sent as one or as its decimal text, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and _DECIMAL.fullmatch(value) is None:
         return None
     try:
         number = float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
     return number if math.isfinite(number) else None
 
@@ -135,9 +171,9 @@ def _events_of_items(
         return Refusal(MISSING_FIELD, where)
     shared: Event = dict(rule.constants)
     lifts = [(name, into) for name, into in rule.lifts if into not in _OF_AN_ITEM]
-    found = _found(rule.paths, properties)
+    found = _found(rule, properties)
     shared.update((into, value) for into, value in found if into not in _OF_AN_ITEM)
-    rest = _lifted(lifts, properties, shared)
+    rest = _lifted(rule, lifts, properties, shared)
     # A list further down is left: what lies around it is shared.
     rest = {name: value for name, value in rest.items() if (name,) != path}
     if len(listed) > MOST_ITEMS or _is_too_much({**common, **shared, "rest": rest}, len(listed)):
@@ -178,48 +214,43 @@ def _has_item(rule: EventRule, properties: dict[str, Any]) -> bool:
 def _both(rule: EventRule, properties: dict[str, Any], taken: Event) -> dict[str, Any]:
     """Take what the paths and then what the lifts find; return the properties that are left."""
     if rule.paths:
-        taken.update(_found(rule.paths, properties))
-    return _lifted(rule.lifts, properties, taken)
+        taken.update(_found(rule, properties))
+    return _lifted(rule, rule.lifts, properties, taken)
 
 
-def _found(
-    paths: Iterable[tuple[str, Path]], properties: dict[str, Any]
-) -> Iterable[tuple[str, Any]]:
-    for into, path in paths:
+def _found(rule: EventRule, properties: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    for into, path in rule.paths:
         found = value_at(properties, path)
-        if found is not None:
+        # What the type requires is taken as it is: the contract says by name what is wrong with it.
+        if found is not None and (into in rule.required or rule.takes(into, found)):
             yield into, found
 
 
 def _lifted(
-    lifts: Iterable[tuple[str, str]], properties: dict[str, Any], taken: Event
+    rule: EventRule,
+    lifts: Iterable[tuple[str, str]],
+    properties: dict[str, Any],
+    taken: Event,
 ) -> dict[str, Any]:
     """Move properties into the fields that they mean; return those that are left."""
     rest = properties
+    amiss: str | None = None
     for name, into in lifts:
         # Most of the names are in no message: that is asked first.
         if name in rest and into not in taken:
             value = rest[name]
-            if _fits(into, value) and (into != c.VARIANT or c.EXPERIMENT_ID in taken):
+            if rule.takes(into, value) and (into != c.VARIANT or c.EXPERIMENT_ID in taken):
                 taken[into] = value
                 if rest is properties:
                     rest = properties.copy()
                 del rest[name]
+            elif into == c.VALUE and amiss is None and value is not None and value != "":
+                amiss = name
+    if amiss is not None and c.VALUE in rule.required and c.VALUE not in taken:
+        # A rating that is none: the contract says so by name.
+        taken[c.VALUE] = rest[amiss]
+        rest = {name: value for name, value in rest.items() if name != amiss}
     return rest
-
-
-def _fits(into: str, value: Any) -> bool:
-    """Return whether a property can mean a field; one that cannot stays a property.
-
-    A `value` is taken as it is: where it is no number, the contract says so by name.
-    """
-    if value is None or value == "":
-        return False
-    if into == c.POSITION:
-        number = as_number(value)
-        return number is not None and number >= FIRST_POSITION and number == int(number)
-    # True is an int, but no name of anything.
-    return into not in _TEXTS or type(value) in _NAMES
 
 
 def _price(taken: Event, entries: list[Any], entry: dict[str, Any], order: dict[str, Any]) -> None:
@@ -228,8 +259,9 @@ def _price(taken: Event, entries: list[Any], entry: dict[str, Any], order: dict[
         return
     price = as_number(entry.get("price"))
     if price is not None:
-        quantity = as_number(entry.get("quantity"))
-        amount = as_number(price * (1.0 if quantity is None else quantity))
+        quantity = entry.get("quantity")
+        number = 1.0 if quantity is None or quantity == "" else as_number(quantity)
+        amount = None if number is None else as_number(price * number)
     elif len(entries) == 1:
         totals = (as_number(order.get(name)) for name in _ORDER_TOTALS)
         amount = next((total for total in totals if total is not None), None)

@@ -69,9 +69,9 @@ def _text(context: dict[str, Any], part: str, name: str) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    if value == "" or isinstance(value, bool):
-        return None
-    return value if isinstance(value, (str, int, float)) else None
+    if isinstance(value, str):
+        return value if value and "\0" not in value else None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _device_type(context: dict[str, Any]) -> str | None:
