@@ -169,6 +169,10 @@ class KinesisIngestion:
             if reader.is_done:
                 self._checkpoints.finish(reader.writer.partition)
                 self._finished.add(shard_id)
+                _log.info(
+                    "Finished %s: it is closed, and all of it is stored.",
+                    reader.writer.partition.label,
+                )
                 self._landing.drop(reader.writer.partition)
                 del self._readers[shard_id]
                 self._listed_at = 0.0

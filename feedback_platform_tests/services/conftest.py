@@ -49,11 +49,11 @@ def s3_endpoint(service_dir: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kinesis_endpoint(service_dir: Path) -> Iterator[str]:
-    """A Kinesis server: moto's."""
+    """A Kinesis server: moto's, see `kinesis_server.py`."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with running(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, str(HERE / "kinesis_server.py"), "-H", "127.0.0.1", "-p", str(port)],
         log=service_dir / "kinesis.log",
         is_ready=lambda: answers(f"{address}/moto-api/data.json"),
     ):
