@@ -67,15 +67,23 @@ def _without_nested_names(
 
     Polars hands both over as the same text. What is no name gets one that is refused.
     """
-    looks_nested = pl.col(NAMES).str.contains(_NESTED)
-    if not texts.select(pl.any_horizontal(looks_nested.any())).item():
+    suspects = {name: looks for name in NAMES if (looks := _looks_nested(texts[name])) is not None}
+    if not suspects:
         return texts
     lines = content.split(b"\n")
-    for name in NAMES:
-        suspects = texts[name].str.contains(_NESTED).fill_null(value=False).arg_true().to_list()
-        nested = [at for at in suspects if not _is_text(lines[rows[at]], name)]
+    for name, looks in suspects.items():
+        nested = [at for at in looks.arg_true() if not _is_text(lines[rows[at]], name)]
         texts = texts.with_columns(texts[name].scatter(nested, NO_NAME))
     return texts
+
+
+def _looks_nested(names: pl.Series) -> pl.Series | None:
+    """Return which names look like an object or an array; None where none does."""
+    # Most fields are empty in most objects, and most objects are small.
+    if names.null_count() == len(names):
+        return None
+    looks = names.str.contains(_NESTED)
+    return looks if looks.any() else None
 
 
 def _is_text(line: bytes, name: str) -> bool:
