@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import orjson
 
-# The shortest integer beyond 64 bits has so many digits.
-_LONG: Final = b"0" * 19
+# The shortest integers beyond 64 bits. One digit less is an id of many a database, and fits.
+_LONG: Final = b"0" * 20
+_LONG_NEGATIVE: Final = b"-" + b"0" * 19
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 # What reads the events next has integers of 128 bits at most.
 _BEYOND: Final = 1 << 127
@@ -16,7 +17,8 @@ _BEYOND: Final = 1 << 127
 
 def has_long_number(text: bytes) -> bool:
     """Return whether a text may hold an integer that does not fit into 64 bits."""
-    return _LONG in text.translate(_DIGITS)
+    shape = text.translate(_DIGITS)
+    return _LONG in shape or _LONG_NEGATIVE in shape
 
 
 def read_exactly(text: bytes) -> Any:

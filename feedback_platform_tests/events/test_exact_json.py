@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_platform.events.exact_json import read_exactly, write_exactly
+from feedback_platform.events.exact_json import has_long_number, read_exactly, write_exactly
 
 
 @given(number=st.integers(-(2**127), 2**127 - 1), text=st.text(st.characters(codec="utf-8")))
@@ -13,6 +13,23 @@ def test_an_integer_of_any_length_comes_back(number: int, text: str) -> None:
     value = {"n": number, "in": [text, {"deep": -number - 1}], "f": 0.1}
 
     assert read_exactly(write_exactly(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("number", "is_long"),
+    [
+        (2**64 - 1, True),  # It has as many digits as the next one, which does not fit.
+        (2**64, True),
+        (-(2**63) - 1, True),
+        (10**19 - 1, False),
+        (-(10**18) + 1, False),
+    ],
+)
+def test_what_fits_into_64_bits_by_its_digits_is_not_looked_at(
+    number: int, *, is_long: bool
+) -> None:
+    assert has_long_number(b'{"id":%d}' % number) is is_long
+    assert read_exactly(b"%d" % number) == number
 
 
 def test_what_nobody_could_read_is_text() -> None:
