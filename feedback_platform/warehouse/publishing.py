@@ -2,7 +2,7 @@
 
 The database is built aside and renamed over the old one. A reader has either the old state or the
 new, whole; it never waits for the pipeline, and the pipeline never waits for it. Tables that grow
-for ever are kept by month, and only the months that changed are written again.
+for ever are kept in parts by time, and only the parts that changed are written again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -23,6 +24,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
 from feedback_platform.warehouse.loading import is_complete
+from feedback_platform.warehouse.parts import Part, month_of, parts_to_write
 from feedback_platform.warehouse.published import DATABASE, open_published
 
 # Readers that opened the state before still read its files.
@@ -32,11 +34,17 @@ WHOLE: Final = "all"
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that readers see; `time` is the column by whose month a growing one is cut."""
+    """A table that readers see.
+
+    Attributes:
+        time: the column by which a growing one is kept in parts.
+        key: of one that is kept in parts although its rows are not events: what `changes` names.
+    """
 
     schema: str
     name: str
     time: str | None = None
+    key: str | None = None
 
     @property
     def qualified(self) -> str:
@@ -51,7 +59,7 @@ class PublishedTable:
 
 TABLES: Final = (
     PublishedTable("interaction", "interactions", time="occurred_at"),
-    PublishedTable("interaction", "sessions"),
+    PublishedTable("interaction", "sessions", time="started_at", key="session_id"),
     PublishedTable("interaction", "users"),
     PublishedTable("interaction", "items"),
     PublishedTable("feedback", "signal_weights"),
@@ -189,13 +197,18 @@ def _export(
 ) -> list[_File]:
     if table.time is None:
         return [_write(connection, table, directory)]
-    if kept:
-        changed = connection.table("interaction.changes").project(_month_of("day"))
-    else:
-        changed = connection.table(table.qualified).project(_month_of(table.time))
-    months = sorted(str(row[0]) for row in changed.distinct().fetchall())
-    unchanged = [f for f in kept if f.partition not in months and f.partition != WHOLE]
-    files = unchanged + (_write_months(connection, table, directory, months) if months else [])
+    days = _changed_days(connection, table, directory, kept)
+    partitions = {file.partition for file in kept}
+    parts = parts_to_write(days, partitions, _rows_by_month(connection, table, days))
+    labels = {part.label for part in parts}
+    unchanged = [
+        file
+        for file in kept
+        if file.partition != WHOLE and not any(label.startswith(file.partition) for label in labels)
+    ]
+    files = unchanged + [
+        file for part in parts for file in _write_part(connection, table, directory, part)
+    ]
     # A view needs a file to take its columns from, even where there are no rows.
     return sorted(files, key=lambda file: file.partition) or [_write(connection, table, directory)]
 
@@ -208,39 +221,59 @@ def _write(connection: duckdb.DuckDBPyConnection, table: PublishedTable, directo
     return _File(table.qualified, WHOLE, name, int(relation.shape[0]))
 
 
-def _write_months(
+def _write_part(
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path, part: Part
+) -> list[_File]:
+    """Write the rows of one part into one file; none where there are no rows any more."""
+    relation = _within(connection, table, part)
+    rows = int(relation.shape[0])
+    if rows == 0:
+        return []
+    name = f"{table.qualified}-{part.label}-{uuid4().hex}.parquet"
+    relation.write_parquet(str(directory / name), compression="zstd")
+    return [_File(table.qualified, part.label, name, rows)]
+
+
+def _within(
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable, part: Part
+) -> duckdb.DuckDBPyRelation:
+    # A range of the column itself: the storage knows which of its blocks to leave out.
+    condition = f"{table.time} >= date '{part.begin}' and {table.time} < date '{part.end}'"
+    return connection.table(table.qualified).filter(condition)
+
+
+def _changed_days(
     connection: duckdb.DuckDBPyConnection,
     table: PublishedTable,
     directory: Path,
-    months: list[str],
-) -> list[_File]:
-    """Write the rows of some months, a file each, in one pass over the table."""
-    if table.time is None:
-        raise ValueError(f"{table.qualified} is not cut by month")
-    month = _month_of(table.time)
-    wanted = ", ".join(_literal(text) for text in months)
-    relation = connection.table(table.qualified).filter(f"{month} in ({wanted})")
-    rows = dict(relation.aggregate(f"{month}, count(*)", month).fetchall())
-    folder = f"{table.qualified}-{uuid4().hex}"
-    relation.project(f"*, {month} as published_month").write_parquet(
-        str(directory / folder), compression="zstd", partition_by=["published_month"]
-    )
-    return [
-        _File(
-            table.qualified,
-            text,
-            path.relative_to(directory).as_posix(),
-            rows[text] if part == 0 else 0,
-        )
-        for text in sorted(rows)
-        for part, path in enumerate(
-            sorted((directory / folder / f"published_month={text}").glob("*.parquet"))
-        )
-    ]
+    kept: list[_File],
+) -> list[date]:
+    """Return the days whose rows differ from what readers have, or all where they have nothing."""
+    if not kept:
+        changed = connection.table(table.qualified).project(f"cast({table.time} as date) as day")
+    elif table.key is None:
+        changed = connection.table("interaction.changes").project("day")
+    else:
+        # Where the row of a key lies now, and where the readers' row of it lies.
+        touched = connection.table("interaction.changes").project(table.key)
+        before = connection.read_parquet([str(directory / file.name) for file in kept])
+        days = [
+            relation.join(touched, table.key, how="semi").project(
+                f"cast({table.time} as date) as day"
+            )
+            for relation in (connection.table(table.qualified), before)
+        ]
+        changed = days[0].union(days[1])
+    return sorted(day for (day,) in changed.distinct().fetchall())
 
 
-def _month_of(time: str) -> str:
-    return f"strftime({time}, '%Y-%m')"
+def _rows_by_month(
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable, days: list[date]
+) -> dict[str, int]:
+    months = {month.label: month for month in map(month_of, days)}
+    return {
+        label: int(_within(connection, table, month).shape[0]) for label, month in months.items()
+    }
 
 
 def _copy_to_lake(lake: Lake, directory: Path, files: list[_File], outgoing: list[_File]) -> None:

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from feedback_platform.errors import NothingPublishedError
-from feedback_platform.warehouse import published
+from feedback_platform.warehouse import parts, published
 from feedback_platform.warehouse.publishing import TABLES
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
@@ -119,6 +119,65 @@ def test_only_the_months_that_changed_are_written_again(platform: SmallPlatform)
         assert set(after) == {"2026-01", "2026-02"}
         assert after["2026-01"] == before[table]["2026-01"]
         assert after["2026-02"] != before[table]["2026-02"]
+
+
+def test_of_a_large_month_only_the_days_that_changed_are_written_again(
+    platform: SmallPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "MONTH_ROWS", 3)
+    visits = [
+        event(f"e{day}-{n}", "item_viewed", item_id="i1", session_id=f"s{day}", occurred_at=time)
+        for day in (1, 2)
+        for n, time in enumerate((f"2026-03-0{day}T10:00:00Z", f"2026-03-0{day}T11:00:00Z"))
+    ]
+    platform.land(*visits, object_id="1")
+    platform.process()
+    tables = ("interaction.interactions", "feedback.user_feedback")
+    before: dict[str, dict[str, str]] = {
+        table: dict(platform.query(FILES, [table])) for table in tables
+    }
+    assert {tuple(found) for found in before.values()} == {("2026-03-01", "2026-03-02")}
+    # Its visit began the day before, and now it is one that began an hour earlier still.
+    late = event(
+        "late",
+        "item_viewed",
+        item_id="i1",
+        session_id="s2",
+        occurred_at="2026-03-01T23:30:00Z",
+        received_at="2026-03-02T12:00:00Z",
+    )
+    platform.land(late, object_id="2")
+    platform.process()
+
+    for table in tables:
+        after: dict[str, str] = dict(platform.query(FILES, [table]))
+        assert after["2026-03-02"] == before[table]["2026-03-02"]
+        assert after["2026-03-01"] != before[table]["2026-03-01"]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_visit_whose_beginning_moves_to_another_part_leaves_its_old_one(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(*_visit("2026-03-01T00:10:00Z"), object_id="1")
+    platform.process()
+    platform.land(*_visit("2026-02-28T23:50:00Z"), object_id="2")
+    platform.process()
+
+    assert platform.query("select events from interaction.sessions") == [(2,)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def _visit(occurred_at: str) -> list[dict[str, Any]]:
+    return [
+        event(
+            f"at {occurred_at}",
+            "item_viewed",
+            item_id="i1",
+            session_id="s1",
+            occurred_at=occurred_at,
+        )
+    ]
 
 
 def test_a_reader_keeps_the_state_that_it_opened(platform: SmallPlatform) -> None:

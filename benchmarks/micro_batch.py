@@ -1,0 +1,216 @@
+"""What a micro-batch costs beside little and beside much that is stored.
+
+    python benchmarks/micro_batch.py [--stored 1000000 50000000] [--events 3000] [--rounds 5]
+
+A year of a product's traffic at a constant rate, in raw objects of an hour each, goes through the
+real path first. Users come, stay for four weeks and go; items stay. Then micro-batches of the next
+minutes are cleaned, taken in, transformed and published, one after another, and timed part by part.
+One in a hundred of their events is an hour late, one in a hundred a month, one in a hundred is a
+delivery again. Each size runs in a process of its own; memory is the peak of that process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import psutil
+
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.store import Lake
+from feedback_platform.settings import DBT_PROJECT_DIR
+from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.loading import complete, stage_batches
+from feedback_platform.warehouse.publishing import publish
+from feedback_platform.warehouse.transformation import DbtProject
+
+BEGINNING: Final = datetime(2025, 1, 1, tzinfo=UTC)
+EVENTS_A_DAY: Final = 140_000
+EVENTS_A_VISIT: Final = 6
+STAY_DAYS: Final = 28
+NEW_USERS_A_DAY: Final = 400
+ITEMS: Final = 5_000
+PARTS: Final = ("clean", "take in", "transform", "publish")
+TYPES: Final = (
+    ("item_impression", 0.50),
+    ("item_viewed", 0.20),
+    ("item_clicked", 0.12),
+    ("item_used", 0.12),
+    ("item_liked", 0.02),
+    ("item_rated", 0.02),
+    ("item_converted", 0.02),
+)
+
+
+def main() -> None:
+    """Print a table, a row for each size."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--stored", type=int, nargs="+", default=[1_000_000, 50_000_000])
+    parser.add_argument("--events", type=int, default=3_000, help="in a micro-batch")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.one:
+        print(json.dumps(_measured(chosen.stored[0], chosen.events, chosen.rounds)))
+        return
+    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    head = "".join(f"{part + ', s':>14}" for part in PARTS)
+    print(f"{'stored':>12}{head}{'together, s':>14}{'ratio':>8}{'CPU, s':>9}{'memory, MB':>12}")
+    reference = 0.0
+    for stored in chosen.stored:
+        command = [sys.executable, __file__, "--one", "--stored", str(stored)]
+        command += ["--events", str(chosen.events), "--rounds", str(chosen.rounds)]
+        found = json.loads(subprocess.check_output(command))  # noqa: S603 - this file
+        together = found["together"]
+        reference = reference or together
+        print(
+            f"{stored:>12,}"
+            + "".join(f"{found[part]:>14.2f}" for part in PARTS)
+            + f"{together:>14.2f}{together / reference:>8.2f}{found['cpu']:>9.2f}"
+            + f"{found['memory']:>12,.0f}",
+            flush=True,
+        )
+
+
+def _measured(stored: int, events: int, rounds: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as name:
+        run = _Run(Path(name))
+        chance = np.random.default_rng(stored)
+        hours = -(-stored * 24 // EVENTS_A_DAY)
+        for hour in range(hours):
+            _land(run.lake, chance, hour * 3600, 3600, stored // hours, f"{hour:08d}")
+        run.once()
+        begins = hours * 3600
+        timings: list[dict[str, float]] = []
+        for number in range(rounds + 1):
+            at = begins + number * 30
+            _land(run.lake, chance, at, 30, events, f"m{number:08d}", is_live=True)
+            timings.append(run.once())
+        # The first finds caches and compiled statements that the others have.
+        counted = timings[1:]
+        found = {key: statistics.median(each[key] for each in counted) for key in counted[0]}
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {**found, "memory": memory}
+
+
+class _Run:
+    def __init__(self, directory: Path) -> None:
+        self.lake = Lake((directory / "lake").as_uri())
+        self._warehouse = directory / "warehouse" / "warehouse.duckdb"
+        self._published = directory / "published" / "feedback.duckdb"
+        self._cache = directory / "cache"
+        self._project = DbtProject(DBT_PROJECT_DIR, directory / "target", self._warehouse)
+
+    def once(self) -> dict[str, float]:
+        """Take what has landed through to the published tables; return seconds by part."""
+        began, cpu = time.perf_counter(), time.process_time()
+        parts = {
+            "clean": _seconds(lambda: clean_new(self.lake, default_rules(), is_sweep=False)),
+        }
+        with exclusive_warehouse(self._warehouse) as path:
+            staged = stage_batches(path, self.lake, self._cache)
+            parts["take in"] = time.perf_counter() - began - parts["clean"]
+            parts["transform"] = _seconds(self._project.run)
+            with open_warehouse(path) as connection:
+                complete(connection, staged.through)
+            parts["publish"] = _seconds(lambda: publish(path, self._published, self.lake))
+        together = time.perf_counter() - began
+        return {**parts, "together": together, "cpu": time.process_time() - cpu}
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _land(
+    lake: Lake,
+    chance: np.random.Generator,
+    begins: int,
+    seconds: int,
+    events: int,
+    name: str,
+    *,
+    is_live: bool = False,
+) -> None:
+    """Write one raw object with the events of some seconds since the beginning."""
+    received = np.sort(chance.uniform(begins, begins + seconds, events))
+    late = np.zeros(events)
+    if is_live:
+        late[::100], late[1::100] = 3600, 30 * 86_400
+    occurred = np.maximum(received - late, 0)
+    # A visit is a user and an hour; so many of them that each has a handful of events.
+    hour = (occurred // 3600).astype(int)
+    visit = chance.integers(0, max(1, EVENTS_A_DAY // 24 // EVENTS_A_VISIT), events)
+    # Of a hash, so that a visit has the same user in whatever object its events arrive.
+    drawn = pl.Series(hour * 1_000_003 + visit).hash(seed=7).to_numpy()
+    cohort = hour // 24 - (drawn % STAY_DAYS).astype(int)
+    user = cohort * NEW_USERS_A_DAY + (drawn // STAY_DAYS % NEW_USERS_A_DAY).astype(int)
+    item = (ITEMS * chance.random(events) ** 2).astype(int)
+    ids = np.array([f"{name}-{number}" for number in range(events)])
+    if is_live:
+        again = ids[2::100]
+        ids[2::100] = ids[1::100][: len(again)]
+    kinds, shares = zip(*TYPES, strict=True)
+    kind = chance.choice(kinds, events, p=shares)
+    value = np.where(
+        kind == "item_rated",
+        chance.integers(1, 11, events) / 2,
+        np.exp(chance.normal(9, 1, events)).round(),
+    )
+    lines = pl.DataFrame(
+        {
+            "event_id": ids,
+            "event_type": kind,
+            "user_id": user,
+            "item_id": item,
+            "session_id": hour,
+            "occurred_at": _times(occurred),
+            "received_at": _times(received),
+            "value": value,
+        }
+    ).with_columns(
+        pl.format("u{}", "user_id").alias("user_id"),
+        pl.format("i{}", "item_id").alias("item_id"),
+        pl.format("{}-{}", "user_id", "session_id").alias("session_id"),
+        pl.when(pl.col("event_type").is_in(["item_viewed", "item_used", "item_rated"])).then(
+            "value"
+        ),
+        pl.lit("home").alias("placement"),
+        pl.lit("desktop").alias("device_type"),
+    )
+    buffer = io.BytesIO()
+    lines.write_ndjson(buffer)
+    write_raw_object(
+        lake,
+        received_at=BEGINNING + timedelta(seconds=begins),
+        source="bench",
+        sortable_id=name,
+        ndjson=buffer.getvalue(),
+    )
+
+
+def _times(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> pl.Series:
+    micros = (seconds * 1e6).astype("int64") + int(BEGINNING.timestamp()) * 1_000_000
+    return pl.Series(micros).cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+
+
+if __name__ == "__main__":
+    main()

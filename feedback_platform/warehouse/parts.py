@@ -1,0 +1,71 @@
+"""How a published table that grows for ever is cut: by month, and large months by day.
+
+Whatever changes, the part that it lies in is written again, so parts have to be small. But a
+reader opens them all, so there must not be thousands: ratings of twenty years are a few hundred
+months of little each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+# A month with more rows than this is cut by day, and stays so.
+MONTH_ROWS: Final = 100_000
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """The rows from the beginning of a day to that of another.
+
+    Attributes:
+        label: `2026-03` or `2026-03-01`; that of a month begins those of its days.
+        begin: its first day.
+        end: the first day behind it.
+    """
+
+    label: str
+    begin: date
+    end: date
+
+
+def month_of(day: date) -> Part:
+    """Return the month that a day lies in."""
+    begin = day.replace(day=1)
+    return Part(begin.isoformat()[:7], begin, (begin + timedelta(days=31)).replace(day=1))
+
+
+def day_part(day: date) -> Part:
+    """Return a day as a part of its own."""
+    return Part(day.isoformat(), day, day + timedelta(days=1))
+
+
+def parts_to_write(
+    changed: Iterable[date], kept: Collection[str], rows_by_month: Mapping[str, int]
+) -> list[Part]:
+    """Return which parts have to be written, in order.
+
+    Args:
+        changed: the days on which a row came, went or became another.
+        kept: labels of the parts that there are.
+        rows_by_month: how many rows each month of a changed day has now, by label.
+    """
+    parts = set()
+    for day in changed:
+        month = month_of(day)
+        is_by_day = any(label.startswith(f"{month.label}-") for label in kept)
+        if is_by_day:
+            parts.add(day_part(day))
+        elif rows_by_month[month.label] <= MONTH_ROWS:
+            parts.add(month)
+        else:
+            parts |= _days_of(month)
+    return sorted(parts)
+
+
+def _days_of(month: Part) -> set[Part]:
+    return {
+        day_part(month.begin + timedelta(days=n)) for n in range((month.end - month.begin).days)
+    }
