@@ -9,6 +9,7 @@ https://protobuf.dev/programming-guides/proto3/#updating
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TypeAlias
 
 from google.protobuf.descriptor_pb2 import (
@@ -19,6 +20,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from feedback_platform.events.schemas.protobuf_source import ProtobufFile
 
+_MAX_MESSAGES: Final = 50
 _F: TypeAlias = FieldDescriptorProto
 # Kinds that are encoded alike, so that each reads what the other wrote.
 _INTERCHANGEABLE: Final = (
@@ -39,7 +41,7 @@ def protobuf_incompatibilities(reader: ProtobufFile, writer: ProtobufFile) -> li
     known by its name within its package: a package that was renamed changes nothing on the wire.
     """
     comparison = _Comparison(_Types(reader), _Types(writer))
-    return list(dict.fromkeys(comparison.messages()))
+    return list(islice(dict.fromkeys(comparison.messages()), _MAX_MESSAGES))
 
 
 class _Types:
@@ -151,27 +153,27 @@ def _required_refusals(read: dict[int, _F], written: dict[int, _F], where: str) 
 def _oneof_refusals(reader: DescriptorProto, writer: DescriptorProto, where: str) -> Iterator[str]:
     """Say which fields exclude each other now, though a writer may have set them together."""
     written = {field.number: field for field in writer.field}
-    for index, oneof in enumerate(reader.oneof_decl):
-        moved: dict[object, list[str]] = {}
-        for field in reader.field:
-            before = written.get(field.number)
-            if before is not None and _oneof_of(field) == index:
-                together = _oneof_of(before)
-                key = ("alone", field.number) if together is None else ("oneof", together)
-                moved.setdefault(key, []).append(field.name)
-        if len(moved) > 1:
-            names = ", ".join(name for group in moved.values() for name in group)
-            yield f"{where}, oneof {oneof.name}: {names} exclude each other now, and did not before"
-    for index, oneof in enumerate(writer.oneof_decl):
-        kept = {field.number for field in reader.field}
-        lost = [
-            field.name
-            for field in writer.field
-            if _oneof_of(field) == index and field.number not in kept
-        ]
-        if lost:
-            names = ", ".join(lost)
-            yield f"{where}, oneof {oneof.name}: {names} is gone, so the choice would be lost"
+    # By oneof of the reader, then by what could be set together before.
+    moved: dict[int, dict[object, list[str]]] = {}
+    for field in reader.field:
+        before, index = written.get(field.number), _oneof_of(field)
+        if before is not None and index is not None:
+            together = _oneof_of(before)
+            key = ("alone", field.number) if together is None else ("oneof", together)
+            moved.setdefault(index, {}).setdefault(key, []).append(field.name)
+    for index, groups in sorted(moved.items()):
+        if len(groups) > 1:
+            named = f"{where}, oneof {reader.oneof_decl[index].name}"
+            names = ", ".join(name for group in groups.values() for name in group)
+            yield f"{named}: {names} exclude each other now, and did not before"
+    kept = {field.number for field in reader.field}
+    lost: dict[int, list[str]] = {}
+    for field in writer.field:
+        if (index := _oneof_of(field)) is not None and field.number not in kept:
+            lost.setdefault(index, []).append(field.name)
+    for index, names_lost in sorted(lost.items()):
+        named = f"{where}, oneof {writer.oneof_decl[index].name}"
+        yield f"{named}: {', '.join(names_lost)} is gone, so the choice would be lost"
 
 
 def _oneof_of(field: _F) -> int | None:

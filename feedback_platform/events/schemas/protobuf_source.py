@@ -26,11 +26,12 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
+from feedback_platform.events.schemas.protobuf_check import descriptor_problem
+from feedback_platform.events.schemas.references import References
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     ResolveReference,
     Schema,
-    SchemaNotFoundError,
 )
 
 # What neither a path of an import nor a source of .proto consists of alone.
@@ -39,9 +40,20 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _WELL_KNOWN: Final = re.compile(r"google/(protobuf|type)/[a-z_]+\.proto")
 # protoc's own log, between its findings.
 _WARNING: Final = re.compile(r"WARNING:|W\d{4} ")
-_SECONDS_FOR_PROTOC: Final = 20
+# Of processor time: it compares all numbers and names of a message with each other.
+_SECONDS_FOR_PROTOC: Final = 2
+_SECONDS_UNTIL_KILLED: Final = 30
+# The limits hold for the process that sets them, before it reads anything of the sender's.
+_LIMITED_PROTOC: Final = """
+import resource, sys
+from grpc_tools import protoc
+seconds, megabytes = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+sys.exit(protoc.main(sys.argv))
+"""
+_MEGABYTES_FOR_PROTOC: Final = 1024
 _MAX_EXPLANATION: Final = 2000
-_MAX_REFERENCES: Final = 500
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ def parse_protobuf(schema: Schema, resolve: ResolveReference) -> ProtobufFile:
         InvalidSchemaError: the text is neither, or it imports what is not referenced or not there.
     """
     imported: dict[str, FileDescriptorProto] = {}
-    _collect_references(schema, resolve, imported, path=())
+    _collect_references(schema, References(schema.schema_type, resolve), imported, path=())
     if is_serialized(schema.text):
         file = _decoded(schema.text)
         for name in file.dependency:
@@ -150,7 +162,7 @@ def _drop_default_json_names(message: DescriptorProto) -> None:
 
 def _collect_references(
     schema: Schema,
-    resolve: ResolveReference,
+    references: References,
     imported: dict[str, FileDescriptorProto],
     *,
     path: tuple[str, ...],
@@ -160,17 +172,8 @@ def _collect_references(
             raise InvalidSchemaError(f"The Protobuf schema imports {reference.name!r} in a circle.")
         if reference.name in imported:
             continue
-        if len(imported) >= _MAX_REFERENCES:
-            raise InvalidSchemaError(
-                f"The Protobuf schema imports more than {_MAX_REFERENCES} files."
-            )
-        try:
-            referenced = resolve(reference)
-        except SchemaNotFoundError as error:
-            raise InvalidSchemaError(
-                f"The import {reference.name!r} is missing: {error}"
-            ) from error
-        _collect_references(referenced, resolve, imported, path=(*path, reference.name))
+        referenced = references.find(reference)
+        _collect_references(referenced, references, imported, path=(*path, reference.name))
         if is_serialized(referenced.text):
             file = _decoded(referenced.text)
             for name in file.dependency:
@@ -190,6 +193,8 @@ def _decoded(text: str) -> FileDescriptorProto:
             "The Protobuf schema is neither a .proto source nor a serialised FileDescriptorProto "
             f"in base64: {error}"
         ) from error
+    if (problem := descriptor_problem(file)) is not None:
+        raise InvalidSchemaError(f"The Protobuf schema is no compiler's descriptor: {problem}.")
     file.name = "schema.proto"
     return file
 
@@ -227,17 +232,27 @@ def _run_protoc(folder: Path, name: str) -> None:
     ]
     try:
         finished = subprocess.run(  # noqa: S603 - no shell, and no argument is the sender's
-            [sys.executable, "-m", "grpc_tools.protoc", *arguments],
+            [
+                *(sys.executable, "-c", _LIMITED_PROTOC),
+                *(str(_SECONDS_FOR_PROTOC), str(_MEGABYTES_FOR_PROTOC)),
+                *arguments,
+            ],
             capture_output=True,
-            timeout=_SECONDS_FOR_PROTOC,
+            timeout=_SECONDS_UNTIL_KILLED,
             check=False,
             text=True,
             errors="replace",
         )
     except subprocess.TimeoutExpired as error:
         raise InvalidSchemaError(
-            f"protoc did not read the Protobuf schema within {_SECONDS_FOR_PROTOC} s."
+            f"protoc did not read the Protobuf schema within {_SECONDS_UNTIL_KILLED} s."
         ) from error
+    if finished.returncode < 0:
+        raise InvalidSchemaError(
+            "The Protobuf schema is too large or too complex: protoc did not read it within "
+            f"{_SECONDS_FOR_PROTOC} s of processor time and {_MEGABYTES_FOR_PROTOC} MB. Split it, "
+            "or reserve numbers as ranges."
+        )
     if finished.returncode != 0:
         lines = finished.stderr.replace(f"{folder}/", "").splitlines()
         said = "\n".join(line for line in lines if not _WARNING.match(line))

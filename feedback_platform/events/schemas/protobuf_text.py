@@ -103,23 +103,35 @@ class _Printer:
         for extensions in message.extension_range:
             text = _range(extensions.start, extensions.end - 1, _END_OF_RANGES - 1)
             yield f"{inner}extensions {text};"
-        written: set[int] = set()
-        for index, field in enumerate(message.field):
-            if not field.HasField("oneof_index") or field.proto3_optional:
-                yield from self._field(field, (*path, 2, index), inner, entries)
-            elif field.oneof_index not in written:
-                written.add(field.oneof_index)
-                yield from self._oneof(message, field.oneof_index, path, inner)
+        yield from self._fields(message, path, inner, entries)
         yield f"{indent}}}"
 
+    def _fields(
+        self,
+        message: DescriptorProto,
+        path: _Path,
+        inner: str,
+        entries: dict[str, DescriptorProto],
+    ) -> Iterator[str]:
+        choices: dict[int, list[int]] = {}
+        for index, field in enumerate(message.field):
+            if _is_choice(field):
+                choices.setdefault(field.oneof_index, []).append(index)
+        for index, field in enumerate(message.field):
+            if not _is_choice(field):
+                yield from self._field(field, (*path, 2, index), inner, entries)
+            elif field.oneof_index in choices:
+                chosen = choices.pop(field.oneof_index)
+                yield from self._oneof(message, field.oneof_index, chosen, path, inner)
+
     def _oneof(
-        self, message: DescriptorProto, number: int, path: _Path, indent: str
+        self, message: DescriptorProto, number: int, chosen: list[int], path: _Path, indent: str
     ) -> Iterator[str]:
         yield from self._comment((*path, 8, number), indent)
         yield f"{indent}oneof {message.oneof_decl[number].name} {{"
-        for index, field in enumerate(message.field):
-            if field.HasField("oneof_index") and field.oneof_index == number:
-                yield from self._field(field, (*path, 2, index), indent + _INDENT, {}, label="")
+        for index in chosen:
+            place = (*path, 2, index)
+            yield from self._field(message.field[index], place, indent + _INDENT, {}, label="")
         yield f"{indent}}}"
 
     def _field(
@@ -190,6 +202,11 @@ def _declared_names(messages: Iterable[DescriptorProto]) -> Iterator[str]:
         for part in (message.field, message.enum_type, message.oneof_decl, message.extension):
             yield from (declared.name for declared in part)
         yield from _declared_names(message.nested_type)
+
+
+def _is_choice(field: FieldDescriptorProto) -> bool:
+    """Return whether a field stands within a oneof; `optional` makes one that is not written."""
+    return field.HasField("oneof_index") and not field.proto3_optional
 
 
 def _has_own_json_name(field: FieldDescriptorProto) -> bool:

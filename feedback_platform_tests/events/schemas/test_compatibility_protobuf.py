@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 
 import pytest
 from google.protobuf import message_factory
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from feedback_platform.events.schemas.compatibility_protobuf import protobuf_incompatibilities
 from feedback_platform.events.schemas.protobuf_source import ProtobufFile, parse_protobuf
+from feedback_platform.events.schemas.protobuf_text import proto_text
 from feedback_platform.events.schemas.schema import Schema, SchemaType, no_references
 
 
@@ -127,6 +129,34 @@ def test_a_package_that_is_renamed_changes_nothing_on_the_wire() -> None:
     body = "message N {} message M { N n = 1; M m = 2; }"
 
     assert protobuf_incompatibilities(read(body, package="q"), read(body)) == []
+
+
+@pytest.mark.parametrize(
+    "field", ["optional int32 f{0} = {0};", "oneof o{0} {{ int32 f{0} = {0}; }}"]
+)
+def test_as_many_choices_as_there_are_fields_are_compared_soon(field: str) -> None:
+    """Each `optional` is a choice of its own; each was once compared with all the others."""
+    numbers = range(1, 6_001)
+    writer = read("message M {" + "".join(field.format(number) for number in numbers) + "}")
+    reader = read("message M {" + "".join(field.format(number) for number in numbers[1:]) + "}")
+    started = time.process_time()
+
+    assert protobuf_incompatibilities(writer, writer) == []
+    lost = protobuf_incompatibilities(reader, writer)
+    assert proto_text(writer.file).count("= 6000;") == 1
+
+    assert lost == (
+        []
+        if "optional" in field
+        else ["message M, oneof o1: f1 is gone, so the choice would be lost"]
+    )
+    assert time.process_time() - started < 5
+
+
+def test_no_more_reasons_are_given_than_a_person_reads() -> None:
+    writer = read("".join(f"message M{number} {{}}" for number in range(80)))
+
+    assert len(protobuf_incompatibilities(read("message A {}"), writer)) == 50
 
 
 KINDS = [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from tempfile import gettempdir
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -163,3 +165,51 @@ def test_imports_in_a_circle_are_refused() -> None:
 
     with pytest.raises(InvalidSchemaError, match="circle"):
         parse_protobuf(schema, lambda _reference: schema)
+
+
+def a_message(name: str = "M", **field: Any) -> FileDescriptorProto:
+    file = FileDescriptorProto(name="x", syntax="proto3")
+    file.message_type.add(name=name).field.add(
+        **{"name": "f", "number": 1, "type": 11, "label": 1, "type_name": ".M", **field}
+    )
+    return file
+
+
+def test_a_descriptor_that_no_compiler_writes_is_refused_with_the_reason() -> None:
+    entry = a_message()
+    entry.message_type[0].nested_type.add(name="E").options.map_entry = True
+    undecodable = a_message().SerializeToString().replace(b"\x0a\x01M", b"\x0a\x01\xff")
+    untyped = a_message()
+    untyped.message_type[0].field[0].ClearField("type")
+
+    for content, said in (
+        (a_message(type_name="M").SerializeToString(), "'M'; it needs the full name"),
+        (untyped.SerializeToString(), "field 'f' has no type"),
+        (entry.SerializeToString(), "'E' is the entry of a map, but is no key and value"),
+        (undecodable, "which is not Unicode text"),
+    ):
+        with pytest.raises(InvalidSchemaError, match=said):
+            parsed(base64.b64encode(content).decode())
+
+
+def test_a_source_that_takes_protoc_too_long_is_refused() -> None:
+    numbers = ",".join(str(2 * number) for number in range(1, 120_000))
+
+    with pytest.raises(InvalidSchemaError, match="too complex: protoc did not read it within 2 s"):
+        parsed(f'syntax = "proto3"; message M {{ reserved {numbers}; }}')
+
+
+def test_a_chain_of_imports_is_followed_to_a_limit() -> None:
+    def importing(name: str) -> Schema:
+        text = serialized(a_message())
+        return Schema(text, SchemaType.PROTOBUF, (SchemaReference(name, name, 1),))
+
+    with pytest.raises(InvalidSchemaError, match="imports more than 500 others"):
+        parse_protobuf(importing("1"), lambda reference: importing(f"{reference.name}1"))
+
+
+def test_an_import_leads_to_a_schema_of_the_same_type() -> None:
+    schema = Schema("", SchemaType.PROTOBUF, (SchemaReference("a.proto", "a", 1),))
+
+    with pytest.raises(InvalidSchemaError, match="leads to a schema of type JSON"):
+        parse_protobuf(schema, lambda _reference: Schema("true", SchemaType.JSON))
