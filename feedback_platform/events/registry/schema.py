@@ -62,7 +62,7 @@ def stored_schema(schema: Schema, resolve: ResolveReference) -> StoredSchema:
     if schema.schema_type is SchemaType.JSON:
         parsed = parse_json_schema(schema.text)
         parse_json_references(schema, resolve)
-        identity += canonical_json(parsed, is_sorted=True)
+        identity += canonical_json(parsed)
         return StoredSchema(schema, hashlib.sha256(identity).hexdigest())
     file = parse_protobuf(schema, resolve).file
     canonical = canonical_bytes(file)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final, TypeVar
 
+from feedback_platform.events.schemas.compatibility_budget import Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility_documents import Document
 from feedback_platform.events.schemas.compatibility_json import json_incompatibilities
 from feedback_platform.events.schemas.compatibility_protobuf import protobuf_incompatibilities
 from feedback_platform.events.schemas.json_source import parse_json_references, parse_json_schema
-from feedback_platform.events.schemas.protobuf_source import parse_protobuf
-from feedback_platform.events.schemas.schema import ResolveReference, Schema, SchemaType
+from feedback_platform.events.schemas.protobuf_source import ProtobufFile, parse_protobuf
+from feedback_platform.events.schemas.schema import (
+    ResolveReference,
+    Schema,
+    SchemaReference,
+    SchemaType,
+)
+
+# How long a text has to be for its reading to take as long as a step of a comparison.
+_CHARACTERS_A_STEP: Final = 10
+
+_T = TypeVar("_T")
 
 
 class Level(StrEnum):
@@ -42,6 +55,12 @@ class Level(StrEnum):
         """Whether older versions have to read what the new one writes."""
         return self.startswith(("FORWARD", "FULL"))
 
+    def compared(self, versions: Sequence[_T]) -> Sequence[_T]:
+        """Return those of a subject's versions, oldest first, that a new one is compared with."""
+        if self is Level.NONE:
+            return []
+        return versions if self.is_transitive else versions[-1:]
+
 
 def incompatibilities(reader: Schema, writer: Schema, resolve: ResolveReference) -> list[str]:
     """Return why a reader's schema may refuse or misread what a writer's wrote.
@@ -54,18 +73,11 @@ def incompatibilities(reader: Schema, writer: Schema, resolve: ResolveReference)
     Raises:
         InvalidSchemaError: one of them cannot be read.
     """
-    if reader.schema_type != writer.schema_type:
-        return [f"it is {reader.schema_type} now, and was {writer.schema_type}"]
-    if reader.schema_type is SchemaType.PROTOBUF:
-        return protobuf_incompatibilities(
-            parse_protobuf(reader, resolve), parse_protobuf(writer, resolve)
-        )
-    return json_incompatibilities(
-        parse_json_schema(reader.text),
-        parse_json_schema(writer.text),
-        reader_references=parse_json_references(reader, resolve),
-        writer_references=parse_json_references(writer, resolve),
-    )
+    budget = Budget()
+    try:
+        return _compare(_parsed(reader, resolve, budget), _parsed(writer, resolve, budget), budget)
+    except TooComplexError as error:
+        return [_given_up(error)]
 
 
 def violations(
@@ -85,12 +97,56 @@ def violations(
     Returns:
         A sentence for each reason, with the version that it concerns; none if it may be added.
     """
+    chosen = level.compared(versions)
+    # One for all of them: a request may not take longer because there are many versions.
+    budget = Budget()
+    new: Document | ProtobufFile | None = None
     found: list[str] = []
-    for number, version in reversed(versions if level.is_transitive else versions[-1:]):
-        if level.is_backward:
-            reasons = incompatibilities(candidate, version, resolve)
-            found += [f"Against version {number}: {reason}" for reason in reasons]
-        if level.is_forward:
-            reasons = incompatibilities(version, candidate, resolve)
-            found += [f"For readers of version {number}: {reason}" for reason in reasons]
+    for number, version in reversed(chosen):
+        try:
+            new = new or _parsed(candidate, resolve, budget)
+            old = _parsed(version, resolve, budget)
+            if level.is_backward:
+                found += [f"Against version {number}: {it}" for it in _compare(new, old, budget)]
+            if level.is_forward:
+                reasons = _compare(old, new, budget)
+                found += [f"For readers of version {number}: {reason}" for reason in reasons]
+        except TooComplexError as error:
+            # Nothing is left for the versions before it either.
+            return [*found, f"Against version {number}: {_given_up(error)}"]
     return found
+
+
+def _parsed(schema: Schema, resolve: ResolveReference, budget: Budget) -> Document | ProtobufFile:
+    """Read a schema and what it imports; that takes its share of the work, too."""
+
+    def counted(reference: SchemaReference) -> Schema:
+        referenced = resolve(reference)
+        budget.spend(len(referenced.text) // _CHARACTERS_A_STEP)
+        return referenced
+
+    budget.spend(len(schema.text) // _CHARACTERS_A_STEP)
+    if schema.schema_type is SchemaType.PROTOBUF:
+        return parse_protobuf(schema, counted)
+    return Document(parse_json_schema(schema.text), parse_json_references(schema, counted))
+
+
+def _compare(
+    reader: Document | ProtobufFile, writer: Document | ProtobufFile, budget: Budget
+) -> list[str]:
+    if isinstance(reader, ProtobufFile) and isinstance(writer, ProtobufFile):
+        return protobuf_incompatibilities(reader, writer)
+    if isinstance(reader, Document) and isinstance(writer, Document):
+        return json_incompatibilities(reader, writer, budget)
+    now, before = (
+        SchemaType.JSON if isinstance(parsed, Document) else SchemaType.PROTOBUF
+        for parsed in (reader, writer)
+    )
+    return [f"it is {now} now, and was {before}"]
+
+
+def _given_up(error: TooComplexError) -> str:
+    return (
+        f"{error}: they are too complex to be compared. Write them with fewer alternatives, values "
+        "or references; or set the level to NONE"
+    )

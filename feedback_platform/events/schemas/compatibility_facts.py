@@ -2,23 +2,21 @@
 
 A schema is opened up into cases. A case is one kind of value (null, boolean, integer, fraction,
 string, array, object) and a list of plain facts, keyword by keyword, that all hold of it. Unions
-become several cases, enumerations one for each value. Leaving a fact out is always allowed: it only
-makes the writer look more liberal than it is, never the reader.
+become several cases; the values of an enumeration become one case for each kind of them. Leaving a
+fact out is always allowed: it only makes the writer look more liberal than it is, never the reader.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import urljoin
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
-import orjson
+from feedback_platform.events.schemas.compatibility_budget import Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility_documents import Document, Identity, identity
+from feedback_platform.events.schemas.json_drafts import JSON
 
-from feedback_platform.events.schemas.json_source import draft_of
-
-JSON = Any
 Facts = list[dict[str, JSON]]
 
 NULL: Final = "null"
@@ -32,130 +30,117 @@ OBJECT: Final = "object"
 KINDS: Final = (NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT)
 
 _UNIONS: Final = ("anyOf", "oneOf")
-_STEPS: Final = 50_000
 _CASES: Final = 2_000
+_LONGEST_QUOTE: Final = 60
 
 
-class TooComplexError(Exception):
-    """The comparison would take longer than it is worth; nobody was proven wrong."""
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """A value that an enumeration names."""
+
+    value: JSON
+    identity: Identity
+
+    @cached_property
+    def text(self) -> str:
+        """The value as a message shows it."""
+        text = repr(self.value)
+        return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One kind of value that a schema accepts, and what holds of every such value.
 
-    Unions that were opened up are still among the facts, to be recognised if they did not change.
+    Attributes:
+        kind: of the values.
+        facts: unions that were opened up are still among them, to be recognised if unchanged.
+        literals: the only values there are; None where they are not numbered.
+        passed: by id, which parts of the reader are known to accept every value.
     """
 
     kind: str
     facts: Facts
+    literals: list[Literal] | None = None
+    passed: set[int] = field(default_factory=set)
 
-    def literal(self) -> tuple[JSON] | None:
+    def literal(self) -> Literal | None:
         """Return the only value of this case, or None where there may be several."""
+        return self.literals[0] if self.literals is not None and len(self.literals) == 1 else None
+
+    def halves(self) -> list[Case]:
+        """Return the case as two of half as many values; as itself if it has no two."""
+        if self.literals is None or len(self.literals) == 1:
+            return [self]
+        middle = len(self.literals) // 2
+        return [
+            Case(self.kind, [*self.facts, _described(self.kind, some)], some)
+            for some in (self.literals[:middle], self.literals[middle:])
+        ]
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The properties that every object has."""
+        return frozenset(name for fact in self.facts for name in fact.get("required", ()))
+
+    @cached_property
+    def properties(self) -> dict[str, list[JSON]]:
+        """What is said of the properties that are named."""
+        named: dict[str, list[JSON]] = {}
         for fact in self.facts:
-            if "const" in fact:
-                return (fact["const"],)
-        return None
+            for name, schema in fact.get("properties", {}).items():
+                named.setdefault(name, []).append(schema)
+        return named
 
+    @cached_property
+    def others(self) -> list[tuple[dict[str, JSON], JSON]]:
+        """What is said of properties that a fact does not name: which it names, and what it says.
 
-class Document:
-    """A whole schema, in which its `$ref`s are looked up, and the work that is left for it."""
-
-    def __init__(self, root: JSON, referenced: dict[str, JSON]) -> None:
-        self._root = root
-        self._referenced = {
-            name: _with_absolute_references(schema, name) for name, schema in referenced.items()
-        }
-        self._left = _STEPS
-        self._draft = draft_of(root)
-        self._met: dict[str, JSON] = {}
-        draft = root.get("$schema", "") if isinstance(root, dict) else ""
-        # Until draft 7 a `$ref` hid whatever stood beside it.
-        self._ref_stands_alone = "json-schema.org/draft-0" in draft
-
-    def step(self) -> None:
-        """Count one step of work.
-
-        Raises:
-            TooComplexError: there were too many.
+        Only facts that say something.
         """
-        self._left -= 1
-        if self._left < 0:
-            raise TooComplexError
+        return [
+            (fact.get("properties", {}), schema)
+            for fact in self.facts
+            if (schema := _schema_of_unnamed(fact)) not in (True, {})
+        ]
 
-    def dereferenced(self, schema: JSON) -> tuple[JSON, JSON | None]:
-        """Return what stands beside a schema's `$ref`, and what it leads to (None: nothing).
+    @cached_property
+    def allowed_names(self) -> frozenset[str] | None:
+        """The only properties that objects may have; None where any may come."""
+        closed = [
+            fact.get("properties", {}).keys()
+            for fact in self.facts
+            if fact.get("additionalProperties") is False and not fact.get("patternProperties")
+        ]
+        return frozenset(set.intersection(*map(set, closed))) if closed else None
 
-        A reference that leads nowhere this document knows of leads to a schema of its own that
-        equals no other.
-        """
-        if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
-            return schema, None
-        beside = {} if self._ref_stands_alone else {k: v for k, v in schema.items() if k != "$ref"}
-        return beside, self._resolved(schema["$ref"])
-
-    def inlined(self, schema: JSON, path: tuple[int, ...] = ()) -> JSON:
-        """Return a schema with each `$ref` replaced by what it leads to.
-
-        Where one leads back to a schema that it stands in, a mark says how far up: schemas that
-        mean the same in the same way are the same then, whatever their definitions are called.
-        """
-        self.step()
-        if isinstance(schema, list):
-            return [self.inlined(part, path) for part in schema]
-        if not isinstance(schema, dict):
-            return schema
-        beside, target = self.dereferenced(schema)
-        inlined = {key: self.inlined(part, path) for key, part in beside.items()}
-        if target is None:
-            return inlined
-        if id(target) in path:
-            return {**inlined, "$up": len(path) - path.index(id(target))}
-        return {**inlined, "$is": self.inlined(target, (*path, id(target)))}
-
-    def _resolved(self, reference: str) -> JSON:
-        if reference not in self._met:
-            target = self._found(reference)
-            # A pointer may lead anywhere in a document, also to what is no schema.
-            is_schema = target is not None and self._draft(self._draft.META_SCHEMA).is_valid(target)
-            self._met[reference] = target if is_schema else {"$unresolved": reference}
-        return self._met[reference]
-
-    def _found(self, reference: str) -> JSON:
-        address, _, pointer = reference.partition("#")
-        base = self._root.get("$id", "") if isinstance(self._root, dict) else ""
-        if not address or address == base:
-            target = self._root
-        else:
-            target = self._referenced.get(address)
-            if target is None and isinstance(base, str):
-                target = self._referenced.get(urljoin(base, address))
-        for part in pointer.split("/")[1:] if target is not None else []:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(target, dict):
-                target = target.get(key)
-            elif isinstance(target, list) and key.isdigit() and int(key) < len(target):
-                target = target[int(key)]
-            else:
-                target = None
-        return None if pointer and not pointer.startswith("/") else target
+    @cached_property
+    def bounds(self) -> dict[str, JSON]:
+        """The narrowest bound of each keyword that sets one."""
+        found: dict[str, JSON] = {}
+        for fact in self.facts:
+            for keyword in _BOUNDS & fact.keys():
+                narrower = min if keyword.startswith(("max", "exclusiveMax")) else max
+                found[keyword] = narrower(found.get(keyword, fact[keyword]), fact[keyword])
+        return found
 
 
-def cases(schemas: list[JSON], document: Document) -> Iterator[Case]:
-    """Return the cases of what all of some schemas accept; impossible ones are left out."""
-    expanded: list[Facts] = [[]]
-    for schema in schemas:
-        expanded = _product(expanded, _expanded(schema, document, ()))
-    for facts in expanded:
-        yield from _cases_of(facts, document)
+_BOUNDS: Final = frozenset(
+    f"{side}{what}" for side in ("min", "max") for what in ("Length", "Items", "Properties", "imum")
+) | {"exclusiveMinimum", "exclusiveMaximum"}
 
 
-def identity(value: JSON) -> bytes:
-    """Return what two JSON values share exactly if JSON Schema takes them for the same.
+def cases(schemas: list[JSON], document: Document, budget: Budget) -> Iterator[Case]:
+    """Return the cases of what all of some schemas accept; impossible ones are left out.
 
-    Whole numbers are the same however they are written; `true` is not 1.
+    Raises:
+        TooComplexError: there are too many.
     """
-    return orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    alternatives: list[Facts] = [[]]
+    for schema in schemas:
+        alternatives = _product(alternatives, _expanded(schema, document, budget, set()), budget)
+    for facts in alternatives:
+        yield from _cases_of(facts, document, budget)
 
 
 def kinds_of_type(schema_type: JSON) -> set[str]:
@@ -179,121 +164,145 @@ def kind_of(value: JSON) -> str:
     return NULL
 
 
-def _with_absolute_references(schema: JSON, name: str) -> JSON:
-    """Return a referenced schema whose references to itself say its name."""
-    if isinstance(schema, list):
-        return [_with_absolute_references(part, name) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: f"{name}{part}"
-        if key == "$ref" and isinstance(part, str) and part.startswith("#")
-        else _with_absolute_references(part, name)
-        for key, part in schema.items()
-    }
+def property_schemas(case: Case, name: str | None, budget: Budget) -> list[JSON]:
+    """Return the schemas that the value of a property satisfies, all of them at once.
+
+    Args:
+        case: of objects.
+        name: of the property; None for one that no fact names.
+        budget: for the work.
+
+    Returns:
+        Nothing where the property may be anything; `False` among them where there can be none.
+    """
+    budget.spend(1 + len(case.others))
+    others = [schema for named, schema in case.others if name is None or name not in named]
+    return others if name is None else [*case.properties.get(name, ()), *others]
 
 
-def _plain(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child) for child in value]
-    if isinstance(value, float) and value.is_integer() and math.fabs(value) < 2**53:
-        return int(value)
-    # orjson has no integers of more than 64 bits.
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return {"$integer": str(value)}
-    return value
+def item_schema(schema: dict[str, JSON], index: int) -> JSON:
+    """Return the schema of an array's item at a place."""
+    first = schema.get("prefixItems", ())
+    return first[index] if index < len(first) else schema.get("items", True)
 
 
-def _product(left: list[Facts], right: list[Facts]) -> list[Facts]:
+def _product(left: list[Facts], right: list[Facts], budget: Budget) -> list[Facts]:
     if len(left) * len(right) > _CASES:
-        raise TooComplexError
+        raise TooComplexError(f"the unions in the schema open up into more than {_CASES:,} cases")
+    if len(right) == 1:
+        budget.spend(len(left))
+        for facts in left:
+            facts.extend(right[0])
+        return left
+    budget.spend(sum(len(one) for one in left) * len(right) // 8)
     return [[*one, *other] for one in left for other in right]
 
 
-def _expanded(schema: JSON, document: Document, path: tuple[int, ...]) -> list[Facts]:
-    """Return a schema as alternatives, each a list of facts without unions or references."""
-    document.step()
-    if schema is True or schema == {}:
-        return [[]]
+def _expanded(schema: JSON, document: Document, budget: Budget, met: set[int]) -> list[Facts]:
+    """Return a schema as alternatives, each a list of facts.
+
+    Args:
+        schema: the rules.
+        document: in which it stands.
+        budget: for the work.
+        met: the schemas that hold already; what is said twice says nothing the second time.
+    """
+    budget.spend()
     if not isinstance(schema, dict):
         return [] if schema is False else [[]]
-    # A schema that leads to itself before it says anything says nothing the second time.
-    if id(schema) in path:
+    if id(schema) in met:
         return [[]]
-    path = (*path, id(schema))
-    beside, target = document.dereferenced(schema)
-    expanded: list[Facts] = [[beside]]
-    if target is not None:
-        expanded = _product(expanded, _expanded(target, document, path))
-    for part in _list(beside.get("allOf")):
-        expanded = _product(expanded, _expanded(part, document, path))
+    met.add(id(schema))
+    # A schema that only leads to another says nothing of its own.
+    alternatives: list[Facts] = [[schema] if schema.keys() - {"$ref"} else []]
+    conditions = list(schema.get("allOf", ()))
+    if "$ref" in schema:
+        conditions.append(document.target(schema["$ref"], budget))
+    for condition in conditions:
+        alternatives = _product(alternatives, _expanded(condition, document, budget, met), budget)
     for union in _UNIONS:
-        if union in beside:
-            branches = [
-                facts
-                for branch in _list(beside[union])
-                for facts in _expanded(branch, document, path)
-            ]
-            expanded = _product(expanded, branches)
-    return expanded
+        if union in schema:
+            branches: list[Facts] = []
+            for branch in schema[union]:
+                branches += _expanded(branch, document, budget, set(met))
+                if len(branches) > _CASES:
+                    break
+            alternatives = _product(alternatives, branches, budget)
+    return alternatives
 
 
-def _cases_of(facts: Facts, document: Document) -> Iterator[Case]:
+def _cases_of(facts: Facts, document: Document, budget: Budget) -> Iterator[Case]:
     kinds = set(KINDS)
-    literals: list[JSON] | None = None
     for fact in facts:
         if "type" in fact:
             kinds &= kinds_of_type(fact["type"])
-        allowed = [fact["const"]] if "const" in fact else fact.get("enum")
-        if isinstance(allowed, list):
-            literals = _shared(literals, allowed)
-    if literals is None and kinds <= {NULL, BOOLEAN}:
-        literals = [None, True, False]
+    literals = _literals(facts, document, budget)
     if literals is None:
         for kind in KINDS:
-            document.step()
             if kind in kinds and kind not in (NULL, BOOLEAN):
+                budget.spend()
                 yield Case(kind, facts)
-        literals = [None, True, False]
-    for literal in literals:
-        document.step()
-        if kind_of(literal) in kinds:
-            yield Case(kind_of(literal), [*facts, _described(literal)])
+        literals = _SMALL
+    groups: dict[str, list[Literal]] = {}
+    for known, value in literals.items():
+        if (kind := kind_of(value)) in kinds:
+            groups.setdefault(kind, []).append(Literal(value, known))
+    for kind, values in groups.items():
+        for some in [values] if kind in _ORDERED else [[value] for value in values]:
+            budget.spend(1 + len(facts) // 8 + len(some) // 20)
+            yield Case(kind, [*facts, _described(kind, some)], some)
 
 
-def _shared(known: list[JSON] | None, allowed: list[JSON]) -> list[JSON]:
-    if known is None:
-        return allowed
-    identities = {identity(value) for value in allowed}
-    return [value for value in known if identity(value) in identities]
+def _literals(facts: Facts, document: Document, budget: Budget) -> dict[Identity, JSON] | None:
+    """Return the only values that some facts allow, by identity; None where they name none."""
+    found: dict[Identity, JSON] | None = None
+    for fact in facts:
+        for keyword in ("const", "enum"):
+            if keyword in fact:
+                values = fact["enum"] if keyword == "enum" else [fact["const"]]
+                budget.spend(1 + len(values) // 20)
+                named = {document.identity(value): value for value in values}
+                kept = named if found is None else found
+                found = {key: value for key, value in kept.items() if key in named}
+    return found
 
 
-def _described(literal: JSON) -> dict[str, JSON]:
-    """Return a literal as facts, so that the rules for any value also judge this one."""
-    described: dict[str, JSON] = {"const": literal}
-    if isinstance(literal, str):
-        described |= {"minLength": len(literal), "maxLength": len(literal)}
-    elif isinstance(literal, list):
-        described |= {
-            "items": [{"const": item} for item in literal],
+_SMALL: Final[dict[Identity, JSON]] = {identity(value): value for value in (None, True, False)}
+# Kinds of which many values are described as well as one.
+_ORDERED: Final = (INTEGER, FRACTION, STRING)
+
+
+def _described(kind: str, literals: list[Literal]) -> dict[str, JSON]:
+    """Return what is true of some values, so that the rules for any value also judge these."""
+    values = [literal.value for literal in literals]
+    if kind == STRING:
+        lengths = [len(value) for value in values]
+        return {"minLength": min(lengths), "maxLength": max(lengths)}
+    if kind in (INTEGER, FRACTION):
+        return {"minimum": min(values), "maximum": max(values)}
+    (literal,) = values
+    if kind == ARRAY:
+        return {
+            "prefixItems": [{"const": item} for item in literal],
             "minItems": len(literal),
             "maxItems": len(literal),
             "uniqueItems": len({identity(item) for item in literal}) == len(literal),
         }
-    elif isinstance(literal, dict):
-        described |= {
+    if kind == OBJECT:
+        return {
             "properties": {name: {"const": value} for name, value in literal.items()},
             "required": list(literal),
             "additionalProperties": False,
             "minProperties": len(literal),
             "maxProperties": len(literal),
         }
-    elif isinstance(literal, int | float) and not isinstance(literal, bool):
-        described |= {"minimum": literal, "maximum": literal}
-    return described
+    return {}
 
 
-def _list(value: JSON) -> list[JSON]:
-    return value if isinstance(value, list) else []
+def _schema_of_unnamed(fact: dict[str, JSON]) -> JSON:
+    additional = fact.get("additionalProperties", True)
+    patterns = fact.get("patternProperties", {})
+    # Which names a pattern means is not worked out: a hostile pattern may take for ever.
+    if patterns and additional is not True:
+        return {"anyOf": [additional, *patterns.values()]}
+    return additional

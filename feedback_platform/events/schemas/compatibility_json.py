@@ -12,16 +12,20 @@ Defaults do not help: no validator fills them in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from feedback_platform.events.schemas import compatibility_facts as f
-from feedback_platform.events.schemas.compatibility_facts import JSON, Case, Document, identity
-from feedback_platform.events.schemas.compatibility_objects import (
-    allowed_names,
-    item_schemas,
+from feedback_platform.events.schemas.compatibility_budget import MAX_DEPTH, Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility_documents import UNRESOLVED, Document
+from feedback_platform.events.schemas.compatibility_exclusion import Exclusion
+from feedback_platform.events.schemas.compatibility_facts import (
+    Case,
+    item_schema,
     property_schemas,
 )
+from feedback_platform.events.schemas.compatibility_sameness import is_same
 from feedback_platform.events.schemas.compatibility_values import (
     literal_refusals,
     named,
@@ -29,9 +33,10 @@ from feedback_platform.events.schemas.compatibility_values import (
     size_refusals,
     string_refusals,
 )
+from feedback_platform.events.schemas.json_drafts import JSON
 
-_MAX_DEPTH: Final = 64
 _MAX_MESSAGES: Final = 50
+_MAX_REFUSALS: Final = 1_000
 # Rules that are only ever compared as a whole.
 _OPAQUE: Final = (
     "pattern",
@@ -44,7 +49,7 @@ _OPAQUE: Final = (
     "unevaluatedItems",
     "$dynamicRef",
     "$recursiveRef",
-    "$unresolved",
+    UNRESOLVED,
 )
 # Of which kind of value an opaque rule speaks; the others speak of all.
 _SPEAKS_OF: Final = {
@@ -61,43 +66,44 @@ _PATTERNS: Final = ("patternProperties",)
 _Messages = Iterator[str]
 
 
-def json_incompatibilities(
-    reader: JSON,
-    writer: JSON,
-    *,
-    reader_references: dict[str, JSON] | None = None,
-    writer_references: dict[str, JSON] | None = None,
-) -> list[str]:
+def json_incompatibilities(reader: Document, writer: Document, budget: Budget) -> list[str]:
     """Return why documents of a writer may not validate against a reader; nothing if they all do.
 
-    Args:
-        reader: a JSON Schema as parsed.
-        writer: another.
-        reader_references: what the reader's `$ref`s name, beside itself.
-        writer_references: the same of the writer.
+    Raises:
+        TooComplexError: it takes more work than is left; the error says where it was given up.
     """
-    comparison = _Comparison(
-        Document(reader, reader_references or {}), Document(writer, writer_references or {})
-    )
-    if identity([reader, reader_references or {}]) == identity([writer, writer_references or {}]):
-        return []
+    comparison = _Comparison(reader, writer, budget)
     try:
-        return comparison.messages(reader, [writer])
-    except (f.TooComplexError, RecursionError):
-        return ["#: the schemas are too complex to be compared"]
+        return comparison.messages()
+    except TooComplexError as error:
+        raise TooComplexError(f"{comparison.place}: {error}") from error
+    except RecursionError as error:
+        raise TooComplexError(f"{comparison.place}: the schemas are nested too deeply") from error
 
 
 class _Comparison:
-    """One comparison: both documents, and the pairs of schemas that are being compared already."""
+    """One comparison: both documents, and the pairs of schemas that were or are being compared.
 
-    def __init__(self, reader: Document, writer: Document) -> None:
+    Attributes:
+        place: what is being compared.
+    """
+
+    def __init__(self, reader: Document, writer: Document, budget: Budget) -> None:
         self._reader = reader
         self._writer = writer
-        self._open: set[tuple[int, tuple[int, ...]]] = set()
+        self._budget = budget
+        self._exclusion = Exclusion(reader, writer, budget)
+        self._met: dict[tuple[int, ...], tuple[JSON, list[JSON]]] = {}
+        self._unchanged: dict[tuple[object, ...], bool] = {}
+        self.place = "#"
 
-    def messages(self, reader: JSON, writers: list[JSON]) -> list[str]:
+    def messages(self) -> list[str]:
+        if is_same(self._reader.root, self._reader, self._writer.root, self._writer, self._budget):
+            return []
         found: dict[str, None] = {}
-        for message in self._compare(reader, writers, "#", 0):
+        every = self._compare(self._reader.root, [self._writer.root], "#", 0)
+        # Many values may be refused for one reason.
+        for message in islice(every, _MAX_REFUSALS):
             found[message] = None
             if len(found) >= _MAX_MESSAGES:
                 break
@@ -105,55 +111,78 @@ class _Comparison:
 
     def _compare(self, reader: JSON, writers: list[JSON], path: str, depth: int) -> _Messages:
         """Say what of all that the writers together accept the reader may refuse."""
-        self._reader.step()
+        self._budget.spend()
         if reader is True or reader == {}:
             return
-        if depth > _MAX_DEPTH:
+        self.place = path
+        if depth > MAX_DEPTH:
             yield f"{path}: the schemas are nested too deeply to be compared"
             return
-        pair = (id(reader), tuple(id(writer) for writer in writers))
+        pair = (id(reader), *(id(writer) for writer in writers))
         # A schema that contains itself: whatever is wrong is found where it was met first.
-        if pair in self._open:
+        if pair in self._met:
             return
-        self._open.add(pair)
+        before = len(self._met)
+        # The schemas are kept, so that no other gets the address of one.
+        self._met[pair] = (reader, writers)
+        is_refused = False
         try:
-            for case in f.cases(writers, self._writer):
-                yield from self._refusals(reader, case, path, depth)
+            for case in f.cases(writers, self._writer, self._budget):
+                for message in self._case_refusals(reader, case, path, depth):
+                    is_refused = True
+                    yield message
         finally:
-            self._open.discard(pair)
+            # What was found fine meanwhile may have been so only as long as this pair was.
+            while is_refused and len(self._met) > before:
+                self._met.popitem()
+
+    def _case_refusals(self, reader: JSON, case: Case, path: str, depth: int) -> _Messages:
+        """Say why a reader may refuse values of a case; of many values, which of them."""
+        halves = case.halves()
+        if len(halves) == 1:
+            yield from self._refusals(reader, case, path, depth)
+        elif any(True for _ in self._refusals(reader, case, path, depth)):
+            self._budget.spend(5 + len(case.facts) // 8 + len(case.literals or ()) // 20)
+            for half in halves:
+                yield from self._case_refusals(reader, half, path, depth)
 
     def _refusals(self, reader: JSON, case: Case, path: str, depth: int) -> _Messages:
         """Say why a reader may refuse values of one case."""
-        self._reader.step()
-        if depth > _MAX_DEPTH:
+        self._budget.spend()
+        if reader is True or id(reader) in case.passed:
+            return
+        is_refused = False
+        for message in self._rule_refusals(reader, case, path, depth):
+            is_refused = True
+            yield message
+        if not is_refused:
+            case.passed.add(id(reader))
+
+    def _rule_refusals(self, reader: JSON, case: Case, path: str, depth: int) -> _Messages:
+        if depth > MAX_DEPTH:
             yield f"{path}: the schemas are nested too deeply to be compared"
             return
         if reader is False:
             yield f"{path}: {named(case)} is not accepted any more"
             return
-        if not isinstance(reader, dict):
-            return
-        beside, target = self._reader.dereferenced(reader)
-        if target is not None:
+        if "$ref" in reader:
+            target = self._reader.target(reader["$ref"], self._budget)
             yield from self._refusals(target, case, path, depth + 1)
-        if "type" in beside and case.kind not in f.kinds_of_type(beside["type"]):
-            yield f"{path}: {named(case)} is not accepted any more, only {beside['type']}"
+        if "type" in reader and case.kind not in f.kinds_of_type(reader["type"]):
+            yield f"{path}: {named(case)} is not accepted any more, only {reader['type']}"
             return
-        yield from literal_refusals(beside, case, path)
-        yield from self._opaque_refusals(beside, case, path)
-        yield from self._combined_refusals(beside, case, path, depth + 1)
-        judge = self._judges().get(case.kind)
-        if judge is not None:
-            yield from judge(beside, case, path, depth + 1)
-
-    def _judges(self) -> dict[str, Callable[[dict[str, JSON], Case, str, int], _Messages]]:
-        return {
-            f.INTEGER: number_refusals,
-            f.FRACTION: number_refusals,
-            f.STRING: string_refusals,
-            f.ARRAY: self._array_refusals,
-            f.OBJECT: self._object_refusals,
-        }
+        yield from literal_refusals(reader, self._reader, case, path, self._budget)
+        yield from self._opaque_refusals(reader, case, path)
+        yield from self._combined_refusals(reader, case, path, depth + 1)
+        match case.kind:
+            case f.INTEGER | f.FRACTION:
+                yield from number_refusals(reader, case, path, self._budget)
+            case f.STRING:
+                yield from string_refusals(reader, case, path)
+            case f.ARRAY:
+                yield from self._array_refusals(reader, case, path, depth + 1)
+            case f.OBJECT:
+                yield from self._object_refusals(reader, case, path, depth + 1)
 
     def _combined_refusals(
         self, reader: dict[str, JSON], case: Case, path: str, depth: int
@@ -165,10 +194,12 @@ class _Comparison:
         if "oneOf" in reader and not self._is_unchanged(reader, case, ("oneOf",)):
             branches = reader["oneOf"]
             yield from self._union_refusals(branches, case, f"{path}/oneOf", depth)
-            possible = [branch for branch in branches if not self._excluded(branch, case, depth)]
+            possible = [
+                branch for branch in branches if not self._exclusion.holds(branch, case, depth)
+            ]
             if len(possible) > 1:
                 yield f"{path}/oneOf: {named(case)} may satisfy more than one alternative"
-        if "not" in reader and not self._excluded(reader["not"], case, depth):
+        if "not" in reader and not self._exclusion.holds(reader["not"], case, depth):
             yield from self._unless_unchanged(reader, case, ("not",), path)
         if "if" in reader:
             yield from self._conditional_refusals(reader, case, path, depth)
@@ -176,7 +207,8 @@ class _Comparison:
     def _union_refusals(self, branches: list[JSON], case: Case, path: str, depth: int) -> _Messages:
         reasons: list[list[str]] = []
         for index, branch in enumerate(branches):
-            reasons.append(list(self._refusals(branch, case, f"{path}/{index}", depth)))
+            refusals = self._refusals(branch, case, f"{path}/{index}", depth)
+            reasons.append(list(islice(refusals, _MAX_MESSAGES)))
             if not reasons[-1]:
                 return
         # The alternative that fails for the fewest reasons is the one that was meant.
@@ -209,80 +241,62 @@ class _Comparison:
 
     def _is_unchanged(self, reader: dict[str, JSON], case: Case, keywords: tuple[str, ...]) -> bool:
         """Return whether the writer has the very same rule as the reader."""
-        facts = [fact for fact in case.facts if keywords[0] in fact]
-        if not facts:
-            return False
-        rule = identity(self._reader.inlined([reader.get(keyword) for keyword in keywords]))
+        self._budget.spend(1 + len(case.facts) // 8)
         return any(
-            identity(self._writer.inlined([fact.get(keyword) for keyword in keywords])) == rule
-            for fact in facts
+            self._has_same(reader, fact, keywords) for fact in case.facts if keywords[0] in fact
         )
 
-    def _excluded(self, schema: JSON, case: Case, depth: int) -> bool:
-        """Return whether no value of a case can satisfy a schema, as far as is plain to see."""
-        self._reader.step()
-        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-            return schema is False
-        beside, target = self._reader.dereferenced(schema)
-        conditions = [*beside.get("allOf", []), *([] if target is None else [target])]
-        unions = [beside[union] for union in ("anyOf", "oneOf") if union in beside]
-        return (
-            ("type" in beside and case.kind not in f.kinds_of_type(beside["type"]))
-            or (case.literal() is not None and any(literal_refusals(beside, case, "")))
-            or any(self._excluded(part, case, depth + 1) for part in conditions)
-            or any(
-                all(self._excluded(branch, case, depth + 1) for branch in branches)
-                for branches in unions
+    def _has_same(
+        self, reader: dict[str, JSON], fact: dict[str, JSON], keywords: tuple[str, ...]
+    ) -> bool:
+        key = (id(reader), id(fact), keywords)
+        if key not in self._unchanged:
+            one, other = (
+                {name: schema[name] for name in keywords if name in schema}
+                for schema in (reader, fact)
             )
-            or (case.kind == f.OBJECT and self._excluded_by_a_property(beside, case, depth))
-        )
-
-    def _excluded_by_a_property(self, schema: dict[str, JSON], case: Case, depth: int) -> bool:
-        present = {name for fact in case.facts for name in fact.get("required", [])}
-        for name, wanted in schema.get("properties", {}).items():
-            if name in present:
-                values = f.cases(property_schemas(case, name), self._writer)
-                if all(self._excluded(wanted, value, depth + 1) for value in values):
-                    return True
-        names = allowed_names(case)
-        return names is not None and any(n not in names for n in schema.get("required", []))
+            self._unchanged[key] = is_same(one, self._reader, other, self._writer, self._budget)
+        return self._unchanged[key]
 
     def _array_refusals(
         self, reader: dict[str, JSON], case: Case, path: str, depth: int
     ) -> _Messages:
         yield from size_refusals(reader, case, path, ("minItems", "maxItems"), "items")
-        if reader.get("uniqueItems") is True and not any(
-            fact.get("uniqueItems") is True or fact.get("maxItems", 2) <= 1 for fact in case.facts
+        longest = case.bounds.get("maxItems", math.inf)
+        self._budget.spend(1 + len(case.facts) // 8)
+        if (
+            reader.get("uniqueItems") is True
+            and longest > 1
+            and not any(fact.get("uniqueItems") is True for fact in case.facts)
         ):
             yield f"{path}/uniqueItems: items have to differ now"
-        lists = [reader, *case.facts]
-        positions = max(len(item_schemas(part)[0]) for part in lists)
-        longest = min(fact.get("maxItems", math.inf) for fact in case.facts or [{}])
+        # Nothing of the reader speaks of items.
+        if "items" not in reader and "prefixItems" not in reader:
+            return
+        positions = max(len(part.get("prefixItems", ())) for part in (reader, *case.facts))
         for index in range(positions + 1):
             # The place behind all that are spelled out stands for the rest of them.
             if index < longest:
-                written = [_item_at(fact, index) for fact in case.facts]
+                self._budget.spend(1 + len(case.facts))
+                written = [item_schema(fact, index) for fact in case.facts]
                 yield from self._compare(
-                    _item_at(reader, index), written, f"{path}/items/{index}", depth
+                    item_schema(reader, index), written, f"{path}/items/{index}", depth
                 )
 
     def _object_refusals(
         self, reader: dict[str, JSON], case: Case, path: str, depth: int
     ) -> _Messages:
-        present = {name for fact in case.facts for name in fact.get("required", [])}
-        for name in reader.get("required", []):
-            if name not in present:
+        for name in reader.get("required", ()):
+            if name not in case.required:
                 yield f"{path}/required: {name!r} is required now"
-        sized = Case(case.kind, [*case.facts, {"minProperties": len(present)}])
         yield from size_refusals(
-            reader, sized, path, ("minProperties", "maxProperties"), "properties"
+            reader, case, path, ("minProperties", "maxProperties"), "properties"
         )
-        properties = reader.get("properties", {})
-        for name, wanted in properties.items():
-            written = property_schemas(case, name)
+        for name, wanted in reader.get("properties", {}).items():
+            written = property_schemas(case, name, self._budget)
             where = f"{path}/properties/{_escaped(name)}"
             if written == [] and wanted not in (True, {}):
-                if list(self._compare(wanted, [True], where, depth)):
+                if any(True for _ in self._compare(wanted, [True], where, depth)):
                     yield (
                         f"{where}: the property is new, and old documents may hold anything under "
                         "its name (their content model is open)"
@@ -298,24 +312,28 @@ class _Comparison:
         listed = reader.get("properties", {})
         patterns = reader.get("patternProperties", {})
         additional = reader.get("additionalProperties", True)
-        written = {name: None for fact in case.facts for name in fact.get("properties", {})}
+        if not patterns and additional in (True, {}):
+            return
+        self._budget.spend(1 + len(case.facts) // 8 + len(case.properties) // 8)
         # Where both have the same patterns, `additionalProperties` means the same names in both.
         alike = [
             fact
             for fact in case.facts
-            if patterns and self._is_unchanged(reader, Case(case.kind, [fact]), _PATTERNS)
+            if "patternProperties" in fact and self._has_same(reader, fact, _PATTERNS)
         ]
         if alike:
             others = [fact.get("additionalProperties", True) for fact in alike]
         else:
-            others = property_schemas(case, None)
-        names = [name for name in written if name not in listed]
+            others = property_schemas(case, None, self._budget)
+        names = [name for name in case.properties if name not in listed]
         yield from self._unnamed_refusals(
             additional, names, others, case, f"{path}/additionalProperties", depth
         )
         for pattern, rule in patterns.items() if not alike else ():
             where = f"{path}/patternProperties/{_escaped(pattern)}"
-            yield from self._unnamed_refusals(rule, list(written), others, case, where, depth)
+            yield from self._unnamed_refusals(
+                rule, list(case.properties), others, case, where, depth
+            )
 
     def _unnamed_refusals(
         self, rule: JSON, names: list[str], others: list[JSON], case: Case, path: str, depth: int
@@ -324,12 +342,12 @@ class _Comparison:
         if rule is True or rule == {}:
             return
         for name in names:
-            schemas = property_schemas(case, name)
+            schemas = property_schemas(case, name, self._budget)
             if rule is False and False not in schemas:
                 yield f"{path}: the property {name!r} is gone, and no others are accepted"
             elif rule is not False:
                 yield from self._compare(rule, schemas, path, depth)
-        if list(self._compare(rule, others or [True], path, depth)):
+        if any(True for _ in self._compare(rule, others or [True], path, depth)):
             yield f"{path}: properties that are not named are restricted now"
 
 
@@ -341,11 +359,6 @@ def _read_with(keyword: str, reader: dict[str, JSON], case: Case) -> tuple[str, 
         facts = [fact for fact in case.facts if keyword in fact]
         return (keyword, *dict.fromkeys(name for part in (reader, *facts) for name in part))
     return (keyword,)
-
-
-def _item_at(schema: dict[str, JSON], index: int) -> JSON:
-    fixed, rest = item_schemas(schema)
-    return fixed[index] if index < len(fixed) else rest
 
 
 def _escaped(name: str) -> str:
