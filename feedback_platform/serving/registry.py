@@ -15,24 +15,26 @@ from starlette.routing import Route
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.registry.state import LATEST, RegisteredVersion, Version
 from feedback_platform.events.schemas.compatibility import Level
+from feedback_platform.events.schemas.references import MAX_REFERENCES
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     Schema,
+    SchemaNotFoundError,
     SchemaReference,
     SchemaType,
 )
 from feedback_platform.serving.registry_requests import (
     Call,
+    Endpoint,
     RefusedError,
     RegistryHandlers,
     http_error,
+    whole_number,
 )
 
 _MODE: Final = {"mode": "READWRITE"}
 # Clients set the one; what they get to read, and may send back, is the other.
 _LEVEL_NAMES: Final = ("compatibility", "compatibilityLevel")
-_LARGEST_VERSION: Final = 2**31 - 1
-_LONGEST_NUMBER: Final = 12
 
 
 def build_registry_application(registry: SchemaRegistry, api_keys: Mapping[str, str]) -> Starlette:
@@ -45,11 +47,15 @@ def build_registry_application(registry: SchemaRegistry, api_keys: Mapping[str, 
     endpoints = _Endpoints(registry)
     handlers = RegistryHandlers(api_keys)
 
-    def read(path: str, endpoint: Any, method: str = "GET") -> Route:
-        return Route(path, handlers.handler(endpoint), methods=[method])
+    def read(path: str, endpoint: Endpoint) -> Route:
+        return Route(path, handlers.handler(endpoint), methods=["GET"])
 
-    def write(path: str, endpoint: Any, method: str) -> Route:
+    def write(path: str, endpoint: Endpoint, method: str) -> Route:
         return Route(path, handlers.handler(endpoint, needs_key=True), methods=[method])
+
+    def post(path: str, endpoint: Endpoint, *, needs_key: bool = False) -> Route:
+        handler = handlers.handler(endpoint, needs_key=needs_key, reads_schema=True)
+        return Route(path, handler, methods=["POST"])
 
     subject = "/subjects/{subject:path}"
     version = f"{subject}/versions/{{version}}"
@@ -67,11 +73,11 @@ def build_registry_application(registry: SchemaRegistry, api_keys: Mapping[str, 
         read(version, endpoints.version),
         write(version, endpoints.delete_version, "DELETE"),
         read(f"{subject}/versions", endpoints.versions),
-        write(f"{subject}/versions", endpoints.register, "POST"),
-        read(subject, endpoints.look_up, "POST"),
+        post(f"{subject}/versions", endpoints.register, needs_key=True),
+        post(subject, endpoints.look_up),
         write(subject, endpoints.delete_subject, "DELETE"),
-        read(f"/compatibility{version}", endpoints.check, "POST"),
-        read(f"/compatibility{subject}/versions", endpoints.check, "POST"),
+        post(f"/compatibility{version}", endpoints.check),
+        post(f"/compatibility{subject}/versions", endpoints.check),
         *[
             route
             for path in ("/config", "/config/{subject:path}")
@@ -258,6 +264,10 @@ class _Endpoints:
         references = body.get("references") or []
         if not isinstance(references, list):
             raise InvalidSchemaError("references is not a list.")
+        if len(references) > MAX_REFERENCES:
+            raise InvalidSchemaError(
+                f"references has {len(references):,} entries; it takes up to {MAX_REFERENCES}."
+            )
         return Schema(text, schema_type, tuple(self._reference(sent) for sent in references))
 
     def _reference(self, sent: Any) -> SchemaReference:
@@ -269,7 +279,10 @@ class _Endpoints:
         if not isinstance(version, int) or isinstance(version, bool):
             raise InvalidSchemaError(f"version of reference {name[:100]!r} is not a number.")
         if version == -1:
-            version = self._registry.version(subject, LATEST).version
+            try:
+                version = self._registry.version(subject, LATEST).version
+            except SchemaNotFoundError as error:
+                raise InvalidSchemaError(f"The reference {name!r} is missing: {error}") from error
         return SchemaReference(name, subject, version)
 
 
@@ -287,7 +300,7 @@ def _version(call: Call) -> Version:
     text = call.path["version"]
     if text in (LATEST, "-1"):
         return LATEST
-    number = _number(text)
+    number = whole_number(text)
     if number is not None and number > 0:
         return number
     raise RefusedError(
@@ -297,18 +310,10 @@ def _version(call: Call) -> Version:
 
 def _schema_id(call: Call) -> int:
     text = call.path["id"]
-    number = _number(text)
+    number = whole_number(text)
     if number is not None:
         return number
     raise RefusedError(404, 40403, f"There is no schema with id {text[:50]!r}.")
-
-
-def _number(text: str) -> int | None:
-    """Return the number that a part of a path is; Python refuses to read thousands of digits."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
-        return None
-    number = int(text)
-    return number if number <= _LARGEST_VERSION else None
 
 
 def _fixed_mode(_call: Call) -> Any:

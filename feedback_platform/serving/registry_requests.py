@@ -35,9 +35,13 @@ _ACCEPTED: Final = (
     "application/json",
     "application/octet-stream",
 )
-# A schema may take a second to be read: they must not take all the threads that others need.
+# Reading and comparing schemas may take a second or two. Few do so at once: they share the
+# processor with the collector, and who only asks for a schema must not wait for them.
+_THREADS_FOR_SCHEMAS: Final = 2
 _THREADS: Final = 4
 _RETRY_AFTER_SECONDS: Final = 1
+_LARGEST_NUMBER: Final = 2**31 - 1
+_LONGEST_NUMBER: Final = 12
 
 
 class RefusedError(Exception):
@@ -74,11 +78,11 @@ class Call:
         return rest if limit < 0 else rest[:limit]
 
     def _number(self, name: str, default: int) -> int:
-        text = self.query.get(name, "")
-        try:
-            return int(text[:20]) if text else default
-        except ValueError as error:
-            raise RefusedError(400, 400, f"{name} is {text[:50]!r}; it takes a number.") from error
+        text = self.query.get(name) or str(default)
+        number = whole_number(text.removeprefix("-"))
+        if number is None:
+            raise RefusedError(400, 400, f"{name} is {text[:50]!r}; it takes a whole number.")
+        return -number if text.startswith("-") else number
 
 
 Endpoint = Callable[[Call], Any]
@@ -90,15 +94,19 @@ class RegistryHandlers:
 
     def __init__(self, api_keys: Mapping[str, str]) -> None:
         self._keys = ApiKeys(api_keys)
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limiters: dict[int, anyio.CapacityLimiter] = {}
 
-    def handler(self, endpoint: Endpoint, *, needs_key: bool = False) -> Handler:
+    def handler(
+        self, endpoint: Endpoint, *, needs_key: bool = False, reads_schema: bool = False
+    ) -> Handler:
         """Return what answers a request by an endpoint, which runs in a thread and may block.
 
         Args:
             endpoint: returns what becomes the JSON of the answer.
             needs_key: whether it changes something.
+            reads_schema: whether it has to make sense of a schema that was sent.
         """
+        threads = _THREADS_FOR_SCHEMAS if reads_schema else _THREADS
 
         async def handle(request: Request) -> Response:
             if needs_key and not self._keys.admit(request.headers):
@@ -106,7 +114,9 @@ class RegistryHandlers:
             try:
                 body = await _read_body(request) if request.method in ("POST", "PUT") else {}
                 call = Call(request.path_params, request.query_params, body)
-                answer = await anyio.to_thread.run_sync(endpoint, call, limiter=self._threads())
+                answer = await anyio.to_thread.run_sync(
+                    endpoint, call, limiter=self._limiter(threads)
+                )
             except RefusedError as refused:
                 return error_response(refused.status, refused.code, str(refused))
             except FeedbackPlatformError as error:
@@ -115,11 +125,21 @@ class RegistryHandlers:
 
         return handle
 
-    def _threads(self) -> anyio.CapacityLimiter:
+    def _limiter(self, threads: int) -> anyio.CapacityLimiter:
         # Made where it is used: it belongs to a running event loop.
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(_THREADS)
-        return self._limiter
+        return self._limiters.setdefault(threads, anyio.CapacityLimiter(threads))
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number from 0 that a text is, None if it is none or larger than any that is used.
+
+    Python's own reading is not enough: it takes digits of all scripts, and refuses thousands of
+    them.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+        return None
+    number = int(text)
+    return number if number <= _LARGEST_NUMBER else None
 
 
 def error_response(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
@@ -78,3 +78,22 @@ def running_registry(
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+class FailingStore:
+    """A store that has nothing and takes nothing, for one reason or another."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def find(self, key: str) -> bytes | None:
+        return self._fail(key)
+
+    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+        self._fail(key, data, mode)
+
+    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
+        return self._fail(prefix, after)
+
+    def _fail(self, *_arguments: object) -> NoReturn:
+        raise self._error

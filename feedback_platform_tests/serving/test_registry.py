@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,18 @@ from confluent_kafka.serialization import MessageField, SerializationContext, Se
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.schemas.framing import read_frame
 from feedback_platform.events.schemas.protobuf import protobuf_decoder
 from feedback_platform.events.schemas.protobuf_contract import contract_file
 from feedback_platform.lake.store import Lake
-from feedback_platform_tests.serving.registry_server import RegistryServer, running_registry
+from feedback_platform_tests.serving.registry_server import (
+    FailingStore,
+    RegistryServer,
+    running_registry,
+)
 
 RATING = {
     "event_id": "e1",
@@ -320,6 +325,50 @@ def test_a_json_schema_refers_to_another_subject(client: SchemaRegistryClient) -
     with pytest.raises(SchemaRegistryError) as referenced:
         client.delete_version("name.json", 1)
     assert referenced.value.error_code == 42206
+
+
+def failure(action: Callable[[], object]) -> tuple[int, int]:
+    with pytest.raises(SchemaRegistryError) as refused:
+        action()
+    assert refused.value.error_message
+    return refused.value.http_status_code, refused.value.error_code
+
+
+def test_the_client_is_told_what_is_wrong_by_the_protocols_codes(
+    client: SchemaRegistryClient,
+) -> None:
+    text = json_schema({"type": "string"})
+    client.register_schema("told-value", text)
+    other = json_schema({"type": "integer"})
+
+    assert failure(lambda: client.get_versions("nobody")) == (404, 40401)
+    assert failure(lambda: client.lookup_schema("nobody", text)) == (404, 40401)
+    assert failure(lambda: client.get_version("told-value", 9)) == (404, 40402)
+    assert failure(lambda: client.get_schema(987654)) == (404, 40403)
+    assert failure(lambda: client.lookup_schema("told-value", other)) == (404, 40403)
+    assert failure(lambda: client.register_schema("told-value", other)) == (409, 40901)
+    for invalid in (
+        json_schema({"type": "strng"}),
+        json_schema({"$schema": "http://json-schema.org/draft-03/schema#"}),
+        Schema("message {", "PROTOBUF"),
+        Schema('"string"', "AVRO"),
+        Schema("{}", "JSON", [SchemaReference("a", "nobody", 1)]),
+    ):
+        assert failure(lambda schema=invalid: client.register_schema("told-value", schema)) == (  # type: ignore[misc]
+            422,
+            42201,
+        )
+    assert failure(lambda: client.get_version("told-value", 0)) == (422, 42202)
+    assert failure(lambda: client.set_compatibility("told-value", "SIDEWAYS")) == (422, 42203)
+    assert client.get_versions("told-value") == [1]
+
+
+def test_the_client_is_told_that_the_store_is_away() -> None:
+    with (
+        running_registry(FailingStore(LakeUnavailableError("away"))) as server,
+        SchemaRegistryClient({"url": server.url, "max.retries": 0}) as client,
+    ):
+        assert failure(client.get_subjects) == (503, 50001)
 
 
 def test_what_the_client_asks_of_the_registry_itself(client: SchemaRegistryClient) -> None:

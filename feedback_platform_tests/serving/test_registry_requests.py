@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from typing import Any, Literal, NoReturn
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from feedback_platform.errors import LakeAccessError, LakeUnavailableError
+from feedback_platform.events.schemas.json_drafts import DRAFTS
 from feedback_platform.lake.store import Lake
-from feedback_platform.serving.registry_requests import MAX_BODY_BYTES, MEDIA_TYPE
-from feedback_platform_tests.serving.registry_server import RegistryServer, running_registry
+from feedback_platform.serving.registry_requests import (
+    MAX_BODY_BYTES,
+    MEDIA_TYPE,
+    Call,
+    RegistryHandlers,
+)
+from feedback_platform_tests.serving.registry_server import (
+    FailingStore,
+    RegistryServer,
+    running_registry,
+)
 
 POST = ("POST", "/subjects/s/versions")
+DRAFT_3 = "http://json-schema.org/draft-03/schema#"
 A_SCHEMA = {"schema": '{"type":"string"}', "schemaType": "JSON"}
 
 
@@ -55,6 +72,15 @@ def refusal(
         ("GET", "/subjects/", None, (405, 405)),
         (*POST, {**A_SCHEMA, "schema": '{"type":"strng"}'}, (422, 42201)),
         (*POST, {**A_SCHEMA, "schema": "{"}, (422, 42201)),
+        *[
+            (*POST, {**A_SCHEMA, "schema": json.dumps(schema)}, (422, 42201))
+            for schema in (
+                {"$schema": "http://json-schema.org/draft-03/schema#"},
+                {"$id": "http://["},
+                {"$id": 3},
+                {"$ref": "//["},
+            )
+        ],
         (*POST, {**A_SCHEMA, "schema": "[1]"}, (422, 42201)),
         (*POST, {**A_SCHEMA, "schema": 3}, (422, 42201)),
         (*POST, {"schemaType": "JSON"}, (422, 42201)),
@@ -66,6 +92,21 @@ def refusal(
         (
             *POST,
             {**A_SCHEMA, "references": [{"name": "a", "subject": "none", "version": 1}]},
+            (422, 42201),
+        ),
+        (
+            *POST,
+            {**A_SCHEMA, "references": [{"name": "a", "subject": "none", "version": -1}]},
+            (422, 42201),
+        ),
+        (
+            *POST,
+            {**A_SCHEMA, "references": [{"name": "a", "subject": "none", "version": "²"}]},
+            (422, 42201),
+        ),
+        (
+            *POST,
+            {**A_SCHEMA, "references": [{"name": "a", "subject": "b", "version": 1}] * 501},
             (422, 42201),
         ),
         (*POST, {**A_SCHEMA, "ruleSet": {"domainRules": []}}, (422, 42201)),
@@ -82,6 +123,11 @@ def refusal(
         ("PUT", "/mode", {"mode": "READONLY"}, (422, 42205)),
         ("POST", "/compatibility/subjects/none/versions/1", A_SCHEMA, (404, 40401)),
         ("GET", "/subjects?offset=x", None, (400, 400)),
+        ("GET", "/subjects?limit=%C2%B2", None, (400, 400)),
+        ("GET", "/subjects?limit=" + "9" * 5_000, None, (400, 400)),
+        ("GET", "/schemas/ids/%C2%B2", None, (404, 40403)),
+        ("DELETE", "/subjects/item_rated/versions/%C2%B2", None, (422, 42202)),
+        ("POST", "/compatibility/subjects/item_rated/versions/%C2%B2", A_SCHEMA, (422, 42202)),
         ("DELETE", "/subjects/none", None, (404, 40401)),
         ("DELETE", "/subjects/item_rated/versions/1?permanent=true", None, (404, 40407)),
         ("DELETE", "/subjects/item_rated?permanent=true", None, (404, 40405)),
@@ -209,27 +255,8 @@ def test_a_key_is_asked_for_before_a_body_is_read(tmp_path: Any) -> None:
         assert guarded.ask("POST", "/compatibility/subjects/s/versions/1", A_SCHEMA).status == 200
 
 
-class _FailingStore:
-    """A store that has nothing and takes nothing, for one reason or another."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def find(self, key: str) -> bytes | None:
-        return self._fail(key)
-
-    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
-        self._fail(key, data, mode)
-
-    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
-        return self._fail(prefix, after)
-
-    def _fail(self, *_arguments: object) -> NoReturn:
-        raise self._error
-
-
 def test_a_store_that_fails_for_now_is_worth_another_attempt() -> None:
-    with running_registry(_FailingStore(LakeUnavailableError("s3://bucket is away"))) as server:
+    with running_registry(FailingStore(LakeUnavailableError("s3://bucket is away"))) as server:
         answer = server.ask("GET", "/subjects")
 
     assert (answer.status, answer.content["error_code"]) == (503, 50001)
@@ -238,7 +265,7 @@ def test_a_store_that_fails_for_now_is_worth_another_attempt() -> None:
 
 
 def test_a_store_that_refuses_access_is_an_error_of_the_server() -> None:
-    with running_registry(_FailingStore(LakeAccessError("no rights on s3://bucket"))) as server:
+    with running_registry(FailingStore(LakeAccessError("no rights on s3://bucket"))) as server:
         answer = server.ask("GET", "/subjects")
 
     assert (answer.status, answer.content["error_code"]) == (500, 50001)
@@ -250,6 +277,22 @@ JSON = st.recursive(
     lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=10), parts),
     max_leaves=10,
 )
+# Schemas that a person might have got wrong: keywords with values that others take.
+KEYWORDS = st.sampled_from(sorted({keyword for draft in DRAFTS for keyword in draft.keywords}))
+VALUES = JSON | st.sampled_from(
+    ["#", "#/not", "#/allOf/²", "#/allOf/0", "#x", "http://[", "//[::1", "²", "string", -1, 1e300]
+)
+SCHEMAS = st.recursive(
+    VALUES,
+    lambda parts: (
+        st.dictionaries(KEYWORDS, parts | st.lists(parts, max_size=2), max_size=4)
+        | st.dictionaries(st.text(max_size=3), parts, max_size=2)
+    ),
+    max_leaves=8,
+)
+NAMED = st.tuples(
+    st.sampled_from([*(draft.name for draft in DRAFTS), "http://[", DRAFT_3]), SCHEMAS
+).map(lambda pair: {"$schema": pair[0], "not": pair[1]})
 BODIES = (
     st.binary(max_size=200)
     | JSON.map(lambda value: json.dumps(value).encode())
@@ -265,10 +308,14 @@ BODIES = (
             "compatibility": JSON,
         },
     ).map(lambda value: json.dumps(value).encode())
+    | (SCHEMAS | NAMED).map(
+        lambda schema: json.dumps({"schemaType": "JSON", "schema": json.dumps(schema)}).encode()
+    )
 )
 PATHS = st.sampled_from(
     [
         ("POST", "/subjects/fuzz/versions"),
+        ("POST", "/subjects/always-another/versions"),
         ("POST", "/subjects/item_rated"),
         ("POST", "/compatibility/subjects/item_rated/versions/latest"),
         ("PUT", "/config/fuzz"),
@@ -277,7 +324,7 @@ PATHS = st.sampled_from(
 
 
 @given(path=PATHS, body=BODIES)
-@settings(max_examples=150)
+@settings(max_examples=300)
 def test_no_body_is_an_error_of_the_server(
     server: RegistryServer, path: tuple[str, str], body: bytes
 ) -> None:
@@ -286,3 +333,65 @@ def test_no_body_is_an_error_of_the_server(
     assert answer.status < 500, answer.content
     if answer.status != 200:
         assert answer.content["message"]
+
+
+PARTS = st.text(max_size=8) | st.sampled_from(["-1", "²", "1", "latest", "9" * 30, "item_rated"])
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+    template=st.sampled_from(
+        [
+            "/subjects/{0}/versions/{1}",
+            "/subjects/{0}/versions/{1}/schema",
+            "/subjects/{0}/versions/{1}/referencedby",
+            "/subjects/{0}/versions?offset={1}&limit={1}&deleted={0}",
+            "/subjects/{0}?permanent={1}",
+            "/schemas/ids/{0}?format={1}",
+            "/schemas/ids/{0}/versions?subject={1}",
+            "/compatibility/subjects/{0}/versions/{1}",
+            "/config/{0}?defaultToGlobal={1}",
+            "/mode/{0}",
+        ]
+    ),
+    one=PARTS,
+    other=PARTS,
+)
+@settings(max_examples=150)
+def test_no_path_is_an_error_of_the_server(
+    server: RegistryServer, method: str, template: str, one: str, other: str
+) -> None:
+    path = template.format(quote(one, safe=""), quote(other, safe=""))
+
+    answer = server.ask(method, path, A_SCHEMA if method in ("POST", "PUT") else None)
+
+    assert answer.status < 500, (path, answer.content)
+    assert answer.status < 400 or set(answer.content) == {"error_code", "message"}
+
+
+def test_who_only_asks_does_not_wait_for_schemas_to_be_read() -> None:
+    """Reading schemas has threads of its own, and few, for the sake of who shares the process."""
+    handlers = RegistryHandlers({})
+    may_go_on, reading = threading.Event(), threading.Semaphore(0)
+
+    def read(_call: Call) -> str:
+        reading.release()
+        assert may_go_on.wait(30)
+        return "read"
+
+    application = Starlette(
+        routes=[
+            Route("/read", handlers.handler(read, reads_schema=True)),
+            Route("/ask", handlers.handler(lambda _call: "known")),
+        ]
+    )
+    with TestClient(application) as client, ThreadPoolExecutor(8) as pool:
+        slow = [pool.submit(client.get, "/read") for _ in range(6)]
+        try:
+            assert reading.acquire(timeout=30)
+            assert reading.acquire(timeout=30)
+            assert client.get("/ask").json() == "known"
+            assert not reading.acquire(blocking=False)
+        finally:
+            may_go_on.set()
+        assert [answer.result(30).json() for answer in slow] == ["read"] * 6

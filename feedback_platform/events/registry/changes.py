@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from feedback_platform.errors import PermanentError
@@ -16,9 +17,9 @@ from feedback_platform.events.registry.state import (
     version_added,
     version_deleted,
 )
-from feedback_platform.events.schemas.compatibility import violations
+from feedback_platform.events.schemas.compatibility import Level
 from feedback_platform.events.schemas.release import released_documents
-from feedback_platform.events.schemas.schema import IncompatibleSchemaError, no_references
+from feedback_platform.events.schemas.schema import no_references
 
 Obstacle = Literal[
     "subject_deleted", "subject_not_deleted", "version_deleted", "version_not_deleted", "referenced"
@@ -37,28 +38,47 @@ class RegistryOperationError(PermanentError):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What a schema has to be compared with before it may become a version.
+
+    Attributes:
+        level: what the subject promises.
+        versions: the numbers and ids of the versions that the level looks at, oldest first.
+    """
+
+    level: Level
+    versions: tuple[tuple[int, int], ...]
+
+
+def needed_comparison(
+    state: RegistryState, subject: str, stored: StoredSchema
+) -> Comparison | None:
+    """Return what decides whether a schema may be registered; None if nothing does."""
+    live = [(version.version, version.schema_id) for version in state.live_versions(subject)]
+    known = state.ids.get(stored.fingerprint)
+    level = state.effective_level(subject)
+    compared = tuple(level.compared(live))
+    if not compared or any(schema_id == known for _, schema_id in live):
+        return None
+    return Comparison(level, compared)
+
+
 def registration(
     state: RegistryState, subject: str, stored: StoredSchema
 ) -> tuple[list[Change], int]:
     """Return what makes a schema the newest version of a subject, and its id.
 
-    Raises:
-        IncompatibleSchemaError: the subject's level refuses it.
+    Whether the subject's level takes it was found out before.
     """
     known = state.ids.get(stored.fingerprint)
-    live = state.live_versions(subject)
-    if known is not None and any(version.schema_id == known for version in live):
+    if known is None:
+        schema_id = state.last_id + 1
+        version = version_added(subject, _next_version(state, subject), schema_id)
+        return [schema_added(schema_id, stored), version], schema_id
+    if any(version.schema_id == known for version in state.live_versions(subject)):
         return [], known
-    before = [(v.version, state.schemas[v.schema_id].comparable) for v in live]
-    level = state.effective_level(subject)
-    messages = violations(level, stored.comparable, before, state.resolve)
-    if messages:
-        raise IncompatibleSchemaError(subject, messages)
-    schema_id = known if known is not None else state.last_id + 1
-    version = version_added(subject, _next_version(state, subject), schema_id)
-    if known is not None:
-        return [version], schema_id
-    return [schema_added(schema_id, stored), version], schema_id
+    return [version_added(subject, _next_version(state, subject), known)], known
 
 
 def version_deletion(

@@ -6,19 +6,21 @@ processes may use one store at the same time. The platform's own contract is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Final, TypeVar
 
 from feedback_platform.errors import PermanentError, TransientError
 from feedback_platform.events.registry.changes import (
+    Comparison,
     contract_changes,
+    needed_comparison,
     registration,
     subject_deletion,
     version_deletion,
 )
 from feedback_platform.events.registry.log import RegistryLog, Store
-from feedback_platform.events.registry.schema import stored_schema
+from feedback_platform.events.registry.schema import StoredSchema, stored_schema
 from feedback_platform.events.registry.state import (
     Change,
     RegisteredVersion,
@@ -28,7 +30,12 @@ from feedback_platform.events.registry.state import (
     level_set,
 )
 from feedback_platform.events.schemas.compatibility import Level, violations
-from feedback_platform.events.schemas.schema import Schema, SchemaNotFoundError, SchemaReference
+from feedback_platform.events.schemas.schema import (
+    IncompatibleSchemaError,
+    Schema,
+    SchemaNotFoundError,
+    SchemaReference,
+)
 
 _LONGEST_SUBJECT: Final = 1000
 _ATTEMPTS: Final = 100
@@ -103,9 +110,23 @@ class SchemaRegistry:
             IncompatibleSchemaError: the subject's level refuses it; it has every reason.
         """
         _check_subject(subject)
-        stored = stored_schema(schema, self.resolve)
-
-        return self._change(lambda state: registration(state, subject, stored))
+        stored = self._stored(schema)
+        compared: Comparison | None = None
+        for _ in range(_ATTEMPTS):
+            with self._lock:
+                self._refresh()
+                needed = needed_comparison(self._state, subject, stored)
+                if needed is None or needed == compared:
+                    changes, schema_id = registration(self._state, subject, stored)
+                    if not changes or self._log.append(changes):
+                        return schema_id
+                    continue
+                level, before = needed.level, self._schemas_of(needed.versions)
+            # Not under the lock: it may take a second, and the others need not wait for it.
+            if messages := violations(level, stored.comparable, before, self._known):
+                raise IncompatibleSchemaError(subject, messages)
+            compared = needed
+        raise _busy()
 
     def lookup(
         self, subject: str, schema: Schema, *, include_deleted: bool = False
@@ -118,7 +139,7 @@ class SchemaRegistry:
             SchemaNotFoundError: none of its versions has it.
         """
         numbers = self.versions(subject, include_deleted=include_deleted)
-        fingerprint = stored_schema(schema, self.resolve).fingerprint
+        fingerprint = self._stored(schema).fingerprint
         with self._lock:
             known = self._state.ids.get(fingerprint)
             for number in reversed(numbers):
@@ -208,7 +229,7 @@ class SchemaRegistry:
             InvalidSchemaError: the text is no schema.
             SubjectNotFoundError, VersionNotFoundError: a version was named that is not there.
         """
-        candidate = stored_schema(schema, self.resolve).comparable
+        candidate = self._stored(schema).comparable
         with self._lock:
             self._refresh()
             state = self._state
@@ -216,10 +237,10 @@ class SchemaRegistry:
                 chosen = state.live_versions(subject)
             else:
                 chosen = [state.version(subject, version)]
-            before = [(v.version, state.schemas[v.schema_id].comparable) for v in chosen]
+            before = self._schemas_of((v.version, v.schema_id) for v in chosen)
             level = state.effective_level(subject)
         # Not under the lock: it takes a while, and no schema that was read can change.
-        return violations(level, candidate, before, self.resolve)
+        return violations(level, candidate, before, self._known)
 
     def level(self, subject: str | None = None) -> Level:
         """Return the level that holds for a subject; that of all subjects for None."""
@@ -288,9 +309,24 @@ class SchemaRegistry:
                 self._refresh()
                 if is_done:
                     return outcome
-        raise RegistryBusyError(
-            f"Others changed the schema registry {_ATTEMPTS} times in a row; try again."
-        )
+        raise _busy()
+
+    def _stored(self, schema: Schema) -> StoredSchema:
+        """Check a schema, with what it imports from what is registered now."""
+        if schema.references:
+            with self._lock:
+                self._refresh()
+        return stored_schema(schema, self._known)
+
+    def _known(self, reference: SchemaReference) -> Schema:
+        """Return the schema that a reference names, without looking whether there is a newer."""
+        with self._lock:
+            return self._state.resolve(reference)
+
+    def _schemas_of(self, versions: Iterable[tuple[int, int]]) -> list[tuple[int, Schema]]:
+        return [
+            (number, self._state.schemas[schema_id].comparable) for number, schema_id in versions
+        ]
 
     def _refresh(self) -> None:
         """Take over what anybody changed since; at first, see to the contract's schemas."""
@@ -301,6 +337,12 @@ class SchemaRegistry:
             self._has_contract = not missing or self._log.append(missing)
             for change in self._log.new_changes():
                 self._state.apply(change)
+
+
+def _busy() -> RegistryBusyError:
+    return RegistryBusyError(
+        f"Others changed the schema registry {_ATTEMPTS} times in a row; try again."
+    )
 
 
 def _check_subject(subject: str) -> None:

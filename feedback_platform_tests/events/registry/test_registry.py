@@ -13,7 +13,7 @@ from feedback_platform.errors import LakeObjectExistsError, LakeUnavailableError
 from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.events.registry.changes import RegistryOperationError
 from feedback_platform.events.registry.registry import InvalidSubjectError, SchemaRegistry
-from feedback_platform.events.schemas.compatibility import Level
+from feedback_platform.events.schemas.compatibility import Level, violations
 from feedback_platform.events.schemas.protobuf_contract import contract_file
 from feedback_platform.events.schemas.protobuf_source import serialized
 from feedback_platform.events.schemas.schema import (
@@ -30,6 +30,7 @@ from feedback_platform.lake.store import Lake
 
 TEXT = Schema('{"type":"string"}', SchemaType.JSON)
 NUMBER = Schema('{"type":"number"}', SchemaType.JSON)
+TITLED = Schema('{"type":"string","title":"t"}', SchemaType.JSON)
 EITHER = Schema('{"type":["string","number"]}', SchemaType.JSON)
 
 
@@ -353,6 +354,80 @@ def test_of_two_that_exclude_each_other_only_one_gets_in(lake: Lake) -> None:
 
         assert sorted(admitted) == [False, True]
         assert SchemaRegistry(lake).versions(subject) == [1]
+
+
+class _Comparing:
+    """Stops where schemas are compared, and compares them when it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.has_begun, self.may_go_on = threading.Event(), threading.Event()
+        self.count = 0
+        monkeypatch.setattr("feedback_platform.events.registry.registry.violations", self._stop)
+
+    def _stop(self, *arguments: Any) -> list[str]:
+        self.count += 1
+        self.has_begun.set()
+        assert self.may_go_on.wait(30)
+        return violations(*arguments)
+
+
+def test_while_schemas_are_compared_nobody_waits(
+    registry: SchemaRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = registry.register("s", TEXT)
+    comparing = _Comparing(monkeypatch)
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(registry.register, "s", EITHER)
+        assert comparing.has_begun.wait(30)
+        try:
+            others = pool.submit(
+                lambda: (
+                    registry.schema(first),
+                    registry.versions("s"),
+                    registry.register("t", TEXT),
+                )
+            )
+            assert others.result(30) == (TEXT, [1], first)
+        finally:
+            comparing.may_go_on.set()
+        assert slow.result(30) == first + 1
+    assert registry.versions("s") == [1, 2]
+
+
+def test_what_was_registered_during_a_comparison_is_compared_too(
+    registry: SchemaRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register("s", TEXT)
+    comparing = _Comparing(monkeypatch)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(registry.register, "s", TITLED)
+        assert comparing.has_begun.wait(30)
+        # By another process, so to say: it does not stop here.
+        monkeypatch.undo()
+        registry.register("s", EITHER)
+        comparing.may_go_on.set()
+        with pytest.raises(IncompatibleSchemaError, match="Against version 2"):
+            slow.result(30)
+
+    assert registry.versions("s") == [1, 2]
+
+
+def test_what_others_register_elsewhere_needs_no_second_comparison(
+    registry: SchemaRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register("s", TEXT)
+    comparing = _Comparing(monkeypatch)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(registry.register, "s", EITHER)
+        assert comparing.has_begun.wait(30)
+        registry.register("t", NUMBER)
+        comparing.may_go_on.set()
+        slow.result(30)
+
+    assert comparing.count == 1
 
 
 class _Interrupted:
