@@ -35,9 +35,10 @@ _ACCEPTED: Final = (
     "application/json",
     "application/octet-stream",
 )
-# Reading and comparing schemas may take a second or two. Few do so at once: they share the
-# processor with the collector, and who only asks for a schema must not wait for them.
-_THREADS_FOR_SCHEMAS: Final = 2
+# Reading and comparing schemas may take a second or two of the processor, which Python gives to one
+# thread at a time: one after the other they are done as soon, and take half as much of the others'
+# time, the collector's above all. Who only asks for a schema does not wait for them.
+_THREADS_FOR_SCHEMAS: Final = 1
 _THREADS: Final = 4
 _RETRY_AFTER_SECONDS: Final = 1
 _LARGEST_NUMBER: Final = 2**31 - 1

@@ -335,7 +335,11 @@ def test_no_body_is_an_error_of_the_server(
         assert answer.content["message"]
 
 
-PARTS = st.text(max_size=8) | st.sampled_from(["-1", "²", "1", "latest", "9" * 30, "item_rated"])
+# A path with a line break does not get as far as the registry: it is mounted under another one.
+CHARACTERS = st.characters(exclude_characters="\n", codec="utf-8")
+PARTS = st.text(CHARACTERS, max_size=8) | st.sampled_from(
+    ["-1", "²", "1", "latest", "9" * 30, "item_rated"]
+)
 
 
 @given(
@@ -370,7 +374,7 @@ def test_no_path_is_an_error_of_the_server(
 
 
 def test_who_only_asks_does_not_wait_for_schemas_to_be_read() -> None:
-    """Reading schemas has threads of its own, and few, for the sake of who shares the process."""
+    """Schemas are read one after the other, for the sake of who shares the process."""
     handlers = RegistryHandlers({})
     may_go_on, reading = threading.Event(), threading.Semaphore(0)
 
@@ -388,7 +392,6 @@ def test_who_only_asks_does_not_wait_for_schemas_to_be_read() -> None:
     with TestClient(application) as client, ThreadPoolExecutor(8) as pool:
         slow = [pool.submit(client.get, "/read") for _ in range(6)]
         try:
-            assert reading.acquire(timeout=30)
             assert reading.acquire(timeout=30)
             assert client.get("/ask").json() == "known"
             assert not reading.acquire(blocking=False)

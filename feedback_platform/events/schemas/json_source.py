@@ -19,6 +19,8 @@ from feedback_platform.events.schemas.schema import (
 
 # What is nested more deeply was not written by a person, and every reader would have to follow.
 _MAX_DEPTH: Final = 100
+# Written by a person or a program it takes some twenty characters a part, a megabyte in all.
+_MAX_PARTS: Final = 60_000
 
 
 def parse_json_schema(text: str) -> JSON:
@@ -33,7 +35,7 @@ def parse_json_schema(text: str) -> JSON:
         raise InvalidSchemaError(f"The JSON Schema is not JSON: {error}") from error
     if not isinstance(schema, dict | bool):
         raise InvalidSchemaError("A JSON Schema is an object, true or false.")
-    _check_depth(schema)
+    _check_size(schema)
     if isinstance(schema, dict) and is_too_old(schema):
         raise InvalidSchemaError(
             f"$schema of the JSON Schema is {schema['$schema']!r}, which is not supported; "
@@ -68,9 +70,15 @@ def canonical_json(schema: JSON) -> bytes:
     return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
 
 
-def _check_depth(schema: JSON) -> None:
+def _check_size(schema: JSON) -> None:
     level: list[JSON] = [schema] if isinstance(schema, dict) else []
+    count = 0
     for _ in range(_MAX_DEPTH):
+        count += len(level)
+        if count > _MAX_PARTS:
+            raise InvalidSchemaError(
+                f"The JSON Schema consists of more than {_MAX_PARTS:,} objects and lists."
+            )
         level = [
             child
             for part in level

@@ -74,6 +74,16 @@ def test_what_a_draft_does_not_know_may_be_anything() -> None:
         assert parse_json_schema(json.dumps(schema)) == schema
 
 
+def test_a_schema_of_more_parts_than_anybody_writes_is_refused() -> None:
+    fitting: Any = {"allOf": [{}] * 59_998}
+
+    assert parse_json_schema(json.dumps(fitting)) == fitting
+    with pytest.raises(InvalidSchemaError, match="more than 60,000 objects and lists"):
+        parse_json_schema(json.dumps({"allOf": [{}] * 59_999}))
+    with pytest.raises(InvalidSchemaError, match="more than 100 levels deep"):
+        parse_json_schema('{"not":' * 101 + "{}" + "}" * 101)
+
+
 def test_a_pattern_is_not_compiled() -> None:
     """It is an expression of ECMA 262; Python would take minutes for the first one."""
     started = time.process_time()
