@@ -20,7 +20,7 @@ from google.protobuf import descriptor_pool, message_factory, struct_pb2, timest
 
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.schemas.framing import write_frame
-from feedback_platform.events.schemas.protobuf_contract import (
+from feedback_platform.events.schemas.protobuf.contract import (
     MESSAGE,
     PACKAGE,
     SUBJECT,

@@ -14,7 +14,10 @@ from feedback_platform.events.schemas.framing import (
     read_frame,
     read_schema_id,
 )
-from feedback_platform.events.schemas.protobuf import UnreadableMessageError, protobuf_decoder
+from feedback_platform.events.schemas.protobuf.decoding import (
+    UnreadableMessageError,
+    protobuf_decoder,
+)
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     SchemaNotFoundError,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.registry.state import LATEST, RegisteredVersion, Version
-from feedback_platform.events.schemas.compatibility import Level
+from feedback_platform.events.schemas.compatibility.levels import Level
 from feedback_platform.events.schemas.references import MAX_REFERENCES
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,

@@ -18,7 +18,7 @@ from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pool, message_factory, struct_pb2, timestamp_pb2
 
-from feedback_platform.events.schemas.protobuf_contract import MESSAGE, PACKAGE, contract_file
+from feedback_platform.events.schemas.protobuf.contract import MESSAGE, PACKAGE, contract_file
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.installation import Installation

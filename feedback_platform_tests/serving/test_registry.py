@@ -27,8 +27,8 @@ from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.schemas.framing import read_frame
-from feedback_platform.events.schemas.protobuf import protobuf_decoder
-from feedback_platform.events.schemas.protobuf_contract import contract_file
+from feedback_platform.events.schemas.protobuf.contract import contract_file
+from feedback_platform.events.schemas.protobuf.decoding import protobuf_decoder
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.serving.registry_server import (
     FailingStore,

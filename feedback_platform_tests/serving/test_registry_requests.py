@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from feedback_platform.errors import LakeAccessError, LakeUnavailableError
-from feedback_platform.events.schemas.json_drafts import DRAFTS
+from feedback_platform.events.schemas.json_schema.drafts import DRAFTS
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.registry_requests import (
     MAX_BODY_BYTES,

@@ -17,7 +17,7 @@ from feedback_platform.events.registry.state import (
     version_added,
     version_deleted,
 )
-from feedback_platform.events.schemas.compatibility import Level
+from feedback_platform.events.schemas.compatibility.levels import Level
 from feedback_platform.events.schemas.release import released_documents
 from feedback_platform.events.schemas.schema import no_references
 

@@ -29,7 +29,7 @@ from feedback_platform.events.registry.state import (
     is_wanted,
     level_set,
 )
-from feedback_platform.events.schemas.compatibility import Level, violations
+from feedback_platform.events.schemas.compatibility.levels import Level, violations
 from feedback_platform.events.schemas.schema import (
     IncompatibleSchemaError,
     Schema,

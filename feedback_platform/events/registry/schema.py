@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import orjson
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from feedback_platform.events.schemas.json_source import (
+from feedback_platform.events.schemas.json_schema.source import (
     canonical_json,
     parse_json_references,
     parse_json_schema,
 )
-from feedback_platform.events.schemas.protobuf_source import (
+from feedback_platform.events.schemas.protobuf.source import (
     canonical_bytes,
     is_serialized,
     parse_protobuf,
     serialized,
 )
-from feedback_platform.events.schemas.protobuf_text import proto_text
+from feedback_platform.events.schemas.protobuf.text import proto_text
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     ResolveReference,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from feedback_platform.events.registry.schema import StoredSchema
-from feedback_platform.events.schemas.compatibility import Level
+from feedback_platform.events.schemas.compatibility.levels import Level
 from feedback_platform.events.schemas.schema import (
     Schema,
     SchemaReference,

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from feedback_platform.events.contract import EVENT_TYPES, EVENT_VERSION
-from feedback_platform.events.schemas.compatibility import incompatibilities
-from feedback_platform.events.schemas.json_schema import event_schema, schema_text, type_schema
-from feedback_platform.events.schemas.protobuf_contract import SUBJECT, contract_file
-from feedback_platform.events.schemas.protobuf_source import parse_protobuf
-from feedback_platform.events.schemas.protobuf_text import proto_text
+from feedback_platform.events.schemas.compatibility.levels import incompatibilities
+from feedback_platform.events.schemas.json_schema.contract import (
+    event_schema,
+    schema_text,
+    type_schema,
+)
+from feedback_platform.events.schemas.protobuf.contract import SUBJECT, contract_file
+from feedback_platform.events.schemas.protobuf.source import parse_protobuf
+from feedback_platform.events.schemas.protobuf.text import proto_text
 from feedback_platform.events.schemas.schema import Schema, SchemaType, no_references
 
 RELEASED: Final = Path(__file__).parent / "released"

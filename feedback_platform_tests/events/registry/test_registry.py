@@ -13,9 +13,9 @@ from feedback_platform.errors import LakeObjectExistsError, LakeUnavailableError
 from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.events.registry.changes import RegistryOperationError
 from feedback_platform.events.registry.registry import InvalidSubjectError, SchemaRegistry
-from feedback_platform.events.schemas.compatibility import Level, violations
-from feedback_platform.events.schemas.protobuf_contract import contract_file
-from feedback_platform.events.schemas.protobuf_source import serialized
+from feedback_platform.events.schemas.compatibility.levels import Level, violations
+from feedback_platform.events.schemas.protobuf.contract import contract_file
+from feedback_platform.events.schemas.protobuf.source import serialized
 from feedback_platform.events.schemas.schema import (
     IncompatibleSchemaError,
     InvalidSchemaError,

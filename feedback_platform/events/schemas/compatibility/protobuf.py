@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 
-from feedback_platform.events.schemas.protobuf_source import ProtobufFile
+from feedback_platform.events.schemas.protobuf.source import ProtobufFile
 
 _MAX_MESSAGES: Final = 50
 _F: TypeAlias = FieldDescriptorProto

@@ -7,8 +7,13 @@ from typing import Final
 
 import orjson
 
-from feedback_platform.events.schemas.json_check import schema_problem
-from feedback_platform.events.schemas.json_drafts import JSON, SUPPORTED, draft_of, is_too_old
+from feedback_platform.events.schemas.json_schema.check import schema_problem
+from feedback_platform.events.schemas.json_schema.drafts import (
+    JSON,
+    SUPPORTED,
+    draft_of,
+    is_too_old,
+)
 from feedback_platform.events.schemas.references import References
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,

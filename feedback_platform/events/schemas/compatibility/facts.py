@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from feedback_platform.events.schemas.compatibility_budget import Budget, TooComplexError
-from feedback_platform.events.schemas.compatibility_documents import Document, Identity, identity
-from feedback_platform.events.schemas.json_drafts import JSON
+from feedback_platform.events.schemas.compatibility.budget import Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility.documents import Document, Identity, identity
+from feedback_platform.events.schemas.json_schema.drafts import JSON
 
 Facts = list[dict[str, JSON]]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from feedback_platform.events.schemas import compatibility_facts as f
-from feedback_platform.events.schemas.compatibility_budget import Budget
-from feedback_platform.events.schemas.compatibility_documents import Document
-from feedback_platform.events.schemas.compatibility_facts import Case
-from feedback_platform.events.schemas.json_drafts import JSON
+from feedback_platform.events.schemas.compatibility import facts as f
+from feedback_platform.events.schemas.compatibility.budget import Budget
+from feedback_platform.events.schemas.compatibility.documents import Document
+from feedback_platform.events.schemas.compatibility.facts import Case
+from feedback_platform.events.schemas.json_schema.drafts import JSON
 
 _Messages = Iterator[str]
 

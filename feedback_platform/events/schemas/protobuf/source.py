@@ -26,7 +26,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
-from feedback_platform.events.schemas.protobuf_check import descriptor_problem
+from feedback_platform.events.schemas.protobuf.check import descriptor_problem
 from feedback_platform.events.schemas.references import References
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,

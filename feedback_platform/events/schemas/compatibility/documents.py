@@ -14,9 +14,9 @@ from urllib.parse import unquote, urljoin
 
 import orjson
 
-from feedback_platform.events.schemas.compatibility_budget import Budget
-from feedback_platform.events.schemas.json_check import parts, schema_problem
-from feedback_platform.events.schemas.json_drafts import JSON, Draft, Form, draft_of
+from feedback_platform.events.schemas.compatibility.budget import Budget
+from feedback_platform.events.schemas.json_schema.check import parts, schema_problem
+from feedback_platform.events.schemas.json_schema.drafts import JSON, Draft, Form, draft_of
 
 # Stands for a reference that leads nowhere that is known.
 UNRESOLVED: Final = "$unresolved"

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from feedback_platform.events.schemas.protobuf_contract import contract_file
-from feedback_platform.events.schemas.protobuf_source import (
+from feedback_platform.events.schemas.protobuf.contract import contract_file
+from feedback_platform.events.schemas.protobuf.source import (
     canonical_bytes,
     default_json_name,
     parse_protobuf,
     serialized,
 )
-from feedback_platform.events.schemas.protobuf_text import proto_text
+from feedback_platform.events.schemas.protobuf.text import proto_text
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     Schema,

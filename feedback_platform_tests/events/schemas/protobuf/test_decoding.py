@@ -12,8 +12,11 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_platform.events.schemas.protobuf import UnreadableMessageError, protobuf_decoder
-from feedback_platform.events.schemas.protobuf_source import parse_protobuf, serialized
+from feedback_platform.events.schemas.protobuf.decoding import (
+    UnreadableMessageError,
+    protobuf_decoder,
+)
+from feedback_platform.events.schemas.protobuf.source import parse_protobuf, serialized
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     Schema,

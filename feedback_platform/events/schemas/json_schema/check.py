@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from feedback_platform.events.schemas.json_drafts import JSON, TYPES, Draft, Form
+from feedback_platform.events.schemas.json_schema.drafts import JSON, TYPES, Draft, Form
 
 _LONGEST_QUOTE: Final = 100
 _Path = tuple[str | int, ...]

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from feedback_platform.events.schemas.compatibility_budget import Budget, TooComplexError
-from feedback_platform.events.schemas.compatibility_documents import Document
-from feedback_platform.events.schemas.compatibility_json import json_incompatibilities
-from feedback_platform.events.schemas.compatibility_protobuf import protobuf_incompatibilities
-from feedback_platform.events.schemas.json_source import parse_json_references, parse_json_schema
-from feedback_platform.events.schemas.protobuf_source import ProtobufFile, parse_protobuf
+from feedback_platform.events.schemas.compatibility.budget import Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility.documents import Document
+from feedback_platform.events.schemas.compatibility.json_schemas import json_incompatibilities
+from feedback_platform.events.schemas.compatibility.protobuf import protobuf_incompatibilities
+from feedback_platform.events.schemas.json_schema.source import (
+    parse_json_references,
+    parse_json_schema,
+)
+from feedback_platform.events.schemas.protobuf.source import ProtobufFile, parse_protobuf
 from feedback_platform.events.schemas.schema import (
     ResolveReference,
     Schema,

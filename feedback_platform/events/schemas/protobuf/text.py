@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.message import Message
 
-from feedback_platform.events.schemas.protobuf_source import default_json_name
+from feedback_platform.events.schemas.protobuf.source import default_json_name
 
 _INDENT: Final = "  "
 _END_OF_RANGES: Final = 536870912

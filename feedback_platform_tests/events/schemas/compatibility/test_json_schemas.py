@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from feedback_platform.events.schemas.compatibility_budget import Budget, TooComplexError
-from feedback_platform.events.schemas.compatibility_documents import Document
-from feedback_platform.events.schemas.compatibility_json import json_incompatibilities
+from feedback_platform.events.schemas.compatibility.budget import Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility.documents import Document
+from feedback_platform.events.schemas.compatibility.json_schemas import json_incompatibilities
 
 
 def refusals(

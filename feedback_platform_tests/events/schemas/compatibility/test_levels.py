@@ -6,7 +6,11 @@ import json
 import time
 from typing import Any
 
-from feedback_platform.events.schemas.compatibility import Level, incompatibilities, violations
+from feedback_platform.events.schemas.compatibility.levels import (
+    Level,
+    incompatibilities,
+    violations,
+)
 from feedback_platform.events.schemas.schema import Schema, SchemaType, no_references
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from feedback_platform.events.schemas import compatibility_facts as f
-from feedback_platform.events.schemas.compatibility_budget import MAX_DEPTH, Budget
-from feedback_platform.events.schemas.compatibility_documents import Document
-from feedback_platform.events.schemas.compatibility_facts import Case, property_schemas
-from feedback_platform.events.schemas.json_drafts import JSON
+from feedback_platform.events.schemas.compatibility import facts as f
+from feedback_platform.events.schemas.compatibility.budget import MAX_DEPTH, Budget
+from feedback_platform.events.schemas.compatibility.documents import Document
+from feedback_platform.events.schemas.compatibility.facts import Case, property_schemas
+from feedback_platform.events.schemas.json_schema.drafts import JSON
 
 
 class Exclusion:

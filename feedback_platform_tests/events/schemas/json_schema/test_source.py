@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import SchemaError
 from jsonschema.validators import validator_for
 
-from feedback_platform.events.schemas.json_check import schema_problem
-from feedback_platform.events.schemas.json_drafts import draft_of
-from feedback_platform.events.schemas.json_source import parse_json_references, parse_json_schema
+from feedback_platform.events.schemas.json_schema.check import schema_problem
+from feedback_platform.events.schemas.json_schema.drafts import draft_of
+from feedback_platform.events.schemas.json_schema.source import (
+    parse_json_references,
+    parse_json_schema,
+)
 from feedback_platform.events.schemas.schema import (
     InvalidSchemaError,
     Schema,

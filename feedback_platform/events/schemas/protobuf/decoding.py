@@ -22,7 +22,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from google.protobuf.message import DecodeError, Message
 
 from feedback_platform.errors import PermanentError
-from feedback_platform.events.schemas.protobuf_source import parse_protobuf
+from feedback_platform.events.schemas.protobuf.source import parse_protobuf
 from feedback_platform.events.schemas.schema import ResolveReference, Schema
 
 Decode = Callable[[bytes, Sequence[int]], dict[str, Any]]

@@ -13,7 +13,11 @@ from jsonschema import Draft7Validator
 
 from feedback_platform.cleaning.validation import with_rejections
 from feedback_platform.events.contract import EVENT_TYPES, FIELDS, FieldKind
-from feedback_platform.events.schemas.json_schema import event_schema, schema_text, type_schema
+from feedback_platform.events.schemas.json_schema.contract import (
+    event_schema,
+    schema_text,
+    type_schema,
+)
 from feedback_platform_tests.cleaning.lines import event, parsed
 
 OF_TYPE = {name: Draft7Validator(type_schema(kind)) for name, kind in EVENT_TYPES.items()}

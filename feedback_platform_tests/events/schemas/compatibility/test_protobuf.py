@@ -11,9 +11,9 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_platform.events.schemas.compatibility_protobuf import protobuf_incompatibilities
-from feedback_platform.events.schemas.protobuf_source import ProtobufFile, parse_protobuf
-from feedback_platform.events.schemas.protobuf_text import proto_text
+from feedback_platform.events.schemas.compatibility.protobuf import protobuf_incompatibilities
+from feedback_platform.events.schemas.protobuf.source import ProtobufFile, parse_protobuf
+from feedback_platform.events.schemas.protobuf.text import proto_text
 from feedback_platform.events.schemas.schema import Schema, SchemaType, no_references
 
 

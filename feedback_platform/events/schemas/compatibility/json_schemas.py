@@ -16,24 +16,24 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from feedback_platform.events.schemas import compatibility_facts as f
-from feedback_platform.events.schemas.compatibility_budget import MAX_DEPTH, Budget, TooComplexError
-from feedback_platform.events.schemas.compatibility_documents import UNRESOLVED, Document
-from feedback_platform.events.schemas.compatibility_exclusion import Exclusion
-from feedback_platform.events.schemas.compatibility_facts import (
+from feedback_platform.events.schemas.compatibility import facts as f
+from feedback_platform.events.schemas.compatibility.budget import MAX_DEPTH, Budget, TooComplexError
+from feedback_platform.events.schemas.compatibility.documents import UNRESOLVED, Document
+from feedback_platform.events.schemas.compatibility.exclusion import Exclusion
+from feedback_platform.events.schemas.compatibility.facts import (
     Case,
     item_schema,
     property_schemas,
 )
-from feedback_platform.events.schemas.compatibility_sameness import is_same
-from feedback_platform.events.schemas.compatibility_values import (
+from feedback_platform.events.schemas.compatibility.sameness import is_same
+from feedback_platform.events.schemas.compatibility.values import (
     literal_refusals,
     named,
     number_refusals,
     size_refusals,
     string_refusals,
 )
-from feedback_platform.events.schemas.json_drafts import JSON
+from feedback_platform.events.schemas.json_schema.drafts import JSON
 
 _MAX_MESSAGES: Final = 50
 _MAX_REFUSALS: Final = 1_000

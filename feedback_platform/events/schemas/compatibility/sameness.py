@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from feedback_platform.events.schemas.compatibility_budget import Budget
-from feedback_platform.events.schemas.compatibility_documents import (
+from feedback_platform.events.schemas.compatibility.budget import Budget
+from feedback_platform.events.schemas.compatibility.documents import (
     REFERENCES,
     Document,
     identity,
 )
-from feedback_platform.events.schemas.json_drafts import JSON
+from feedback_platform.events.schemas.json_schema.drafts import JSON
 
 # Under these stand names that somebody chose, and no keywords.
 _BY_NAME: Final = frozenset({"properties", "patternProperties", "dependentSchemas", "dependencies"})

@@ -1,0 +1,1 @@
+"""JSON Schemas: the contract's own, and those that are registered."""

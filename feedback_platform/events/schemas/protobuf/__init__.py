@@ -1,0 +1,1 @@
+"""Protobuf: the contract's own messages, and the files that are registered."""
