@@ -29,3 +29,14 @@
     )
     group by {{ key }}
 {%- endmacro %}
+
+{#- The categories among an item's attributes; none when it says nothing of them that can be read. -#}
+{% macro categories(attributes) -%}
+    coalesce(
+        list_filter(
+            try_cast(json_extract({{ attributes }}, '$.categories') as varchar[]),
+            lambda category: category is not null
+        ),
+        []
+    )
+{%- endmacro %}

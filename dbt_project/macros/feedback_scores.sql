@@ -1,19 +1,144 @@
 {#-
     The one definition of a feedback score, used by the model `feedback_scores` and by the table
-    macro `feedback.feedback_scores_as_of(time)`, which training reads.
+    function `feedback.feedback_scores_as_of(time)`, which training reads. docs/layers.md has the
+    formula in mathematics, and an example with its figures.
 
     For each user and item:
     - Of the ratings only the latest speaks, and of likes and dismissals only the latest: people
-      change their minds.
-    - Each piece of feedback weighs its confidence, halved for every 30 days that it is older than
-      the newest feedback of the pair.
+      change their minds. Of a rating and an opinion that contradict each other, the later speaks.
+    - Each piece of feedback weighs its confidence, halved for every half-life that it is older
+      than the newest feedback of the pair, `last_feedback_at`: the time as of which a row is.
     - explicit_score and implicit_score are weighted means of the scores.
     - Belief in each side is 1 - prod(1 - weight): many weak signs add up, none is counted as proof.
-    - They conflict when they are half the scale apart or more. Then what was said wins over what
-      was done: the implicit side counts a quarter, and the confidence in the result falls by a
-      third. The outcome is recorded in `resolution`.
+    - Where the two sides contradict each other, what was said wins over what was done: the
+      implicit side keeps a share of its weight, the result a share of its confidence.
+
+    `resolution` names the rule that decided, the first that applies:
+    - explicit_over_bounce: the item was praised, and every visit to it was a bounce: one brief
+      look and nothing after it. Who praises what they hardly saw is believed less.
+    - explicit_over_implicit: what was said and what was done are far apart.
+    - latest_statement: a rating and an opinion are far apart.
+    - latest_opinion: a like was followed by a dismissal, or the other way round.
+    - latest_rating: a rating was changed.
+    - none: nothing contradicts anything, and `is_conflicting` is false.
 -#}
-{% macro feedback_scores(relation) -%}
+{% macro feedback_scores(user_feedback, score_rules) -%}
+    with statements as (
+        select
+            user_id,
+            item_id,
+            feedback_id,
+            session_id,
+            feedback_score as score,
+            confidence,
+            "timestamp",
+            feedback_type = 'explicit' as is_explicit,
+            case when feedback_type = 'explicit' then signal = 'rating' end as is_rating,
+            -- A click leads to a look; it is none.
+            feedback_type = 'implicit' and signal <> 'click' as is_look,
+            coalesce(is_brief, false) as is_brief
+        from {{ user_feedback }}
+        where confidence > 0
+    ),
+
+    ordered as (
+        select
+            *,
+            max("timestamp") over (partition by user_id, item_id) as last_feedback_at,
+            row_number() over same_kind as recency,
+            first_value(score) over same_kind as latest_of_kind,
+            first_value(score) over (
+                partition by user_id, item_id, is_explicit
+                order by "timestamp" desc, feedback_id desc
+            ) as latest_of_side
+        from statements
+        window same_kind as (
+            partition by user_id, item_id, is_rating order by "timestamp" desc, feedback_id desc
+        )
+    ),
+
+    weighed as (
+        select
+            *,
+            is_explicit and recency > 1 as is_superseded,
+            is_explicit
+            and recency = 1
+            and abs(score - latest_of_side) >= {{ rule('conflict_distance', score_rules) }}
+                as is_overruled,
+            round(
+                confidence * power(
+                    0.5,
+                    date_diff('second', "timestamp", last_feedback_at)
+                    / ({{ rule('half_life_days', score_rules) }} * 86400.0)
+                ),
+                9
+            ) as weight
+        from ordered
+    ),
+
+    sides as (
+        select
+            user_id,
+            item_id,
+            {{ weighted_mean('score', 'is_explicit and speaks') }} as explicit_score,
+            {{ weighted_mean('score', 'not is_explicit and speaks') }} as implicit_score,
+            {{ belief('is_explicit and speaks') }} as explicit_belief,
+            {{ belief('not is_explicit and speaks') }} as implicit_belief,
+            count(*) filter (where is_explicit and speaks) as explicit_count,
+            count(*) filter (where not is_explicit and speaks) as implicit_count,
+            -- Every look a brief one, and the only one of its visit.
+            count(*) filter (where is_look)
+            = count(distinct case when is_look and is_brief then session_id end)
+                as are_looks_bounces,
+            max(score) filter (where is_look) as look_score,
+            bool_or(is_overruled) as is_statement_overruled,
+            bool_or(is_superseded and not is_rating and score <> latest_of_kind)
+                as is_opinion_changed,
+            bool_or(is_superseded and is_rating and score <> latest_of_kind) as is_rating_changed,
+            max(last_feedback_at) as last_feedback_at
+        from (
+            select *, weight > 0 and not is_superseded and not is_overruled as speaks
+            from weighed
+        )
+        group by user_id, item_id
+    ),
+
+    judged as (
+        select
+            *,
+            case
+                when
+                    are_looks_bounces
+                    and explicit_score - look_score >= {{ rule('conflict_distance', score_rules) }}
+                    then 'explicit_over_bounce'
+                when
+                    abs(explicit_score - implicit_score)
+                    >= {{ rule('conflict_distance', score_rules) }}
+                    then 'explicit_over_implicit'
+                when is_statement_overruled then 'latest_statement'
+                when is_opinion_changed then 'latest_opinion'
+                when is_rating_changed then 'latest_rating'
+                else 'none'
+            end as resolution
+        from sides
+    ),
+
+    resolved as (
+        select
+            *,
+            case
+                when resolution in ('explicit_over_bounce', 'explicit_over_implicit')
+                    then {{ rule('conflict_implicit_share', score_rules) }}
+                else 1.0
+            end as implicit_share,
+            case resolution
+                when 'explicit_over_bounce' then {{ rule('bounce_confidence', score_rules) }}
+                when 'explicit_over_implicit' then {{ rule('conflict_confidence', score_rules) }}
+                else 1.0
+            end as remaining_confidence
+        from judged
+    )
+
     select
         user_id,
         item_id,
@@ -27,112 +152,28 @@
             9
         ) as feedback_score,
         round(
-            (1 - (1 - explicit_belief) * (1 - implicit_belief))
-            * case when is_conflicting then 2.0 / 3.0 else 1.0 end,
-            9
+            (1 - (1 - explicit_belief) * (1 - implicit_belief)) * remaining_confidence, 9
         ) as confidence,
         explicit_count,
         implicit_count,
-        is_conflicting,
-        case
-            when is_conflicting then 'explicit_over_implicit'
-            when superseded > 0 then 'latest_over_earlier'
-            else 'none'
-        end as resolution,
+        resolution <> 'none' as is_conflicting,
+        resolution,
         last_feedback_at
-    from (
-        select
-            *,
-            case when is_conflicting then 0.25 else 1.0 end as implicit_share
-        from (
-            select
-                *,
-                coalesce(abs(explicit_score - implicit_score) >= 0.5, false) as is_conflicting
-            from (
-                select
-                    user_id,
-                    item_id,
-                    round(
-                        cast({{ exact_sum("score * weight * is_explicit::int") }} as double)
-                        / nullif(
-                            cast({{ exact_sum("weight * is_explicit::int") }} as double), 0
-                        ),
-                        9
-                    ) as explicit_score,
-                    round(
-                        cast({{ exact_sum("score * weight * (not is_explicit)::int") }} as double)
-                        / nullif(
-                            cast({{ exact_sum("weight * (not is_explicit)::int") }} as double), 0
-                        ),
-                        9
-                    ) as implicit_score,
-                    round(
-                        1 - exp(cast({{ exact_sum("is_explicit::int * ln(1 - weight)") }} as double)),
-                        9
-                    ) as explicit_belief,
-                    round(
-                        1 - exp(
-                            cast({{ exact_sum("(not is_explicit)::int * ln(1 - weight)") }} as double)
-                        ),
-                        9
-                    ) as implicit_belief,
-                    count(*) filter (where is_explicit) as explicit_count,
-                    count(*) filter (where not is_explicit) as implicit_count,
-                    max(superseded) as superseded,
-                    max(last_feedback_at) as last_feedback_at
-                from (
-                    select
-                        user_id,
-                        item_id,
-                        feedback_score as score,
-                        feedback_type = 'explicit' as is_explicit,
-                        last_feedback_at,
-                        superseded,
-                        round(
-                            confidence * power(
-                                0.5,
-                                date_diff('second', "timestamp", last_feedback_at) / (30 * 86400.0)
-                            ),
-                            9
-                        ) as weight
-                    from (
-                        select
-                            *,
-                            max("timestamp") over pair as last_feedback_at,
-                            count(*) filter (where opinion is not null and recency > 1)
-                                over pair as superseded
-                        from (
-                            select
-                                *,
-                                row_number() over (
-                                    partition by user_id, item_id, opinion
-                                    order by "timestamp" desc, feedback_id desc
-                                ) as recency
-                            from (
-                                select
-                                    *,
-                                    case
-                                        when signal = 'rating' then 'rating'
-                                        when feedback_type = 'explicit' then 'opinion'
-                                    end as opinion
-                                from {{ relation }}
-                                where confidence > 0
-                            )
-                        )
-                        window pair as (partition by user_id, item_id)
-                    )
-                    where opinion is null or recency = 1
-                )
-                where weight > 0
-                group by user_id, item_id
-            )
-        )
+    from resolved
+{%- endmacro %}
+
+{#- Mean of an expression over the feedback for which a condition holds, by weight. -#}
+{% macro weighted_mean(expression, condition) -%}
+    round(
+        cast({{ exact_sum(expression ~ ' * weight * (' ~ condition ~ ')::int') }} as double)
+        / nullif(cast({{ exact_sum('weight * (' ~ condition ~ ')::int') }} as double), 0),
+        9
     )
 {%- endmacro %}
 
-{#- On run end: give readers the scores as they were known at any time, from feedback before it. -#}
-{% macro create_feedback_scores_as_of() -%}
-    create or replace macro feedback.feedback_scores_as_of(as_of) as table (
-        {{ feedback_scores('(select * from feedback.user_feedback where "timestamp" < as_of)') }}
+{#- What all feedback for which a condition holds is worth together; 0 without any. -#}
+{% macro belief(condition) -%}
+    round(
+        1 - exp(cast({{ exact_sum('(' ~ condition ~ ')::int * ln(1 - weight)') }} as double)), 9
     )
 {%- endmacro %}

@@ -63,6 +63,7 @@ TABLES: Final = (
     PublishedTable("interaction", "users"),
     PublishedTable("interaction", "items"),
     PublishedTable("feedback", "signal_weights"),
+    PublishedTable("feedback", "score_rules"),
     PublishedTable("feedback", "user_feedback", time='"timestamp"'),
     PublishedTable("feedback", "feedback_scores"),
     PublishedTable("features", "user_features"),
@@ -76,7 +77,13 @@ TABLES: Final = (
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
 )
-TABLE_MACROS: Final = (("feedback", "feedback_scores_as_of"),)
+TABLE_MACROS: Final = (
+    ("interaction", "interactions_as_of"),
+    ("feedback", "user_feedback_as_of"),
+    ("feedback", "feedback_scores_as_of"),
+    ("features", "user_features_as_of"),
+    ("features", "item_features_as_of"),
+)
 
 
 @dataclass(frozen=True)

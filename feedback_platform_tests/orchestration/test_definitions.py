@@ -28,6 +28,7 @@ GROUPS = {
     "4_feedback": {
         "feedback/feedback_scores",
         "feedback/item_keys",
+        "feedback/score_rules",
         "feedback/signal_weights",
         "feedback/user_feedback",
         "feedback/user_keys",
@@ -104,7 +105,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_how_it_is_made(
 def test_the_graph_has_no_cycle_and_begins_with_what_is_given(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     ordered = [key for level in graph.toposorted_asset_keys_by_level for key in level]
-    given = {keys.RAW_EVENTS, dg.AssetKey(["feedback", "signal_weights"])}
+    seeds = {dg.AssetKey(["feedback", name]) for name in ("score_rules", "signal_weights")}
+    given = {keys.RAW_EVENTS, *seeds}
 
     assert set(ordered) == set(graph.get_all_asset_keys())
     assert {key for key in ordered if not graph.get(key).parent_keys} == given

@@ -14,7 +14,7 @@ import pytest
 
 from feedback_platform.errors import NothingPublishedError
 from feedback_platform.warehouse import parts, published
-from feedback_platform.warehouse.publishing import TABLES
+from feedback_platform.warehouse.publishing import TABLE_MACROS, TABLES
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
 FILES = 'select partition, name from published.files where "table" = ? order by partition'
@@ -77,7 +77,8 @@ def test_every_name_of_the_contract_resolves_for_a_plain_reader(platform: SmallP
             assert rows == [(publication.rows[table.qualified],)], table
         for name in ("feedback.user_feedback", "interaction.interactions", "ml.recommendations"):
             connection.execute(f"from {name}")
-        connection.execute("from feedback.feedback_scores_as_of(now()::timestamp)")
+        for schema, name in TABLE_MACROS:
+            connection.execute(f"from {schema}.{name}(now()::timestamp)")
     assert publication.rows["feedback.user_feedback"] == 2
     assert publication.through == published.published_through(platform.published) == 1
 
@@ -87,7 +88,8 @@ def test_an_empty_warehouse_can_be_published(platform: SmallPlatform) -> None:
 
     assert publication.through == 0
     assert {table: rows for table, rows in publication.rows.items() if rows} == {
-        "feedback.signal_weights": 7
+        "feedback.signal_weights": 7,
+        "feedback.score_rules": 9,
     }
     assert platform.query("select event_id from interaction.interactions") == []
 

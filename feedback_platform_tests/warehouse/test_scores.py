@@ -1,6 +1,8 @@
 """Feedback scores against figures worked out by hand; the weights are those of signal_weights.csv.
 
 rating 0.9 · like and dismissal 0.8 · conversion 0.7 · use 0.4 · click 0.25 · view 0.15
+
+What contradicts itself is in test_conflicts.py.
 """
 
 from __future__ import annotations
@@ -14,9 +16,6 @@ import pytest
 from feedback_platform.warehouse.published import scores_as_of
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.warehouse.small_platform import REFERENCE, SmallPlatform, event
-
-# A view of no length is four deviations below the mean on the logarithmic scale.
-BOUNCE_SCORE = 0.3 + 0.5 / (1 + math.exp(1.702 * 4))
 
 
 def _feedback(user: str, number: int, event_type: str, **fields: Any) -> dict[str, Any]:
@@ -34,8 +33,6 @@ EVENTS = (
     _feedback("changed", 2, "item_rated", value=2, occurred_at=_day(9)),
     _feedback("disappointed", 1, "item_liked", occurred_at=_day(1)),
     _feedback("disappointed", 2, "item_dismissed", occurred_at=_day(2)),
-    _feedback("contradictory", 1, "item_rated", value=5),
-    _feedback("contradictory", 2, "item_viewed", value=0),
     _feedback("slow", 1, "item_clicked", occurred_at=_day(1)),
     _feedback("slow", 2, "item_converted", occurred_at=_day(31)),
     _feedback("asleep", 1, "item_used", value=1e7),
@@ -88,27 +85,7 @@ def test_of_two_ratings_the_latest_speaks(worked: SmallPlatform) -> None:
     assert score["feedback_score"] == pytest.approx(1.5 / 4.5, abs=1e-9)
     assert score["confidence"] == 0.9
     assert score["explicit_count"] == 1
-    assert score["resolution"] == "latest_over_earlier"
-
-
-def test_a_dismissal_after_a_like_means_no(worked: SmallPlatform) -> None:
-    score = _score(worked, "disappointed")
-
-    assert (score["feedback_score"], score["confidence"]) == (0.0, 0.8)
-    assert score["resolution"] == "latest_over_earlier"
-
-
-def test_what_was_said_wins_over_what_was_done(worked: SmallPlatform) -> None:
-    score = _score(worked, "contradictory")
-
-    assert score["explicit_score"] == 1.0
-    assert score["implicit_score"] == pytest.approx(BOUNCE_SCORE, abs=1e-9)
-    expected = (1.0 * 0.9 + BOUNCE_SCORE * 0.15 / 4) / (0.9 + 0.15 / 4)
-    assert score["feedback_score"] == pytest.approx(expected, abs=1e-8)
-    # One minus 0.1 x 0.85 is believed, less a third for the conflict.
-    assert score["confidence"] == pytest.approx(0.915 * 2 / 3, abs=1e-9)
-    assert score["is_conflicting"] is True
-    assert score["resolution"] == "explicit_over_implicit"
+    assert score["resolution"] == "latest_rating"
 
 
 def test_feedback_halves_in_thirty_days(worked: SmallPlatform) -> None:
@@ -170,7 +147,7 @@ def test_the_scores_of_a_time_know_nothing_after_it(worked: SmallPlatform) -> No
 
     assert [(r["user_id"], r["feedback_score"], r["resolution"]) for r in known] == [
         ("changed", 1.0, "none"),  # the second rating is given at that very moment
-        ("disappointed", 0.0, "latest_over_earlier"),
+        ("disappointed", 0.0, "latest_opinion"),
         ("slow", 0.6, "none"),
     ]
     assert known[2]["confidence"] == 0.25
@@ -184,7 +161,7 @@ def test_the_scores_of_the_end_of_time_are_the_present_ones(worked: SmallPlatfor
     assert worked.query(f"from {end} {order}") == worked.query(
         f"from feedback.feedback_scores {order}"
     )
-    assert scores_as_of(worked.published).height == 9
+    assert scores_as_of(worked.published).height == 8
 
 
 def test_scores_and_confidences_stay_between_nothing_and_one(worked: SmallPlatform) -> None:

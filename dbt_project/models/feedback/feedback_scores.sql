@@ -1,6 +1,10 @@
 {{ config(
     pre_hook="{% if is_incremental() %}delete from {{ this }} where (user_id, item_id) in (select (user_id, item_id) from {{ ref('changes') }} where user_id is not null and item_id is not null){% endif %}",
-    post_hook="{{ create_feedback_scores_as_of() }}"
+    post_hook=[
+        "{{ create_interactions_as_of() }}",
+        "{{ create_user_feedback_as_of() }}",
+        "{{ create_feedback_scores_as_of() }}"
+    ]
 ) }}
 
 -- depends_on: {{ ref('changes') }}
@@ -15,6 +19,14 @@ with user_feedback as (
     )
     {%- endif %}
 
+),
+
+score_rules as (
+
+    select * from {{ ref('score_rules') }}
+
 )
 
-{{ feedback_scores('user_feedback') }}
+select * from (
+    {{ feedback_scores('user_feedback', 'score_rules') }}
+)

@@ -35,13 +35,7 @@ seen as (
 select
     seen.item_id,
     attributes.attributes ->> 'title' as title,
-    coalesce(
-        list_filter(
-            try_cast(json_extract(attributes.attributes, '$.categories') as varchar[]),
-            lambda category: category is not null
-        ),
-        []
-    ) as categories,
+    {{ categories('attributes.attributes') }} as categories,
     seen.first_seen_at,
     seen.last_seen_at,
     cast(coalesce(attributes.attributes, '{}') as json) as attributes

@@ -1,0 +1,128 @@
+{#-
+    The layers as they were known at any time, for readers and for training: table functions over
+    the definitions that build the tables, fed with the events that happened before that time.
+
+    Whatever is derived from events is derived from those alone: whose an anonymous event is, what
+    a visit is, what an item's categories are. So `features.user_features_as_of(t)` has the rows
+    that `features.user_features` of a platform has to which nothing happened from t on.
+-#}
+
+{#-
+    The interactions before a time. A device is its user's as soon as a link is known, and what
+    went before follows; so events whose link came later are their device's still, and the visits
+    of those days are made anew from what was known. All others stand as they are stored: visits
+    of a shorter past are beginnings of the same visits.
+-#}
+{% macro create_interactions_as_of() -%}
+    create or replace macro interaction.interactions_as_of(known_before) as table (
+        with known as not materialized (
+            select * from interaction.interactions where occurred_at < known_before
+        ),
+
+        identified as (
+            select event_type, anonymous_id, user_id as identified_user_id, occurred_at, event_id, properties
+            from known
+            where is_identified and (anonymous_id is not null or event_type = 'user_aliased')
+        ),
+
+        owners as (
+            select anonymous_id, arg_min(user_id, row(linked_at, event_id)) as user_id
+            from ({{ device_links('identified') }})
+            group by anonymous_id
+        ),
+
+        owned as not materialized (
+            select
+                known.* exclude (user_id),
+                known.user_id as later_user_id,
+                {{ owner_of_event(
+                    'case when known.is_identified then known.user_id end',
+                    'owners.user_id',
+                    'known.anonymous_id'
+                ) }} as user_id,
+                cast(known.occurred_at as date) as day
+            from known
+            left join owners on known.anonymous_id = owners.anonymous_id
+        ),
+
+        parted_days as (
+            select distinct later_user_id, day
+            from owned
+            where is_session_inferred and user_id is distinct from later_user_id
+        ),
+
+        marked as not materialized (
+            select
+                *,
+                is_session_inferred
+                and (later_user_id, day) in (select (later_user_id, day) from parted_days) as is_parted
+            from owned
+        ),
+
+        parted as (
+            select * exclude (session_id) from marked where is_parted
+        )
+
+        select * exclude (later_user_id, day, is_parted) from marked where not is_parted
+        union all by name
+        select * exclude (later_user_id, day, is_parted) from ({{ with_visits('parted') }})
+    )
+{%- endmacro %}
+
+{% macro create_user_feedback_as_of() -%}
+    create or replace macro feedback.user_feedback_as_of(known_before) as table (
+        {{ user_feedback(
+            'interaction.interactions_as_of(known_before)',
+            'feedback.signal_weights',
+            'feedback.score_rules'
+        ) }}
+    )
+{%- endmacro %}
+
+{% macro create_feedback_scores_as_of() -%}
+    create or replace macro feedback.feedback_scores_as_of(known_before) as table (
+        {{ feedback_scores('feedback.user_feedback_as_of(known_before)', 'feedback.score_rules') }}
+    )
+{%- endmacro %}
+
+{% macro create_user_features_as_of() -%}
+    create or replace macro features.user_features_as_of(known_before) as table (
+        {{ layers_as_of() }}
+
+        select * from (
+            {{ user_features('interactions', 'feedback_scores', 'items') }}
+        )
+    )
+{%- endmacro %}
+
+{% macro create_item_features_as_of() -%}
+    create or replace macro features.item_features_as_of(known_before) as table (
+        {{ layers_as_of() }}
+
+        select * from (
+            {{ item_features('interactions', 'feedback_scores', 'items', 'feedback.score_rules') }}
+        )
+    )
+{%- endmacro %}
+
+{#- What features are made of; of the items, those that somebody had described. -#}
+{% macro layers_as_of() -%}
+        with interactions as not materialized (
+            select * from interaction.interactions_as_of(known_before)
+        ),
+
+        feedback_scores as (
+            select * from feedback.feedback_scores_as_of(known_before)
+        ),
+
+        updates as (
+            select item_id, occurred_at, event_id, properties
+            from interactions
+            where event_type = 'item_updated' and item_id is not null
+        ),
+
+        items as (
+            select item_id, {{ categories('attributes') }} as categories
+            from ({{ latest_attributes('updates', 'item_id') }})
+        )
+{%- endmacro %}
