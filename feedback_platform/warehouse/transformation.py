@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from feedback_platform.errors import TransformationError
+from feedback_platform.warehouse.score_settings import check_score_settings
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -83,7 +84,13 @@ class DbtProject:
         return content
 
     def fingerprint(self) -> str:
-        """Return a digest of what builds the tables: models, macros, seeds and the fixed schema."""
+        """Return a digest of what builds the tables: models, macros, seeds and the fixed schema.
+
+        Raises:
+            InvalidSettingError: a weight or a rule of the feedback score makes no sense; nothing
+                should be built anew for it.
+        """
+        check_score_settings(self.project_dir / "seeds")
         digest = hashlib.sha256()
         for folder in ("macros", "models", "seeds"):
             for path in sorted((self.project_dir / folder).rglob("*")):
@@ -111,8 +118,10 @@ class DbtProject:
             on_result: called as each node ends.
 
         Raises:
+            InvalidSettingError: a weight or a rule of the feedback score makes no sense.
             TransformationError: a node failed; those after it were not run.
         """
+        check_score_settings(self.project_dir / "seeds")
         selection = ["--select", *(models or ["*"]), "resource_type:seed"]
         arguments = [*selection, "--exclude", "resource_type:test", "resource_type:unit_test"]
         return self._checked("build", arguments, on_result)
