@@ -50,10 +50,13 @@ class SmallPlatform:
     directory: Path
     project: DbtProject
     lake: Lake
+    reference: Reference = REFERENCE
 
     @classmethod
-    def at(cls, directory: Path, project: DbtProject) -> SmallPlatform:
-        return cls(directory, project, Lake((directory / "lake").as_uri()))
+    def at(
+        cls, directory: Path, project: DbtProject, reference: Reference = REFERENCE
+    ) -> SmallPlatform:
+        return cls(directory, project, Lake((directory / "lake").as_uri()), reference)
 
     @property
     def warehouse(self) -> Path:
@@ -80,7 +83,9 @@ class SmallPlatform:
         """Clean some objects, or all that are pending."""
         ledger = Ledger.opened(self.lake)
         chosen = pending_objects(self.lake, is_sweep=True) if raw_objects is None else raw_objects
-        return clean_pending(self.lake, sorted(chosen), default_rules(), [REFERENCE], ledger=ledger)
+        return clean_pending(
+            self.lake, sorted(chosen), default_rules(), [self.reference], ledger=ledger
+        )
 
     def stage(self) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:
@@ -108,7 +113,7 @@ class SmallPlatform:
 
     def rebuilt(self, name: str = "rebuilt") -> SmallPlatform:
         """A second warehouse, in one go from the same lake."""
-        other = SmallPlatform(self.directory / name, self.project, self.lake)
+        other = SmallPlatform(self.directory / name, self.project, self.lake, self.reference)
         other.transform()
         other.publish()
         return other
