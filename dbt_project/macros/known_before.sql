@@ -105,6 +105,12 @@
     )
 {%- endmacro %}
 
+{% macro create_inferred_ratings_as_of() -%}
+    create or replace macro features.inferred_ratings_as_of(known_before) as table (
+        {{ inferred_ratings('feedback.feedback_scores_as_of(known_before)', 'feedback.score_rules') }}
+    )
+{%- endmacro %}
+
 {#- What features are made of; of the items, those that somebody had described. -#}
 {% macro layers_as_of() -%}
         with interactions as not materialized (

@@ -83,6 +83,7 @@ TABLE_MACROS: Final = (
     ("feedback", "feedback_scores_as_of"),
     ("features", "user_features_as_of"),
     ("features", "item_features_as_of"),
+    ("features", "inferred_ratings_as_of"),
 )
 
 

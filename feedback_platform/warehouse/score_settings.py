@@ -31,7 +31,7 @@ class _Range:
 
     def __str__(self) -> str:
         if math.isinf(self.high):
-            return f"a number above {self.low:g}"
+            return f"a number {'above' if self.is_low_open else 'of at least'} {self.low:g}"
         low = "above" if self.is_low_open else "from"
         high = "to below" if self.is_high_open else "to"
         return f"a number {low} {self.low:g} {high} {self.high:g}"
@@ -45,6 +45,7 @@ class _Range:
 _SHARE: Final = _Range(0, 1)
 # Belief is 1 - prod(1 - weight): a weight of one would be proof, and nothing could outweigh it.
 _CONFIDENCE: Final = _Range(0, 1, is_high_open=True)
+_COUNT: Final = _Range(1, math.inf, is_high_open=True)
 
 _RULES: Final[Mapping[str, _Range]] = {
     "half_life_days": _Range(0, math.inf, is_low_open=True, is_high_open=True),
@@ -56,6 +57,11 @@ _RULES: Final[Mapping[str, _Range]] = {
     "conflict_confidence": _SHARE,
     "bounce_confidence": _SHARE,
     "fan_score": _SHARE,
+    "inferred_minimum_overlap": _COUNT,
+    "inferred_full_overlap": _COUNT,
+    "inferred_neighbours": _COUNT,
+    "inferred_minimum_neighbours": _COUNT,
+    "inferred_ratings_read": _COUNT,
 }
 
 

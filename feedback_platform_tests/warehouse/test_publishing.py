@@ -89,7 +89,7 @@ def test_an_empty_warehouse_can_be_published(platform: SmallPlatform) -> None:
     assert publication.through == 0
     assert {table: rows for table, rows in publication.rows.items() if rows} == {
         "feedback.signal_weights": 7,
-        "feedback.score_rules": 9,
+        "feedback.score_rules": 14,
     }
     assert platform.query("select event_id from interaction.interactions") == []
 

@@ -68,6 +68,7 @@ def test_a_weight_without_sense_is_refused(
         ("conflict_distance", "0.5", "0", "above 0 to 1"),
         ("bounce_confidence", "0.5", "1.5", "from 0 to 1"),
         ("fan_score", "0.5", "", "from 0 to 1"),
+        ("inferred_neighbours", "20", "0", "of at least 1"),
     ],
 )
 def test_a_rule_without_sense_is_refused(
@@ -114,8 +115,8 @@ def test_a_missing_rule_is_named(seeds: Path) -> None:
     (seeds / RULES_FILE).write_text("".join(lines[:-1]))
 
     assert _refusal(seeds) == (
-        "The value of fan_score in score_rules.csv is '', but it accepts a number from 0 to 1: "
-        "add the row."
+        "The value of inferred_ratings_read in score_rules.csv is '', but it accepts a number of "
+        "at least 1: add the row."
     )
 
 

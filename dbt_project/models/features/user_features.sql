@@ -4,7 +4,7 @@
 -#}
 {{ config(
     pre_hook="{{ forget_touched('user_id', touched=users_with_changed_features()) }}",
-    post_hook="{{ create_user_features_as_of() }}"
+    post_hook=["{{ create_user_features_as_of() }}", "{{ create_inferred_ratings_as_of() }}"]
 ) }}
 
 with touched as (
