@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.orchestration.assets import cleaning, learning, monitoring, publishing
 from feedback_platform.orchestration.assets.transformation import build_dbt_models
@@ -27,9 +28,10 @@ def build_definitions(
         resource_overrides: resources that take the place of the default ones, by name.
 
     Raises:
-        InvalidInputError: the event mapping that the settings name means nothing.
+        InvalidInputError: the event mapping or the cleaning rules of the settings mean nothing.
     """
     load_mapping(settings.event_mapping)
+    load_rules(settings.cleaning_rules)
     platform = PlatformResource.from_settings(settings)
     return dg.Definitions(
         assets=[

@@ -30,6 +30,7 @@ class Settings:
         api_keys: secret of each administrator, by a name that may be shown.
         events_per_second: how many events each write key may send, or None for as many as it likes.
         event_mapping: the file that maps the senders' own event names, or None.
+        cleaning_rules: the file with the installation's own cleaning rules, or None.
         schema_registry_url: an external schema registry, or None for the embedded one.
         kafka_bootstrap_servers: the Kafka brokers, or None.
         compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
@@ -42,6 +43,7 @@ class Settings:
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     events_per_second: float | None = None
     event_mapping: Path | None = None
+    cleaning_rules: Path | None = None
     schema_registry_url: str | None = None
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
@@ -90,14 +92,14 @@ def load_settings(
     if resolved.exists() and not resolved.is_dir():
         raise InvalidSettingError("FEEDBACK_DATA_DIR", str(chosen), "a directory, not a file")
     lake_url = environment.get("FEEDBACK_LAKE_URL") or (resolved / "lake").as_uri()
-    mapping = environment.get("FEEDBACK_EVENT_MAPPING")
     return Settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
-        event_mapping=Path(mapping).expanduser().resolve() if mapping else None,
+        event_mapping=_file("FEEDBACK_EVENT_MAPPING", environment),
+        cleaning_rules=_file("FEEDBACK_CLEANING_RULES", environment),
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
@@ -147,6 +149,11 @@ def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
     return secrets
 
 
+def _file(name: str, environment: Mapping[str, str]) -> Path | None:
+    text = environment.get(name)
+    return Path(text).expanduser().resolve() if text else None
+
+
 def _rate(name: str, environment: Mapping[str, str]) -> float | None:
     text = environment.get(name)
     if not text:
@@ -183,10 +190,13 @@ def _bucket(name: str, environment: Mapping[str, str]) -> str | None:
 def dagster_environment(settings: Settings) -> dict[str, str]:
     """Return the process environment for Dagster's own processes, pointing at these settings."""
     # Dagster works in another directory, where a relative path would mean another file.
-    mapping = settings.event_mapping
+    files = {
+        "FEEDBACK_EVENT_MAPPING": settings.event_mapping,
+        "FEEDBACK_CLEANING_RULES": settings.cleaning_rules,
+    }
     return {
         **os.environ,
-        **({"FEEDBACK_EVENT_MAPPING": str(mapping)} if mapping else {}),
+        **{name: str(path) for name, path in files.items() if path is not None},
         "DAGSTER_HOME": str(settings.dagster_home),
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,

@@ -130,6 +130,7 @@ def test_without_any_variable_nobody_needs_a_key() -> None:
     assert settings.api_keys == {}
     assert settings.events_per_second is None
     assert settings.event_mapping is None
+    assert settings.cleaning_rules is None
     assert settings.schema_registry_url is None
     assert settings.compute_logs_url is None
 
@@ -190,12 +191,12 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
     assert settings.events_per_second == 2500.0
 
 
-def test_dagster_is_told_the_whole_path_of_the_mapping(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES"])
+def test_dagster_is_told_the_whole_path_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    settings = load_settings(environment={"FEEDBACK_EVENT_MAPPING": "events.toml"})
+    settings = load_settings(environment={name: "own.toml"})
 
-    told = dagster_environment(settings)["FEEDBACK_EVENT_MAPPING"]
-    assert told == str(tmp_path / "events.toml")
+    assert dagster_environment(settings)[name] == str(tmp_path / "own.toml")

@@ -1,27 +1,22 @@
-"""The cleaning rules as a person wrote them, read from `signals.toml` and checked."""
+"""The cleaning rules as a person chose them: what `signals.toml`, or a file in its place, says."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from importlib.resources import files
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
+from feedback_platform.cleaning.rules_file import read_rules_file
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.events.contract import EVENT_TYPES
+from feedback_platform.events import columns as c
 
-SCALES: Final = ("linear", "log")
-IMPUTATIONS: Final = ("none", "median", "mode")
-OUTLIER_METHODS: Final = ("none", "iqr", "z_score")
-NORMALISATIONS: Final = ("none", "min_max", "z_score")
-
-# Devices are reported in many words; statistics and one-hot features know these. What was not said
-# and what is not known each have a place of their own.
-DEVICE_CATEGORIES: Final = ("desktop", "mobile", "tablet")
-DEVICE_OTHER: Final = "other"
-DEVICE_UNKNOWN: Final = "unknown"
-ALL_DEVICE_CATEGORIES: Final = (*DEVICE_CATEGORIES, DEVICE_OTHER, DEVICE_UNKNOWN)
+# Where a value is that no category has, and where one that was not said.
+OTHER: Final = "other"
+UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,8 @@ class SignalRules:
 
     Attributes:
         impute: a method, or the constant itself.
-        outlier_limit: interquartile ranges or standard deviations; 0 when there is no method.
+        outlier_limit: in units of the method's spread; 0 when there is no method.
+        outlier_treatment: `exclude` or `cap`.
         minimum, maximum: bounds of min-max normalisation, None to take the reference's.
     """
 
@@ -43,28 +39,88 @@ class SignalRules:
     normalisation: str = "none"
     minimum: float | None = None
     maximum: float | None = None
+    outlier_treatment: str = "exclude"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The categories of one field.
+
+    Attributes:
+        field: whose values are told apart.
+        categories: (category, the lower-case words that mean it) pairs.
+    """
+
+    field: str
+    categories: tuple[tuple[str, tuple[str, ...]], ...]
 
     @property
-    def needs_reference(self) -> bool:
-        """Whether any of the rules applies fitted statistics."""
-        has_bounds = self.minimum is not None and self.maximum is not None
-        return (
-            self.impute in {"median", "mode"}
-            or self.outlier_method != "none"
-            or self.normalisation == "z_score"
-            or (self.normalisation == "min_max" and not has_bounds)
-        )
+    def names(self) -> tuple[str, ...]:
+        """Every category a row may have: those that were chosen, `other` and `unknown`."""
+        return (*(name for name, _ in self.categories), OTHER, UNKNOWN)
+
+
+@dataclass(frozen=True)
+class CleaningRules:
+    """All rules of one installation.
+
+    Attributes:
+        signals: one for each feedback signal.
+        encodings: one for each field that is encoded.
+        bots: (name of the rule, parts of a user agent that give a program away) pairs.
+    """
+
+    signals: tuple[SignalRules, ...]
+    encodings: tuple[Encoding, ...]
+    bots: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @cached_property
+    def content(self) -> str:
+        """The rules as JSON, the same for the same rules however they are written."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1)
+
+    @cached_property
+    def version(self) -> str:
+        """What each cleaned row carries: a digest of the rules that made it."""
+        return hashlib.sha256(self.content.encode()).hexdigest()[:12]
+
+    @property
+    def devices(self) -> Encoding:
+        """The categories of devices, by which statistics are fitted."""
+        return next(known for known in self.encodings if known.field == c.DEVICE_TYPE)
 
 
 @cache
-def default_rules() -> tuple[SignalRules, ...]:
+def default_rules() -> CleaningRules:
     """Return the rules that ship with the platform."""
-    text = files("feedback_platform.cleaning").joinpath("signals.toml").read_text("utf-8")
-    return parse_rules(text, origin="signals.toml")
+    return parse_rules(_shipped(), origin="signals.toml")
 
 
-def parse_rules(text: str, *, origin: str) -> tuple[SignalRules, ...]:
-    """Read rules from TOML.
+def load_rules(path: Path | None) -> CleaningRules:
+    """Read and check the rules of this installation.
+
+    Args:
+        path: of the user's file (`FEEDBACK_CLEANING_RULES`), or None for the rules that ship.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or a rule is not one that cleaning knows; the
+            text names the file, the table, the key and what is accepted.
+    """
+    if path is None:
+        return default_rules()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInputError(
+            f"The cleaning rules {path} cannot be read ({reason}); "
+            "FEEDBACK_CLEANING_RULES names a TOML file."
+        ) from error
+    return parse_rules(text, origin=str(path))
+
+
+def parse_rules(text: str, *, origin: str) -> CleaningRules:
+    """Read rules from TOML; a part that it leaves out is as shipped.
 
     Args:
         text: the file's content.
@@ -73,47 +129,15 @@ def parse_rules(text: str, *, origin: str) -> tuple[SignalRules, ...]:
     Raises:
         InvalidInputError: the text is not TOML, or a rule is not one that cleaning knows.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidInputError(f"{origin} is not valid TOML: {error}") from error
-    rules = tuple(_rules_of(signal, table, origin) for signal, table in tables.items())
-    event_types = [rule.event_type for rule in rules]
-    for event_type in event_types:
-        if event_types.count(event_type) > 1:
-            raise InvalidInputError(f"{origin}: more than one signal has event_type {event_type!r}")
-    return rules
-
-
-def _rules_of(signal: str, table: dict[str, Any], origin: str) -> SignalRules:
-    where = f"{origin}: [{signal}]"
-    known = {"event_type", "scale", "impute", "outliers", "normalise"}
-    if unknown := sorted(set(table) - known):
-        raise InvalidInputError(f"{where} has unknown settings: {', '.join(unknown)}")
-    outliers = table.get("outliers", {"method": "none"})
-    normalise = table.get("normalise", {"method": "none"})
-    impute = table.get("impute", "none")
-    rules = SignalRules(
-        signal=signal,
-        event_type=_one_of(table.get("event_type"), tuple(EVENT_TYPES), f"{where} event_type"),
-        scale=_one_of(table.get("scale", "linear"), SCALES, f"{where} scale"),
-        impute=float(impute)
-        if isinstance(impute, (int, float))
-        else _one_of(impute, IMPUTATIONS, f"{where} impute"),
-        outlier_method=_one_of(outliers.get("method"), OUTLIER_METHODS, f"{where} outliers"),
-        outlier_limit=float(outliers.get("limit", 0.0)),
-        normalisation=_one_of(normalise.get("method"), NORMALISATIONS, f"{where} normalise"),
-        minimum=normalise.get("minimum"),
-        maximum=normalise.get("maximum"),
+    parts = read_rules_file(_shipped(), origin="signals.toml")
+    parts |= read_rules_file(text, origin=origin)
+    return CleaningRules(
+        signals=tuple(SignalRules(**known) for known in parts["signals"]),
+        encodings=tuple(Encoding(field, known) for field, known in parts["encodings"]),
+        bots=parts["bots"],
     )
-    if rules.outlier_method != "none" and rules.outlier_limit <= 0:
-        raise InvalidInputError(f"{where} outliers needs a limit above 0")
-    if (rules.minimum is None) != (rules.maximum is None):
-        raise InvalidInputError(f"{where} normalise needs both minimum and maximum, or neither")
-    return rules
 
 
-def _one_of(value: Any, accepted: tuple[str, ...], where: str) -> str:
-    if value not in accepted:
-        raise InvalidInputError(f"{where} is {value!r}; it accepts {', '.join(accepted)}")
-    return str(value)
+@cache
+def _shipped() -> str:
+    return files("feedback_platform.cleaning").joinpath("signals.toml").read_text("utf-8")

@@ -18,7 +18,7 @@ import narwhals as nw
 import polars as pl
 
 from feedback_platform.cleaning import validation as v
-from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.quarantined_rows import quarantined_rows
 from feedback_platform.cleaning.reading import (
     RawObject,
@@ -72,7 +72,7 @@ class CleanedObjects:
 
 
 def clean_objects(
-    objects: list[RawObject], rules: tuple[SignalRules, ...], reference: Reference
+    objects: list[RawObject], rules: CleaningRules, reference: Reference
 ) -> CleanedObjects:
     """Apply the contract and the rules to raw objects that have been read."""
     read = typed_events([item.texts for item in objects])
@@ -87,6 +87,7 @@ def clean_objects(
         apply_rules(
             nw.from_native(distinct.lazy()),
             nw.from_native(table.lazy()),
+            rules=rules,
             reference_version=reference.version,
         )
         .to_native()
@@ -104,7 +105,7 @@ def clean_objects(
 def clean_pending(
     lake: Lake,
     raw_objects: list[str],
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     references: list[Reference],
     *,
     ledger: Ledger,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.kept_rules import keep_rules
 from feedback_platform.cleaning.micro_batch import clean_pending, read_listed
 from feedback_platform.cleaning.reading import typed_events
 from feedback_platform.cleaning.reference import (
@@ -67,7 +68,7 @@ class CleaningOutcome:
 
 def clean_new(
     lake: Lake,
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     *,
     is_sweep: bool,
     mapping: EventMapping = DEFAULT_MAPPING,
@@ -100,12 +101,13 @@ def _clean_objects(
     lake: Lake,
     ledger: Ledger,
     pending: list[str],
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     mapping: EventMapping,
     progress: Callable[[int, int], None] | None,
 ) -> CleaningOutcome:
     if not pending:
         return CleaningOutcome(())
+    keep_rules(lake, rules)
     references = load_references(lake)
     if not references:
         references = [_fit(lake, pending, rules, mapping, effective_from=BEGINNING)]
@@ -117,13 +119,13 @@ def _clean_objects(
 
 def reprocess(
     lake: Lake,
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     *,
     first: date,
     last: date,
     mapping: EventMapping = DEFAULT_MAPPING,
 ) -> CleaningOutcome:
-    """Clean again what was received on some days, with the newest reference statistics.
+    """Clean again what was received on some days, with these rules and the newest statistics.
 
     The new rows replace what earlier batches made of the same raw objects.
 
@@ -145,8 +147,9 @@ def reprocess(
     objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in not_clean]
     if not objects:
         raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
+    keep_rules(lake, rules)
     newest = load_references(lake)[-1]
-    everywhere = Reference(newest.version, BEGINNING, newest.rows, newest.statistics)
+    everywhere = replace(newest, effective_from=BEGINNING)
     manifests = clean_pending(
         lake, objects, rules, [everywhere], ledger=ledger, mapping=mapping, is_reprocessing=True
     )
@@ -155,7 +158,7 @@ def reprocess(
 
 def refit_reference(
     lake: Lake,
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     *,
     now: datetime,
     mapping: EventMapping = DEFAULT_MAPPING,
@@ -187,7 +190,7 @@ def refit_reference(
 def _fit(
     lake: Lake,
     objects: list[str],
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     mapping: EventMapping,
     *,
     effective_from: datetime,

@@ -11,14 +11,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
 from feedback_platform.cleaning.configuration import (
-    ALL_DEVICE_CATEGORIES,
-    DEVICE_CATEGORIES,
-    DEVICE_OTHER,
-    DEVICE_UNKNOWN,
+    OTHER,
+    UNKNOWN,
+    CleaningRules,
+    Encoding,
     SignalRules,
 )
 from feedback_platform.errors import InvalidInputError
@@ -30,6 +31,7 @@ from feedback_platform.lake.store import Lake
 # Below this many values a statistic says little: a device falls back to all devices together, and
 # a signal to no statistics at all.
 MINIMUM_SAMPLE = 30
+ALL_DEVICES = "all"
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -38,6 +40,14 @@ class SignalStatistics:
     """Statistics of one signal's values on one device, on the signal's scale.
 
     With scale `log` every figure but `count` is of ln(1 + value).
+
+    Attributes:
+        device: a category, or `all`.
+        low, high: the 1st and the 99th percentile.
+        median_deviation: the median absolute deviation from the median. Like the three that follow
+            it is missing in versions from before it was fitted; those have logarithms only.
+        minimum, maximum: the smallest and the largest value.
+        scale: of the figures; a rule on another scale does not use them.
     """
 
     signal: str
@@ -51,6 +61,10 @@ class SignalStatistics:
     deviation: float
     low: float
     high: float
+    median_deviation: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    scale: str = "log"
 
 
 @dataclass(frozen=True)
@@ -61,48 +75,64 @@ class Reference:
         version: its name, which every row cleaned with it carries.
         effective_from: UTC hour from which received objects use it.
         rows: how many events it was fitted on.
-        statistics: one entry per signal and device category; a signal with too few values has none.
+        statistics: one entry per signal for all devices and for each that has values enough; a
+            signal with too few values has none.
+        window_from, window_to: when the first and the last of those events were received, UTC;
+            None without any, and in versions from before it was recorded.
     """
 
     version: str
     effective_from: datetime
     rows: int
     statistics: tuple[SignalStatistics, ...]
+    window_from: datetime | None = None
+    window_to: datetime | None = None
+
+    def statistics_of(self, rule: SignalRules, device: str) -> SignalStatistics | None:
+        """Return what a rule applies to a device: its own figures, else those of all devices."""
+        fitting = {
+            entry.device: entry
+            for entry in self.statistics
+            if entry.signal == rule.signal and entry.scale == rule.scale
+        }
+        return fitting.get(device) or fitting.get(ALL_DEVICES)
 
 
 def fit_reference(
-    events: pl.DataFrame, rules: tuple[SignalRules, ...], *, effective_from: datetime
+    events: pl.DataFrame, rules: CleaningRules, *, effective_from: datetime
 ) -> Reference:
-    """Fit the statistics that the rules need.
+    """Fit the statistics of every signal that has values, whatever its rules apply of them today.
 
     Args:
-        events: columns event_type, device_type, value; as received, not imputed.
-        rules: what will be applied.
+        events: columns event_type, device_type, value, received_at; as received, not imputed.
+        rules: what the signals are, and the categories of devices.
         effective_from: the UTC hour from which the version counts.
     """
     statistics = tuple(
-        entry for rule in rules if rule.needs_reference for entry in _fit_signal(events, rule)
+        entry for rule in rules.signals for entry in _fit_signal(events, rule, rules.devices)
     )
+    received = pl.col(c.RECEIVED_AT)
+    window: tuple[datetime | None, datetime | None] = events.select(
+        received.min().alias("from"), received.max().alias("to")
+    ).row(0)
     content = json.dumps([asdict(entry) for entry in statistics], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     # Not strftime: it writes the year 1 without its zeros on some platforms.
     stamp = effective_from.isoformat().partition("+")[0].replace("-", "").replace(":", "")
-    return Reference(f"{stamp}-{digest}", effective_from, events.height, statistics)
+    return Reference(f"{stamp}-{digest}", effective_from, events.height, statistics, *window)
 
 
-def device_category(column: pl.Expr) -> pl.Expr:
-    """Return the device category of a device name, for fitting; the rules have their own engine."""
-    name = column.str.to_lowercase()
-    return (
-        pl.when(name.is_null())
-        .then(pl.lit(DEVICE_UNKNOWN))
-        .when(name.is_in(DEVICE_CATEGORIES))
-        .then(name)
-        .otherwise(pl.lit(DEVICE_OTHER))
-    )
+def _category(encoding: Encoding) -> pl.Expr:
+    """Return the category of each row, for fitting; the rules have their own engine."""
+    name = pl.col(encoding.field).str.to_lowercase()
+    words = {word: category for category, known in encoding.categories for word in known}
+    known = name.replace_strict(words, default=OTHER, return_dtype=pl.String)
+    return pl.when(name.is_null()).then(pl.lit(UNKNOWN)).otherwise(known)
 
 
-def _fit_signal(events: pl.DataFrame, rule: SignalRules) -> list[SignalStatistics]:
+def _fit_signal(
+    events: pl.DataFrame, rule: SignalRules, devices: Encoding
+) -> list[SignalStatistics]:
     value = pl.col(c.VALUE)
     kind = EVENT_TYPES[rule.event_type].value
     in_contract = value.is_not_null()
@@ -112,7 +142,7 @@ def _fit_signal(events: pl.DataFrame, rule: SignalRules) -> list[SignalStatistic
         in_contract &= value <= kind.maximum
     measured = events.lazy().filter(pl.col(c.EVENT_TYPE) == rule.event_type, in_contract)
     scaled = measured.select(
-        device_category(pl.col(c.DEVICE_TYPE)).alias("device"),
+        _category(devices).alias("device"),
         (value.log1p() if rule.scale == "log" else value).alias("x"),
     )
     x = pl.col("x")
@@ -126,30 +156,28 @@ def _fit_signal(events: pl.DataFrame, rule: SignalRules) -> list[SignalStatistic
         x.std().fill_null(0.0).alias("deviation"),
         x.quantile(0.01, "linear").alias("low"),
         x.quantile(0.99, "linear").alias("high"),
+        (x - x.median()).abs().median().alias("median_deviation"),
+        x.min().alias("minimum"),
+        x.max().alias("maximum"),
     ]
-    overall = scaled.select(aggregates).collect().row(0, named=True)
-    if overall["count"] < MINIMUM_SAMPLE:
-        return []
-    by_device = {
-        row.pop("device"): row
-        for row in scaled.group_by("device").agg(aggregates).collect().to_dicts()
-        if row["count"] >= MINIMUM_SAMPLE
-    }
+    overall = scaled.select(aggregates).collect().to_dicts()
+    by_device = scaled.group_by("device").agg(aggregates).sort("device").collect().to_dicts()
     return [
-        SignalStatistics(rule.signal, device, **by_device.get(device, overall))
-        for device in ALL_DEVICE_CATEGORIES
+        SignalStatistics(rule.signal, row.pop("device", ALL_DEVICES), **row, scale=rule.scale)
+        for row in [*overall, *by_device]
+        if row["count"] >= MINIMUM_SAMPLE
     ]
 
 
 def save_reference(lake: Lake, reference: Reference) -> None:
     """Store a version."""
-    content = asdict(reference) | {"effective_from": reference.effective_from.isoformat()}
     key = f"{keys.REFERENCE}/{reference.version}.json"
-    lake.put(key, json.dumps(content, indent=1).encode(), mode="overwrite")
+    content = json.dumps(asdict(reference), indent=1, default=datetime.isoformat)
+    lake.put(key, content.encode(), mode="overwrite")
 
 
 def load_references(lake: Lake) -> list[Reference]:
-    """Return all versions, oldest first.
+    """Return all versions, oldest first; those of earlier releases lack what was not fitted then.
 
     Raises:
         InvalidInputError: a stored version cannot be read.
@@ -157,18 +185,25 @@ def load_references(lake: Lake) -> list[Reference]:
     references = []
     for key in lake.list_keys(keys.REFERENCE):
         try:
-            content = json.loads(lake.get(key))
-            references.append(
-                Reference(
-                    version=content["version"],
-                    effective_from=datetime.fromisoformat(content["effective_from"]),
-                    rows=content["rows"],
-                    statistics=tuple(SignalStatistics(**s) for s in content["statistics"]),
-                )
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidInputError(f"The reference {key} is damaged: {error!r}") from error
+            references.append(_loaded(json.loads(lake.get(key))))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InvalidInputError(
+                f"The reference {key} is damaged, or of a later release: {error!r}"
+            ) from error
     return sorted(references, key=lambda reference: (reference.effective_from, reference.version))
+
+
+def _loaded(content: dict[str, Any]) -> Reference:
+    window = (content.get("window_from"), content.get("window_to"))
+    first, last = (datetime.fromisoformat(at) if at else None for at in window)
+    return Reference(
+        version=content["version"],
+        effective_from=datetime.fromisoformat(content["effective_from"]),
+        rows=content["rows"],
+        statistics=tuple(SignalStatistics(**entry) for entry in content["statistics"]),
+        window_from=first,
+        window_to=last,
+    )
 
 
 def reference_for(references: list[Reference], hour: datetime) -> Reference:

@@ -1,9 +1,9 @@
 """Taking quarantined events again: their raw objects are cleaned anew, and replaced if that helps.
 
-A raw object is cleaned with the present contract and mapping, and with the reference statistics
-that its rows have now. So a row that nothing was corrected for keeps its values, and a replay
-without a correction changes nothing. Of an object that cannot be read any more, what was made of
-it stays.
+A raw object is cleaned with the present contract and mapping, and with the rules and the reference
+statistics that its rows have now. So a row that nothing was corrected for keeps its values, and a
+replay without a correction changes nothing. Of an object that cannot be read any more, what was
+made of it stays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feedback_platform.cleaning.configuration import SignalRules
+from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.kept_rules import keep_rules, kept_rules
 from feedback_platform.cleaning.micro_batch import (
     BATCH_BYTES,
     CLEAN_ORDER,
@@ -32,6 +33,7 @@ from feedback_platform.cleaning.quarantine import (
 from feedback_platform.cleaning.reading import RawObject
 from feedback_platform.cleaning.reference import Reference, load_references, reference_for
 from feedback_platform.cleaning.replayed_lines import LINE, ReplayedLines
+from feedback_platform.cleaning.rules import RULES_VERSION
 from feedback_platform.errors import PermanentError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
@@ -79,7 +81,7 @@ class _Stored:
 
 def replay_quarantine(
     lake: Lake,
-    rules: tuple[SignalRules, ...],
+    rules: CleaningRules,
     chosen: QuarantineFilter,
     *,
     mapping: EventMapping,
@@ -89,7 +91,7 @@ def replay_quarantine(
 
     Args:
         lake: the object store.
-        rules: the cleaning rules.
+        rules: the cleaning rules, for objects of which no row says by which it was cleaned.
         chosen: which quarantined rows are meant. All rows of their objects are cleaned again.
         mapping: what the names of events mean now.
         progress: called with objects done and objects in all.
@@ -115,16 +117,18 @@ def replay_quarantine(
         )
         for objects in _bounded(lake, pending, mapping, unreadable):
             held = [item.key for item in objects]
-            cleaned = clean_objects(objects, rules, _reference(references, manifest, held[0]))
             before = _Stored(
                 rows_of(lake, manifest.clean_objects, held),
                 rows_of(lake, manifest.quarantine_objects, held),
             )
+            applied = _rules_of(lake, before.clean) or rules
+            cleaned = clean_objects(objects, applied, _reference(references, manifest, held[0]))
             changed = [key for key in held if _differs(key, before, cleaned)]
             damaged = {item.key for item in objects if item.is_unreadable} & set(changed)
             unreadable |= {key: f"The raw object {key} is damaged." for key in damaged}
             changed = [key for key in changed if key not in damaged]
             if changed:
+                keep_rules(lake, applied)
                 committed.append(
                     store_batch(
                         lake,
@@ -181,6 +185,13 @@ def _reference(references: list[Reference], manifest: BatchManifest, key: str) -
         if reference.version == manifest.reference_version:
             return reference
     return reference_for(references, keys.hour_of(key))
+
+
+def _rules_of(lake: Lake, clean: pl.DataFrame | None) -> CleaningRules | None:
+    """Return the rules that rows of a batch were cleaned by, where that is known."""
+    if clean is None or RULES_VERSION not in clean.columns or clean.is_empty():
+        return None
+    return kept_rules(lake, clean[RULES_VERSION][0])
 
 
 def _differs(key: str, before: _Stored, after: CleanedObjects) -> bool:

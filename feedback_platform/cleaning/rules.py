@@ -12,11 +12,12 @@ from typing import Any, Final
 import narwhals as nw
 import polars as pl
 
+from feedback_platform.cleaning.bots import bot_rule
 from feedback_platform.cleaning.configuration import (
-    ALL_DEVICE_CATEGORIES,
-    DEVICE_CATEGORIES,
-    DEVICE_OTHER,
-    DEVICE_UNKNOWN,
+    OTHER,
+    UNKNOWN,
+    CleaningRules,
+    Encoding,
     SignalRules,
 )
 from feedback_platform.cleaning.reference import Reference, SignalStatistics
@@ -24,6 +25,7 @@ from feedback_platform.events import columns as c
 
 SIGNAL: Final = "signal"
 DEVICE_CATEGORY: Final = "device_category"
+PLATFORM_CATEGORY: Final = "platform_category"
 CLEANED_VALUE: Final = "cleaned_value"
 NORMALISED_VALUE: Final = "normalised_value"
 IS_IMPUTED: Final = "is_imputed"
@@ -31,13 +33,24 @@ IMPUTATION_RULE: Final = "imputation_rule"
 IS_OUTLIER: Final = "is_outlier"
 OUTLIER_RULE: Final = "outlier_rule"
 OUTLIER_BOUND: Final = "outlier_bound"
+OUTLIER_TREATMENT: Final = "outlier_treatment"
 NORMALISATION_RULE: Final = "normalisation_rule"
 CLOCK_OFFSET: Final = "clock_offset_seconds"
 REFERENCE_VERSION: Final = "reference_version"
+RULES_VERSION: Final = "rules_version"
+IS_BOT: Final = "is_bot"
+BOT_RULE: Final = "bot_rule"
+
+# Where the category of an encoded field goes.
+CATEGORIES: Final = {c.DEVICE_TYPE: DEVICE_CATEGORY, c.PLATFORM: PLATFORM_CATEGORY}
 
 # The logistic curve with this slope stays within 0.01 of the normal distribution function
 # (Bowling et al., 2009, "A logistic approximation to the cumulative normal distribution").
 LOGISTIC_SLOPE: Final = 1.702
+# Times this, the median absolute deviation of a normal distribution is its standard deviation
+# (Leys et al., 2013, "Detecting outliers: Do not use standard deviation around the mean, use
+# absolute deviation around the median").
+MEDIAN_DEVIATION_SCALE: Final = 1.4826
 
 _RULE_SCHEMA: Final = {
     c.EVENT_TYPE: pl.String,
@@ -49,50 +62,65 @@ _RULE_SCHEMA: Final = {
     "lower_bound": pl.Float64,
     "upper_bound": pl.Float64,
     OUTLIER_RULE: pl.String,
+    OUTLIER_TREATMENT: pl.String,
     NORMALISATION_RULE: pl.String,
     "origin": pl.Float64,
     "width": pl.Float64,
 }
 
 
-def rule_table(rules: tuple[SignalRules, ...], reference: Reference) -> pl.DataFrame:
+def rule_table(rules: CleaningRules, reference: Reference) -> pl.DataFrame:
     """Work the rules out into numbers: one row per event type and device category.
 
     Bounds and imputed values are in the signal's own unit; `origin` and `width` are on its scale.
     """
-    statistics = {(entry.signal, entry.device): entry for entry in reference.statistics}
     rows = [
-        _rule_row(rule, device, statistics.get((rule.signal, device)))
-        for rule in rules
-        for device in ALL_DEVICE_CATEGORIES
+        _rule_row(rule, device, reference.statistics_of(rule, device))
+        for rule in rules.signals
+        for device in rules.devices.names
     ]
     return pl.DataFrame(rows, schema=_RULE_SCHEMA, orient="row")
 
 
 def apply_rules(
-    events: nw.LazyFrame[Any], table: nw.LazyFrame[Any], *, reference_version: str
+    events: nw.LazyFrame[Any],
+    table: nw.LazyFrame[Any],
+    *,
+    rules: CleaningRules,
+    reference_version: str,
 ) -> nw.LazyFrame[Any]:
-    """Clean valid events: correct clocks, impute, flag outliers, normalise, encode.
+    """Clean valid events: correct clocks, encode, impute, judge outliers, normalise, find bots.
 
     Args:
         events: the canonical columns; rows that the contract refuses are gone.
         table: `rule_table` on the same engine as the events.
+        rules: those that the table was worked out from; their version is written on every row.
         reference_version: written on every row.
     """
+    is_outlier = nw.col(IS_OUTLIER)
     return (
         _with_corrected_clock(events)
-        .with_columns(_device_category().alias(DEVICE_CATEGORY))
-        .join(table, on=[c.EVENT_TYPE, DEVICE_CATEGORY], how="left")
-        .with_columns(_is_imputed().alias(IS_IMPUTED), _is_outlier().alias(IS_OUTLIER))
         .with_columns(
-            nw.coalesce(nw.col(c.VALUE), nw.col("impute_value")).alias(CLEANED_VALUE),
-            nw.when(nw.col(IS_IMPUTED)).then(nw.col(IMPUTATION_RULE)).alias(IMPUTATION_RULE),
-            nw.when(nw.col(IS_OUTLIER)).then(nw.col(OUTLIER_RULE)).alias(OUTLIER_RULE),
-            nw.when(nw.col(IS_OUTLIER)).then(_fired_bound()).alias(OUTLIER_BOUND),
+            *[_category(known).alias(CATEGORIES[known.field]) for known in rules.encodings],
+            bot_rule(rules.bots).alias(BOT_RULE),
         )
+        .join(table, on=[c.EVENT_TYPE, DEVICE_CATEGORY], how="left")
+        .with_columns(
+            _is_imputed().alias(IS_IMPUTED),
+            _is_outlier().alias(IS_OUTLIER),
+            (~nw.col(BOT_RULE).is_null()).alias(IS_BOT),
+        )
+        .with_columns(
+            nw.when(nw.col(IS_IMPUTED)).then(nw.col(IMPUTATION_RULE)).alias(IMPUTATION_RULE),
+            nw.when(is_outlier).then(nw.col(OUTLIER_RULE)).alias(OUTLIER_RULE),
+            nw.when(is_outlier).then(_fired_bound()).alias(OUTLIER_BOUND),
+            nw.when(is_outlier).then(nw.col(OUTLIER_TREATMENT)).alias(OUTLIER_TREATMENT),
+        )
+        .with_columns(_cleaned_value().alias(CLEANED_VALUE))
         .with_columns(
             _normalised().alias(NORMALISED_VALUE),
             nw.lit(reference_version).alias(REFERENCE_VERSION),
+            nw.lit(rules.version).alias(RULES_VERSION),
         )
         .drop("is_log", "impute_value", "lower_bound", "upper_bound", "origin", "width")
     )
@@ -114,6 +142,7 @@ def _rule_row(
         lower,
         upper,
         outlier,
+        rule.outlier_treatment if outlier else None,
         normalisation,
         origin,
         width,
@@ -134,15 +163,26 @@ def _imputation(
 def _outlier_bounds(
     rule: SignalRules, statistics: SignalStatistics | None
 ) -> tuple[float | None, float | None, str | None]:
+    """Return the bounds and the method; none where the values that were fitted have no spread.
+
+    Most of them are alike then, and the next value would be an outlier for differing by a hair.
+    """
     if rule.outlier_method == "none" or statistics is None:
         return None, None, None
-    if rule.outlier_method == "iqr":
-        reach = rule.outlier_limit * (statistics.upper_quartile - statistics.lower_quartile)
-        lower, upper = statistics.lower_quartile - reach, statistics.upper_quartile + reach
-    else:
-        reach = rule.outlier_limit * statistics.deviation
-        lower, upper = statistics.mean - reach, statistics.mean + reach
-    return _unscaled(rule, lower), _unscaled(rule, upper), rule.outlier_method
+    match rule.outlier_method:
+        case "iqr":
+            lower, upper = statistics.lower_quartile, statistics.upper_quartile
+            spread = upper - lower
+        case "mad":
+            lower = upper = statistics.median
+            spread = MEDIAN_DEVIATION_SCALE * (statistics.median_deviation or 0.0)
+        case _:
+            lower = upper = statistics.mean
+            spread = statistics.deviation
+    reach = rule.outlier_limit * spread
+    if not 0 < reach < math.inf:
+        return None, None, None
+    return _unscaled(rule, lower - reach), _unscaled(rule, upper + reach), rule.outlier_method
 
 
 def _normalisation(
@@ -156,8 +196,12 @@ def _normalisation(
     if statistics is None:
         return None, None, None
     if rule.normalisation == "min_max":
-        return statistics.low, statistics.high - statistics.low, "min_max"
-    return statistics.mean, statistics.deviation, "z_score"
+        origin, width = statistics.low, statistics.high - statistics.low
+    else:
+        origin, width = statistics.mean, statistics.deviation
+    if not (math.isfinite(origin) and math.isfinite(width)):
+        return None, None, None
+    return origin, width, rule.normalisation
 
 
 def _scaled(rule: SignalRules, value: float) -> float:
@@ -165,7 +209,12 @@ def _scaled(rule: SignalRules, value: float) -> float:
 
 
 def _unscaled(rule: SignalRules, value: float) -> float:
-    return math.expm1(value) if rule.scale == "log" else value
+    if rule.scale != "log":
+        return value
+    try:
+        return math.expm1(value)
+    except OverflowError:
+        return math.inf
 
 
 def _with_corrected_clock(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -184,15 +233,14 @@ def _with_corrected_clock(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     )
 
 
-def _device_category() -> nw.Expr:
-    name = nw.col(c.DEVICE_TYPE).str.to_lowercase()
-    return (
-        nw.when(name.is_null())
-        .then(nw.lit(DEVICE_UNKNOWN))
-        .when(name.is_in(list(DEVICE_CATEGORIES)))
-        .then(name)
-        .otherwise(nw.lit(DEVICE_OTHER))
-    )
+def _category(encoding: Encoding) -> nw.Expr:
+    name = nw.col(encoding.field).str.to_lowercase()
+    known = [
+        nw.when(name.is_in(list(words))).then(nw.lit(category))
+        for category, words in encoding.categories
+    ]
+    other = nw.when(~name.is_null()).then(nw.lit(OTHER))
+    return nw.coalesce(*known, other, nw.lit(UNKNOWN))
 
 
 def _is_imputed() -> nw.Expr:
@@ -210,8 +258,18 @@ def _fired_bound() -> nw.Expr:
     return nw.when(is_below).then(nw.col("lower_bound")).otherwise(nw.col("upper_bound"))
 
 
+def _cleaned_value() -> nw.Expr:
+    is_capped = nw.coalesce(nw.col(OUTLIER_TREATMENT) == "cap", nw.lit(value=False))
+    value = nw.when(is_capped).then(nw.col(OUTLIER_BOUND)).otherwise(nw.col(c.VALUE))
+    return nw.coalesce(value, nw.col("impute_value"))
+
+
 def _normalised() -> nw.Expr:
-    """Return the value on [0, 1]; null where the signal has no value."""
+    """Return the value on [0, 1]; null where the signal has no value.
+
+    What lies beyond the bounds of min-max is 0 or 1, and where all values are alike (a width of 0)
+    every value is in the middle.
+    """
     value = nw.col(CLEANED_VALUE)
     x = nw.when(nw.col("is_log")).then((value + 1.0).log()).otherwise(value)
     is_flat = nw.col("width") == 0

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import click
 
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
 from feedback_platform.cli.options import with_settings
 from feedback_platform.cli.serving import check_senders
@@ -33,6 +34,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     """Start Dagster with sensors and schedules, and the API; an empty lake gets the demo data."""
     check_senders(settings, host)
     load_mapping(settings.event_mapping)
+    load_rules(settings.cleaning_rules)
     if api_port == port:
         raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
     _check_port(host, port, "--port")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
@@ -76,6 +77,7 @@ def kafka(
             "FEEDBACK_KAFKA_BOOTSTRAP_SERVERS."
         )
     load_mapping(settings.event_mapping)
+    load_rules(settings.cleaning_rules)
     source = KafkaSource(servers, tuple(dict.fromkeys(topics)), group, _settings_of(pairs))
     lake = Lake(settings.lake_url)
     decode = MessageDecoder(schema_source(settings, lake))
@@ -125,6 +127,7 @@ def kinesis(
     from feedback_platform.ingestion.kinesis_client import KinesisClient  # noqa: PLC0415
 
     load_mapping(settings.event_mapping)
+    load_rules(settings.cleaning_rules)
     with _until_told() as stopping:
         summary = KinesisIngestion(
             Lake(settings.lake_url),

@@ -10,7 +10,7 @@ import click
 import orjson
 import polars as pl
 
-from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cleaning.quarantine import (
     QuarantineFilter,
     QuarantineListing,
@@ -102,9 +102,10 @@ def replay(
     """
     chosen = _filter(reason, source, first, last)
     mapping = load_mapping(settings.event_mapping)
+    rules = load_rules(settings.cleaning_rules)
     with progress_bar("Replaying") as (report, _):
         outcome = replay_quarantine(
-            Lake(settings.lake_url), default_rules(), chosen, mapping=mapping, progress=report
+            Lake(settings.lake_url), rules, chosen, mapping=mapping, progress=report
         )
     batches = len(outcome.cleaning.manifests)
     values = {

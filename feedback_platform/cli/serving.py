@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import click
 
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
@@ -40,6 +41,7 @@ def serve(
         check_senders(settings, host)
     # Cleaning uses it, not the server; but whoever starts the platform wants to hear of a mistake.
     load_mapping(settings.event_mapping)
+    load_rules(settings.cleaning_rules)
     settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:

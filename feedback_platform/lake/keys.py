@@ -14,6 +14,7 @@ PUBLISHED = "published"
 BACKFILLS = "raw/backfills"
 IDENTITY = "lake.json"
 REFERENCE = "reference/cleaning"
+RULES = "reference/rules"
 MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
@@ -67,6 +68,11 @@ def source_of(raw_key: str) -> str:
 def backfill(name: str) -> str:
     """Return the key that announces raw objects behind the newest hours."""
     return f"{BACKFILLS}/{name}.json"
+
+
+def cleaning_rules(version: str) -> str:
+    """Return the key of one version of the cleaning rules."""
+    return f"{RULES}/{version}.json"
 
 
 def raw_day(day: date) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from feedback_platform.cleaning.configuration import CleaningRules, load_rules
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
@@ -20,6 +21,7 @@ class PlatformResource(dg.ConfigurableResource):
     data_dir: str
     lake_url: str
     event_mapping: str = ""
+    cleaning_rules: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PlatformResource":
@@ -28,6 +30,7 @@ class PlatformResource(dg.ConfigurableResource):
             data_dir=str(settings.data_dir),
             lake_url=settings.lake_url,
             event_mapping=str(settings.event_mapping or ""),
+            cleaning_rules=str(settings.cleaning_rules or ""),
         )
 
     @property
@@ -37,6 +40,7 @@ class PlatformResource(dg.ConfigurableResource):
             data_dir=Path(self.data_dir),
             lake_url=self.lake_url,
             event_mapping=Path(self.event_mapping) if self.event_mapping else None,
+            cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
         )
 
     def lake(self) -> Lake:
@@ -46,6 +50,10 @@ class PlatformResource(dg.ConfigurableResource):
     def mapping(self) -> EventMapping:
         """Return what the names of events mean, read anew: a corrected file counts at once."""
         return load_mapping(self.settings.event_mapping)
+
+    def rules(self) -> CleaningRules:
+        """Return the cleaning rules, read anew as well."""
+        return load_rules(self.settings.cleaning_rules)
 
     @cached_property
     def _dbt(self) -> DbtProject:

@@ -13,6 +13,7 @@ create table if not exists pipeline.state (
 );
 insert into pipeline.state select 0, 0, 0, '' where not exists (from pipeline.state);
 
+-- Rows that an earlier release cleaned have no platform_category, bots, treatment and rules_version.
 create table if not exists lake.clean_events (
     event_id varchar not null,
     event_type varchar not null,
@@ -39,16 +40,21 @@ create table if not exists lake.clean_events (
     raw_row bigint not null,
     clock_offset_seconds double,
     device_category varchar not null,
+    platform_category varchar,
+    bot_rule varchar,
     signal varchar,
     imputation_rule varchar,
     outlier_rule varchar,
+    outlier_treatment varchar,
     normalisation_rule varchar,
     is_imputed boolean not null,
     is_outlier boolean not null,
+    is_bot boolean not null default false,
     cleaned_value double,
     outlier_bound double,
     normalised_value double,
     reference_version varchar not null,
+    rules_version varchar,
     batch_sequence bigint not null
 );
 

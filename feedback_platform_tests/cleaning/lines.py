@@ -6,9 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from feedback_platform.cleaning.configuration import ALL_DEVICE_CATEGORIES
 from feedback_platform.cleaning.reading import RawObject, parse_raw_object
-from feedback_platform.cleaning.reference import BEGINNING, Reference, SignalStatistics
+from feedback_platform.cleaning.reference import ALL_DEVICES, BEGINNING, Reference, SignalStatistics
 from feedback_platform.lake.keys import raw_object
 
 HOUR = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -20,9 +19,8 @@ REFERENCE = Reference(
     BEGINNING,
     100,
     tuple(
-        SignalStatistics(signal, device, 100, 3.0, 2.5, 2.0, 4.0, 3.0, 0.5, 1.0, 5.0)
+        SignalStatistics(signal, ALL_DEVICES, 100, 3.0, 2.5, 2.0, 4.0, 3.0, 0.5, 1.0, 5.0, 0.4)
         for signal in ("view", "use")
-        for device in ALL_DEVICE_CATEGORIES
     ),
 )
 

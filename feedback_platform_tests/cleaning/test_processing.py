@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.configuration import default_rules, parse_rules
+from feedback_platform.cleaning.kept_rules import kept_rules
 from feedback_platform.cleaning.processing import (
     CleaningOutcome,
     clean_new,
@@ -149,6 +150,41 @@ def test_reprocessing_replaces_with_the_newest_reference(lake: Lake) -> None:
     assert manifest.is_reprocessing
     assert manifest.reference_version == refitted.version
     assert _values(lake, manifest)[-1] == pytest.approx(4)
+
+
+def test_other_rules_apply_to_what_is_new_and_to_what_is_reprocessed(lake: Lake) -> None:
+    _land(lake, "a", 1.0, uses=30)
+    missing = _land(lake, "b", None)
+    (before,) = _clean(lake).manifests
+    other = parse_rules('[signals.use]\nevent_type = "item_used"\nimpute = 7', origin="test")
+
+    _land(lake, "c", None)
+    (after,) = clean_new(lake, other, is_sweep=False).manifests
+    (again,) = reprocess(lake, other, first=HOUR.date(), last=HOUR.date()).manifests
+
+    assert _versions(lake, before) == {RULES.version}
+    assert _values(lake, before)[-1] == pytest.approx(math.log(2))
+    assert _versions(lake, after) == _versions(lake, again) == {other.version}
+    assert _values(lake, after) == [pytest.approx(math.log(8))]
+    assert _values(lake, again)[-2:] == [pytest.approx(math.log(8))] * 2
+    assert missing in again.raw_objects
+    assert [kept_rules(lake, rules.version) for rules in (RULES, other)] == [RULES, other]
+
+
+def _versions(lake: Lake, manifest: BatchManifest) -> set[str]:
+    rows = pl.read_parquet(io.BytesIO(lake.get(manifest.clean_objects[0])))
+    return set(rows["rules_version"])
+
+
+def test_a_refit_and_another_file_change_nothing_that_is_clean(lake: Lake) -> None:
+    _land(lake, "a", math.expm1(2), uses=30)
+    _clean(lake)
+    before = {key: lake.get(key) for key in lake.list_keys("clean")}
+
+    refit_reference(lake, RULES, now=HOUR)
+    clean_new(lake, parse_rules("[bots]", origin="test"), is_sweep=True)
+
+    assert {key: lake.get(key) for key in lake.list_keys("clean")} == before
 
 
 def test_a_reversed_period_is_refused(lake: Lake) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.configuration import default_rules, parse_rules
 from feedback_platform.cleaning.processing import clean_new, refit_reference, reprocess
 from feedback_platform.cleaning.quarantine import QuarantineFilter, list_quarantine
 from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
@@ -258,6 +258,21 @@ def test_untouched_rows_keep_the_statistics_that_they_were_cleaned_with(lake: La
 
     after = counting_rows(lake)
     assert after.height == before.height + 1
+    assert after.filter(pl.col("event_id") != "m1").equals(before)
+
+
+def test_untouched_rows_keep_the_rules_that_they_were_cleaned_by(lake: Lake) -> None:
+    land(lake, "a", event("u", "item_used", value=None), watched("f", "m1"))
+    clean(lake)
+    before = counting_rows(lake)
+    other = parse_rules('[signals.use]\nevent_type = "item_used"\nimpute = 7', origin="test")
+
+    unchanged = replay_quarantine(lake, other, QuarantineFilter(), mapping=DEFAULT_MAPPING)
+    assert unchanged.cleaning.manifests == ()
+    replay_quarantine(lake, other, QuarantineFilter(), mapping=OWN)
+
+    after = counting_rows(lake)
+    assert set(after["rules_version"]) == {RULES.version}
     assert after.filter(pl.col("event_id") != "m1").equals(before)
 
 

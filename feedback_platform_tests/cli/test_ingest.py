@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from feedback_platform_tests.cli.conftest import Run
@@ -8,7 +10,11 @@ from feedback_platform_tests.cli.test_mistakes import the_line
 
 @pytest.fixture(autouse=True)
 def without_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS", "FEEDBACK_EVENT_MAPPING"):
+    for name in (
+        "FEEDBACK_KAFKA_BOOTSTRAP_SERVERS",
+        "FEEDBACK_EVENT_MAPPING",
+        "FEEDBACK_CLEANING_RULES",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -39,6 +45,16 @@ def test_a_mapping_that_is_not_there(run: Run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FEEDBACK_EVENT_MAPPING", "nowhere.toml")
     line = the_line(run("ingest", "kinesis", "--stream", "events"))
     assert "nowhere.toml" in line
+
+
+def test_cleaning_rules_that_mean_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[signals.view]\nevent_type = "seen"')
+    monkeypatch.setenv("FEEDBACK_CLEANING_RULES", str(rules))
+    line = the_line(run("ingest", "kinesis", "--stream", "events"))
+    assert f"{rules}: [signals.view] event_type is 'seen'; it accepts" in line
 
 
 def test_kinesis_without_credentials(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

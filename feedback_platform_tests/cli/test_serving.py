@@ -53,13 +53,14 @@ def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
         check_senders(load_settings(tmp_path, {}), others)
 
 
-def test_a_mapping_that_is_not_there_is_named_at_start(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES"])
+def test_a_file_that_is_not_there_is_named_at_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("FEEDBACK_EVENT_MAPPING", "/nowhere/mapping.toml")
+    monkeypatch.setenv(name, "/nowhere/own.toml")
     finished = run("serve")
     assert finished.code == 1
-    assert "/nowhere/mapping.toml" in finished.errors
+    assert "/nowhere/own.toml" in finished.errors
 
 
 def test_no_key_reaches_the_log(tmp_path: Path, free_port: int) -> None:

@@ -106,9 +106,9 @@ def test_every_signal_that_is_cleaned_is_weighed_and_the_other_way_round() -> No
     with (DBT_PROJECT_DIR / "seeds" / "signal_weights.csv").open(newline="") as file:
         weighed = [row["signal"] for row in csv.DictReader(file)]
 
-    assert sorted(weighed) == sorted(rule.signal for rule in default_rules())
+    assert sorted(weighed) == sorted(rule.signal for rule in default_rules().signals)
 
 
 def test_every_signal_is_about_an_item() -> None:
-    for rule in default_rules():
+    for rule in default_rules().signals:
         assert EVENT_TYPES[rule.event_type].needs_item, rule.signal

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 
-from feedback_platform.cleaning.configuration import ALL_DEVICE_CATEGORIES, default_rules
+from feedback_platform.cleaning.configuration import CleaningRules, default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
-from feedback_platform.cleaning.reference import BEGINNING, Reference, SignalStatistics
+from feedback_platform.cleaning.reference import ALL_DEVICES, BEGINNING, Reference, SignalStatistics
 from feedback_platform.lake.batches import BatchManifest, Ledger, pending_objects
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
@@ -30,9 +30,8 @@ REFERENCE = Reference(
     BEGINNING,
     100,
     tuple(
-        SignalStatistics(signal, device, 100, 4.0, 4.0, 3.0, 5.0, 4.0, 1.0, 2.0, 6.0)
+        SignalStatistics(signal, ALL_DEVICES, 100, 4.0, 4.0, 3.0, 5.0, 4.0, 1.0, 2.0, 6.0)
         for signal in ("view", "use")
-        for device in ALL_DEVICE_CATEGORIES
     ),
 )
 
@@ -79,13 +78,14 @@ class SmallPlatform:
             ndjson=b"\n".join(lines) + b"\n",
         )
 
-    def clean(self, raw_objects: Sequence[str] | None = None) -> list[BatchManifest]:
-        """Clean some objects, or all that are pending."""
+    def clean(
+        self, raw_objects: Sequence[str] | None = None, *, rules: CleaningRules | None = None
+    ) -> list[BatchManifest]:
+        """Clean some objects, or all that are pending, by the rules that ship or by others."""
         ledger = Ledger.opened(self.lake)
         chosen = pending_objects(self.lake, is_sweep=True) if raw_objects is None else raw_objects
-        return clean_pending(
-            self.lake, sorted(chosen), default_rules(), [self.reference], ledger=ledger
-        )
+        applied = rules or default_rules()
+        return clean_pending(self.lake, sorted(chosen), applied, [self.reference], ledger=ledger)
 
     def stage(self) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import (
     CleaningOutcome,
     clean_new,
@@ -34,9 +33,9 @@ class CleaningConfig(dg.Config):
     Attributes:
         sweep: look for new objects in all of the lake, not only in the newest hours.
         reprocess_from, reprocess_to: clean again what was received on these UTC days
-            (YYYY-MM-DD, both included), with the newest reference statistics.
+            (YYYY-MM-DD, both included), with the present rules and the newest reference statistics.
         replay: clean again what holds quarantined events, after the contract or the mapping was
-            corrected; with the statistics that it was cleaned with before. The job
+            corrected; with the rules and statistics that it was cleaned with before. The job
             `replay_quarantine` sets it; each of the following does, too.
         replay_reason, replay_source: only those with this reason, from this source.
         replay_from, replay_to: only those received on these UTC days.
@@ -135,7 +134,7 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
     """Fit a new version of the statistics that cleaning applies."""
     with reported_failures():
         reference = refit_reference(
-            platform.lake(), default_rules(), now=datetime.now(UTC), mapping=platform.mapping()
+            platform.lake(), platform.rules(), now=datetime.now(UTC), mapping=platform.mapping()
         )
     table = [
         dg.TableRecord(
@@ -146,6 +145,7 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
                 "median": entry.median,
                 "mean": entry.mean,
                 "deviation": entry.deviation,
+                "median deviation": entry.median_deviation,
             }
         )
         for entry in reference.statistics
@@ -154,6 +154,8 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
         metadata={
             "version": reference.version,
             "events": reference.rows,
+            "received from": str(reference.window_from),
+            "received to": str(reference.window_to),
             "statistics": dg.MetadataValue.table(table) if table else "none",
         }
     )
@@ -162,7 +164,7 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
 def _clean(
     context: dg.AssetExecutionContext, platform: PlatformResource, config: CleaningConfig
 ) -> CleaningOutcome:
-    lake, rules, mapping = platform.lake(), default_rules(), platform.mapping()
+    lake, rules, mapping = platform.lake(), platform.rules(), platform.mapping()
     is_reprocessing = bool(config.reprocess_from or config.reprocess_to)
     if config.is_replay:
         if is_reprocessing:
