@@ -24,9 +24,10 @@
             {{ event_counts() }},
             count(distinct session_id) as sessions,
             count(distinct cast(occurred_at as date)) as active_days,
-            mode(device_category order by device_category) as main_device
+            mode(device_category order by device_category) as main_device,
+            coalesce(mode(platform_category order by platform_category), 'unknown') as main_platform
         from {{ interactions }}
-        where user_id is not null
+        where user_id is not null and {{ is_by_a_person() }}
         group by user_id
 
     ),
@@ -99,11 +100,8 @@
         activity.conversions,
         coalesce(opinions.items, 0) as items,
         opinions.average_score,
-        (activity.main_device = 'desktop')::integer as is_device_desktop,
-        (activity.main_device = 'mobile')::integer as is_device_mobile,
-        (activity.main_device = 'tablet')::integer as is_device_tablet,
-        (activity.main_device = 'other')::integer as is_device_other,
-        (activity.main_device = 'unknown')::integer as is_device_unknown,
+        {{ one_hot('activity.main_device', 'device') }},
+        {{ one_hot('activity.main_platform', 'platform') }},
         coalesce(affinities.category_affinity, map()) as category_affinity
     from activity
     left join opinions on activity.user_id = opinions.user_id
@@ -123,7 +121,7 @@
             avg(cast(case when event_type = 'item_rated' then value end as decimal(18, 6)))
                 as average_rating
         from {{ interactions }}
-        where item_id is not null
+        where item_id is not null and {{ is_by_a_person() }}
         group by item_id
 
     ),

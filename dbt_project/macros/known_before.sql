@@ -9,9 +9,9 @@
 
 {#-
     The interactions before a time. A device is its user's as soon as a link is known, and what
-    went before follows; so events whose link came later are their device's still, and the visits
-    of those days are made anew from what was known. All others stand as they are stored: visits
-    of a shorter past are beginnings of the same visits.
+    went before follows; so events whose link came later are their device's still. Visits and bursts
+    of those days, and of the day of the time itself, are made anew from what was known. All others
+    stand as they are stored.
 -#}
 {% macro create_interactions_as_of() -%}
     create or replace macro interaction.interactions_as_of(known_before) as table (
@@ -45,27 +45,37 @@
             left join owners on known.anonymous_id = owners.anonymous_id
         ),
 
-        parted_days as (
+        unlike_days as (
             select distinct later_user_id, day
             from owned
-            where is_session_inferred and user_id is distinct from later_user_id
+            where user_id is distinct from later_user_id or day = cast(known_before as date)
         ),
 
         marked as not materialized (
             select
                 *,
-                is_session_inferred
-                and (later_user_id, day) in (select (later_user_id, day) from parted_days) as is_parted
+                {{ is_visited() }}
+                and (later_user_id, day) in (select (later_user_id, day) from unlike_days) as is_unlike
             from owned
         ),
 
-        parted as (
-            select * exclude (session_id) from marked where is_parted
+        unlike as (
+            select * exclude (is_burst, burst_rule, burst_bound) from marked where is_unlike
+        ),
+
+        judged as (
+            {{ with_bursts('unlike', 'interaction.burst_limits') }}
+        ),
+
+        sessionless as (
+            select * exclude (session_id) from judged where is_session_inferred
         )
 
-        select * exclude (later_user_id, day, is_parted) from marked where not is_parted
+        select * exclude (later_user_id, day, is_unlike) from marked where not is_unlike
         union all by name
-        select * exclude (later_user_id, day, is_parted) from ({{ with_visits('parted') }})
+        select * exclude (later_user_id, day, is_unlike) from judged where not is_session_inferred
+        union all by name
+        select * exclude (later_user_id, day, is_unlike) from ({{ with_visits('sessionless') }})
     )
 {%- endmacro %}
 

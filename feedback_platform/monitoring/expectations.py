@@ -26,7 +26,20 @@ CLEAN_COLUMNS: Final = (
     "normalised_value",
     "is_imputed",
     "imputation_rule",
+    "is_outlier",
+    "outlier_rule",
+    "is_bot",
+    "bot_rule",
+    "is_burst",
+    "burst_rule",
 )
+# Whoever is flagged is flagged by a rule.
+_FLAGS: Final = {
+    "is_imputed": "imputation_rule",
+    "is_outlier": "outlier_rule",
+    "is_bot": "bot_rule",
+    "is_burst": "burst_rule",
+}
 FEEDBACK_COLUMNS: Final = (
     "feedback_id",
     "feedback_score",
@@ -93,10 +106,13 @@ def _clean_suite(gxe: Any, column: Any) -> list[Any]:
         gxe.ExpectColumnValuesToBeInSet(column=c.EVENT_TYPE, value_set=sorted(EVENT_TYPES)),
         gxe.ExpectColumnValuesToBeBetween(column=_HOURS_AHEAD, max_value=MAX_HOURS_AHEAD),
         gxe.ExpectColumnValuesToBeBetween(column="normalised_value", min_value=0.0, max_value=1.0),
-        gxe.ExpectColumnValuesToNotBeNull(
-            column="imputation_rule",
-            row_condition=column("is_imputed") == True,  # noqa: E712 - builds a condition
-        ),
+        *[
+            gxe.ExpectColumnValuesToNotBeNull(
+                column=rule,
+                row_condition=column(flag) == True,  # noqa: E712 - builds a condition
+            )
+            for flag, rule in _FLAGS.items()
+        ],
         *[
             gxe.ExpectColumnValuesToBeBetween(
                 column=c.VALUE,

@@ -29,6 +29,7 @@ STREAMS: Final = {
             from interaction.interactions
             where
                 event_type = 'item_clicked'
+                and not (is_bot or is_burst)
                 and recommendation_id is not null
                 and occurred_at > $1::timestamp - interval 1 day
         ) as clicks
@@ -37,6 +38,7 @@ STREAMS: Final = {
                 and shown.item_id = clicks.item_id
         where
             shown.event_type = 'item_impression'
+            and not (shown.is_bot or shown.is_burst)
             and shown.occurred_at > $1::timestamp
             and shown.occurred_at <= $2::timestamp
         order by shown.occurred_at, shown.event_id

@@ -62,6 +62,7 @@ TABLES: Final = (
     PublishedTable("interaction", "sessions", time="started_at", key="session_id"),
     PublishedTable("interaction", "users"),
     PublishedTable("interaction", "items"),
+    PublishedTable("interaction", "burst_limits"),
     PublishedTable("feedback", "signal_weights"),
     PublishedTable("feedback", "score_rules"),
     PublishedTable("feedback", "user_feedback", time='"timestamp"'),

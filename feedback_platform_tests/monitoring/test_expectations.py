@@ -37,6 +37,12 @@ def _clean() -> pd.DataFrame:
             "normalised_value": [1.0, 0.4, None, None],
             "is_imputed": [False, True, False, False],
             "imputation_rule": [None, "median", None, None],
+            "is_outlier": [False, False, False, False],
+            "outlier_rule": [None, None, None, None],
+            "is_bot": [False, False, True, False],
+            "bot_rule": [None, None, "crawler", None],
+            "is_burst": [False, True, False, False],
+            "burst_rule": [None, "minute", None, None],
         }
     )
 
@@ -54,8 +60,8 @@ def _feedback() -> pd.DataFrame:
 
 
 def test_good_clean_events_pass_every_expectation() -> None:
-    # Four columns never null, five about ids, types, times, scales and imputation, five bounds.
-    assert validate_clean(_clean()) == SuiteResult(success=True, evaluated=14, failed=[])
+    # Four columns never null, four about ids, types, times and scales, four flags, five bounds.
+    assert validate_clean(_clean()) == SuiteResult(success=True, evaluated=17, failed=[])
 
 
 def test_good_feedback_passes_every_expectation() -> None:
@@ -105,6 +111,14 @@ def test_good_feedback_passes_every_expectation() -> None:
                 "1 of 2 rows"
             ),
         ),
+        (
+            "is_outlier",
+            True,
+            (
+                "expect_column_values_to_not_be_null on outlier_rule where is_outlier is True: "
+                "1 of 1 rows"
+            ),
+        ),
     ],
 )
 def test_a_bad_clean_event_fails_with_the_right_sentence(
@@ -113,7 +127,7 @@ def test_a_bad_clean_event_fails_with_the_right_sentence(
     frame = _clean()
     frame.loc[0, column] = value
 
-    assert validate_clean(frame) == SuiteResult(success=False, evaluated=14, failed=[sentence])
+    assert validate_clean(frame) == SuiteResult(success=False, evaluated=17, failed=[sentence])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Tables:
             create schema interaction;
             create table interaction.interactions (
                 event_id varchar, event_type varchar, recommendation_id varchar, item_id varchar,
-                occurred_at timestamp
+                occurred_at timestamp, is_bot boolean, is_burst boolean
             );
             create schema feedback;
             create table feedback.user_feedback (
@@ -37,23 +37,37 @@ class Tables:
             """
         )
 
-    def show(self, minute: int, *, is_clicked: bool = False, clicked_after: int = 1) -> None:
-        """Show an item at a minute; it may be clicked some minutes later."""
-        rows = [(f"s{minute}", "item_impression", f"r{minute}", "i", _at(minute))]
+    def show(
+        self,
+        minute: int,
+        *,
+        is_clicked: bool = False,
+        clicked_after: int = 1,
+        is_bot: bool = False,
+        is_burst: bool = False,
+    ) -> None:
+        """Show an item at a minute; it may be clicked some minutes later, and that by a program."""
+        rows = [(f"s{minute}", "item_impression", f"r{minute}", "i", _at(minute), False, False)]
         if is_clicked:
             clicked = _at(minute + clicked_after)
-            rows.append((f"c{minute}", "item_clicked", f"r{minute}", "i", clicked))
-        self.connection.executemany("insert into interaction.interactions values (?,?,?,?,?)", rows)
+            flags = (is_bot, is_burst)
+            rows.append((f"c{minute}", "item_clicked", f"r{minute}", "i", clicked, *flags))
+        self.connection.executemany(
+            "insert into interaction.interactions values (?, ?, ?, ?, ?, ?, ?)", rows
+        )
 
     def show_many(self, first: int, last: int, *, every: int) -> None:
         """Show an item each minute; each so-many-th is clicked."""
         self.connection.execute(
             """
             insert into interaction.interactions
-            select 's' || n, 'item_impression', 'r' || n, 'i', ?::timestamp + to_minutes(n)
+            select
+                's' || n, 'item_impression', 'r' || n, 'i', ?::timestamp + to_minutes(n),
+                false, false
             from range(?, ?) as numbers (n)
             union all
-            select 'c' || n, 'item_clicked', 'r' || n, 'i', ?::timestamp + to_minutes(n)
+            select
+                'c' || n, 'item_clicked', 'r' || n, 'i', ?::timestamp + to_minutes(n), false, false
             from range(?, ?) as numbers (n) where n % ? = 0
             """,
             [START, first, last, START, first, last, every],
@@ -104,6 +118,18 @@ def test_an_impression_counts_once_however_often_it_is_clicked(tables: Tables) -
     )
 
     assert stream(tables, "click_through") == [1]
+
+
+def test_clicks_and_impressions_of_programs_do_not_count(tables: Tables) -> None:
+    tables.show(0, is_clicked=True, is_bot=True)
+    tables.show(2, is_clicked=True, is_burst=True)
+    tables.show(4, is_clicked=True)
+    tables.show(6, is_clicked=True)
+    tables.connection.execute(
+        "update interaction.interactions set is_burst = true where event_id = 's6'"
+    )
+
+    assert stream(tables, "click_through") == [0, 0, 1]
 
 
 def test_the_scores_that_count_are_read_in_the_order_of_their_times(tables: Tables) -> None:

@@ -17,6 +17,7 @@ GROUPS = {
     "2_clean": {"clean/events", "quarantine/events", "reference/statistics"},
     "3_interaction": {
         "interaction/arriving",
+        "interaction/burst_limits",
         "interaction/changes",
         "interaction/devices",
         "interaction/incoming",
@@ -105,7 +106,11 @@ def test_every_asset_says_what_it_is_whose_it_is_and_how_it_is_made(
 def test_the_graph_has_no_cycle_and_begins_with_what_is_given(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     ordered = [key for level in graph.toposorted_asset_keys_by_level for key in level]
-    seeds = {dg.AssetKey(["feedback", name]) for name in ("score_rules", "signal_weights")}
+    seeds = {
+        dg.AssetKey(["feedback", "score_rules"]),
+        dg.AssetKey(["feedback", "signal_weights"]),
+        dg.AssetKey(["interaction", "burst_limits"]),
+    }
     given = {keys.RAW_EVENTS, *seeds}
 
     assert set(ordered) == set(graph.get_all_asset_keys())

@@ -47,7 +47,29 @@ def random_object(random: Random, received_at: datetime) -> list[dict[str, Any] 
     ]
     if random.random() < 0.3:
         lines.append(b'{"event_id": "cut off')
+    if random.random() < 0.6:
+        lines += _random_haste(random)
     return lines
+
+
+def _random_haste(random: Random) -> list[dict[str, Any]]:
+    """Half of what makes a burst: two of these in one window exceed a limit, one alone does not."""
+    start = START + timedelta(minutes=BUSY, seconds=random.choice([-10, 0]))
+    device = random.choice(DEVICES[:2])
+    properties = {"user_agent": random.choice(["Firefox", "curl/8"])}
+    return [
+        event(
+            f"h{random.randrange(200)}",
+            random.choice(["item_viewed", "item_clicked"]),
+            user_id=None,
+            anonymous_id=device,
+            item_id=f"i{random.randrange(10)}",
+            session_id=random.choice([*SESSIONS[:2], None]),
+            occurred_at=(start + timedelta(milliseconds=random.randrange(10_000))).isoformat(),
+            properties=properties,
+        )
+        for _ in range(45)
+    ]
 
 
 def random_hour(random: Random) -> datetime:

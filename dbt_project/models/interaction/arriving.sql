@@ -1,7 +1,7 @@
 {#-
     The rows that interactions get: new ones, those of an earlier delivery that replace what is
-    stored, and those whose user or visit turned out to be another. Each is what a rebuild would
-    make of it.
+    stored, and those whose user or visit turned out to be another, or who are part of a burst now,
+    or of none any more. Each is what a rebuild would make of it.
 
     The stored interactions are looked up by name, not by ref: they are built from this model.
 -#}
@@ -20,6 +20,12 @@ with incoming as (
 devices as (
 
     select * from {{ ref('devices') }}
+
+),
+
+burst_limits as (
+
+    select * from {{ ref('burst_limits') }}
 
 ),
 
@@ -50,12 +56,15 @@ moved_devices as (
 stored as (
 
     select
-        * exclude (user_id, session_id, is_identified, is_session_inferred),
+        * exclude (
+            user_id, session_id, is_identified, is_session_inferred, is_burst, burst_rule, burst_bound
+        ),
         case when is_identified then user_id end as identified_user_id,
         case when not is_session_inferred then session_id end as sent_session_id,
         true as is_replacement,
         user_id,
-        session_id
+        session_id as former_session_id,
+        burst_rule as former_burst_rule
     from {{ stored }}
 
 ),
@@ -63,7 +72,7 @@ stored as (
 moved as (
 
     select
-        stored.* exclude (session_id, user_id, batch_sequence),
+        stored.* exclude (user_id, batch_sequence, former_session_id, former_burst_rule),
         newest.batch_sequence,
         {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }} as user_id
     from stored
@@ -89,7 +98,7 @@ settled as (
 
 leaving as (
 
-    select stored.user_id, stored.sent_session_id, stored.event_type, stored.occurred_at
+    select stored.user_id, stored.event_type, stored.occurred_at
     from settled
     inner join stored on settled.event_id = stored.event_id
     where settled.is_replacement
@@ -100,22 +109,21 @@ touched_days as (
 
     select user_id, cast(occurred_at as date) as day
     from settled
-    where sent_session_id is null and {{ is_visited() }}
+    where {{ is_visited() }}
     union
     select user_id, cast(occurred_at as date) as day
     from leaving
-    where sent_session_id is null and {{ is_visited() }}
+    where {{ is_visited() }}
 
 ),
 
 neighbours as (
 
-    select stored.* exclude (batch_sequence), newest.batch_sequence
+    select stored.* exclude (batch_sequence), newest.batch_sequence, true as is_neighbour
     from stored
     cross join newest
     where
-        stored.sent_session_id is null
-        and {{ is_visited() }}
+        {{ is_visited() }}
         and stored.occurred_at >= (select min(day) from touched_days)
         and (stored.user_id, cast(stored.occurred_at as date)) in (
             select (user_id, day) from touched_days
@@ -124,14 +132,13 @@ neighbours as (
 
 ),
 
-sessionless as (
+acted as (
 
-    select *, null as former_session_id
+    select *, null as former_session_id, null as former_burst_rule, false as is_neighbour
     from settled
-    where sent_session_id is null and {{ is_visited() }}
+    where {{ is_visited() }}
     union all by name
-    select * rename (session_id as former_session_id)
-    from neighbours
+    select * from neighbours
 
 ),
 {%- else -%}
@@ -141,11 +148,11 @@ settled as (
 
 ),
 
-sessionless as (
+acted as (
 
-    select *, null as former_session_id
+    select *, null as former_session_id, null as former_burst_rule, false as is_neighbour
     from settled
-    where sent_session_id is null and {{ is_visited() }}
+    where {{ is_visited() }}
 
 ),
 {%- endif %}
@@ -153,20 +160,46 @@ sessionless as (
 days as (
 
     select *, cast(occurred_at as date) as day
-    from sessionless
+    from acted
+
+),
+
+judged as (
+
+    {{ with_bursts('days', 'burst_limits') }}
+
+),
+
+sessionless as (
+
+    select * from judged where sent_session_id is null
 
 ),
 
 visits as (
 
-    {{ with_visits('days') }}
+    select *, true as is_session_inferred
+    from ({{ with_visits('sessionless') }})
+    union all by name
+    select *, sent_session_id as session_id, false as is_session_inferred
+    from judged
+    where sent_session_id is not null
 
 )
 
-select * exclude (former_session_id, day), true as is_session_inferred
+select * exclude (former_session_id, former_burst_rule, is_neighbour, day)
 from visits
-where former_session_id is distinct from session_id
+where
+    not is_neighbour
+    or former_session_id is distinct from session_id
+    or former_burst_rule is distinct from burst_rule
 union all by name
-select *, sent_session_id as session_id, false as is_session_inferred
+select
+    *,
+    sent_session_id as session_id,
+    false as is_session_inferred,
+    false as is_burst,
+    null as burst_rule,
+    null as burst_bound
 from settled
-where not (sent_session_id is null and {{ is_visited() }})
+where not {{ is_visited() }}

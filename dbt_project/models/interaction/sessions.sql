@@ -1,4 +1,5 @@
 {#-
+    Visits of people: what bots and bursts did stays in interactions alone.
     A bounce is a visit in which the user looked at one thing at most and did nothing with it.
 -#}
 {{ config(pre_hook="{{ forget_touched('session_id') }}") }}
@@ -6,7 +7,7 @@
 with interactions as (
 
     select * from {{ ref('interactions') }}
-    where session_id is not null and {{ is_touched('session_id') }}
+    where session_id is not null and {{ is_by_a_person() }} and {{ is_touched('session_id') }}
 
 )
 

@@ -21,6 +21,7 @@ interactions as (
     from {{ ref('interactions') }}
     where
         user_id is not null
+        and {{ is_by_a_person() }}
         and cast(occurred_at as date) in (select day from touched)
 
 ),

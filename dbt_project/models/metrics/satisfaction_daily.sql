@@ -15,6 +15,7 @@ with interactions as (
     from {{ ref('interactions') }}
     where
         event_type in ('survey_answered', 'item_rated')
+        and {{ is_by_a_person() }}
         and cast(occurred_at as date) in (
             {% if is_incremental() -%}
             select day from {{ ref('changes') }}

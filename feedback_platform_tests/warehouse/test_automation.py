@@ -1,0 +1,248 @@
+"""What programs do stays in interactions, flagged, and counts nowhere else.
+
+The limits are those of burst_limits.csv: 60 deeds in ten seconds, 240 in a minute.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+
+from feedback_platform.cleaning.configuration import default_rules, parse_rules
+from feedback_platform.settings import DBT_PROJECT_DIR
+from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FLAGS = (
+    "select is_burst, burst_rule, burst_bound, count(*) from interaction.interactions "
+    "group by all order by 1, 2"
+)
+# Everything that is computed of interactions, but for what is known of users and items.
+COUNTING = {
+    "interaction.sessions",
+    "feedback.user_feedback",
+    "feedback.feedback_scores",
+    "features.user_features",
+    "features.item_features",
+    "metrics.engagement_daily",
+    "metrics.satisfaction_daily",
+}
+CAPPED = parse_rules(
+    """
+    [signals.use]
+    event_type = "item_used"
+    scale = "log"
+    outliers = { method = "iqr", limit = 2, treatment = "cap" }
+    normalise = { method = "min_max" }
+    """,
+    origin="test",
+)
+
+
+def deeds(
+    count: int, *, first: int = 0, seconds: float = 5, start: datetime = NOON, **fields: Any
+) -> list[dict[str, Any]]:
+    """Clicks at equal distances within some seconds."""
+    apart = timedelta(seconds=seconds) / count
+    return [
+        event(
+            f"e{first + number}",
+            "item_clicked",
+            **{"item_id": "i1", "occurred_at": (start + number * apart).isoformat()} | fields,
+        )
+        for number in range(count)
+    ]
+
+
+def test_the_limits_that_ship_are_those_of_these_tests() -> None:
+    with (DBT_PROJECT_DIR / "seeds" / "burst_limits.csv").open(newline="") as file:
+        limits = [tuple(row.values()) for row in csv.DictReader(file)]
+
+    assert limits == [("ten_seconds", "10", "60"), ("minute", "60", "240")]
+
+
+def test_more_than_a_person_can_do_is_a_burst_and_as_much_is_none(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(*deeds(60), object_id="1")
+    platform.process()
+    assert platform.query(FLAGS) == [(False, None, None, 60)]
+
+    platform.land(*deeds(1, first=60), object_id="2")
+    platform.process()
+    assert platform.query(FLAGS) == [(True, "ten_seconds", 60, 61)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_long_burst_exceeds_the_limit_of_a_minute(platform: SmallPlatform) -> None:
+    platform.land(
+        *deeds(241, seconds=60),
+        *deeds(30, first=500, start=NOON + timedelta(minutes=1)),
+        object_id="1",
+    )
+    platform.process()
+
+    assert platform.query(FLAGS) == [(False, None, None, 30), (True, "minute", 240, 241)]
+
+
+def test_a_burst_that_was_none_is_believed_again(platform: SmallPlatform) -> None:
+    platform.land(*deeds(61), object_id="2")
+    platform.process()
+    assert platform.query("from feedback.user_feedback") == []
+
+    # An earlier delivery of one of them says that it happened an hour before.
+    platform.land(*deeds(1, start=NOON - timedelta(hours=1)), object_id="1")
+    platform.process()
+
+    assert platform.query(FLAGS) == [(False, None, None, 61)]
+    assert platform.query("select clicks from features.user_features") == [(61,)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_device_that_becomes_a_users_brings_its_deeds_along(platform: SmallPlatform) -> None:
+    platform.land(
+        *deeds(40, user_id="ada"),
+        *deeds(40, first=100, user_id=None, anonymous_id="a1"),
+        object_id="1",
+    )
+    platform.process()
+    assert platform.query(FLAGS) == [(False, None, None, 80)]
+
+    login = event("login", "user_updated", user_id="ada", anonymous_id="a1")
+    platform.land(login, object_id="2")
+    platform.process()
+
+    assert platform.query(FLAGS) == [(False, None, None, 1), (True, "ten_seconds", 60, 80)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+@pytest.mark.parametrize("fields", [{"session_id": "s1"}, {}])
+def test_a_burst_counts_nowhere_but_is_there_to_be_looked_at(
+    platform: SmallPlatform, fields: dict[str, Any]
+) -> None:
+    platform.land(*deeds(61, **fields), object_id="1")
+    platform.process()
+
+    tables = platform.tables()
+    assert len(tables["interaction.interactions"]) == 61
+    assert {name: tables[name] for name in COUNTING} == {name: [] for name in COUNTING}
+
+
+def test_a_bot_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatform) -> None:
+    crawler = {"properties": {"context": {"userAgent": "Mozilla/5.0 (compatible; bingbot/2.0)"}}}
+    platform.land(
+        event("like", "item_liked", item_id="i1", **crawler),
+        event("rating", "item_rated", item_id="i1", value=5, **crawler),
+        event("declared", "item_clicked", item_id="i1", properties={"is_bot": True}),
+        event("person", "item_liked", item_id="i2", user_id="u2"),
+        object_id="1",
+    )
+    platform.process()
+
+    assert platform.query(
+        "select event_id, is_bot, bot_rule from interaction.interactions order by 1"
+    ) == [
+        ("declared", True, "declared"),
+        ("like", True, "crawler"),
+        ("person", False, None),
+        ("rating", True, "crawler"),
+    ]
+    assert platform.query("select feedback_id from feedback.user_feedback") == [("person",)]
+    assert platform.query("select user_id from interaction.sessions") == [("u2",)]
+    assert platform.query("select user_id from features.user_features") == [("u2",)]
+    assert platform.query("select item_id from features.item_features") == [("i2",)]
+    assert platform.query("select users from metrics.engagement_daily") == [(1,)]
+    assert platform.query("from metrics.satisfaction_daily") == []
+
+
+def test_what_is_shown_or_comes_in_one_message_is_no_burst(platform: SmallPlatform) -> None:
+    shown = [
+        event(f"s{number}", "item_impression", item_id=f"i{number}", user_id="u2")
+        for number in range(300)
+    ]
+    order = {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": "u3",
+        "messageId": "order",
+        "timestamp": "2026-03-01T12:00:00Z",
+        "properties": {"products": [{"product_id": f"p{n}", "price": 1} for n in range(100)]},
+    }
+    received = {"format": "segment", "received_at": "2026-03-02T12:00:00Z", "message": order}
+    line = orjson.dumps(received)
+    platform.land(*shown, line, object_id="1")
+    platform.process()
+
+    assert platform.query(FLAGS) == [(False, None, None, 400)]
+
+
+def test_what_is_reported_of_a_user_during_a_burst_counts(platform: SmallPlatform) -> None:
+    platform.land(
+        *deeds(61), event("plan", "user_updated", properties={"plan": "pro"}), object_id="1"
+    )
+    platform.process()
+
+    assert platform.query(FLAGS) == [(False, None, None, 1), (True, "ten_seconds", 60, 61)]
+    assert platform.query("select attributes ->> 'plan' from interaction.users") == [("pro",)]
+
+
+def test_a_capped_outlier_is_believed_and_an_excluded_one_is_not(platform: SmallPlatform) -> None:
+    platform.land(event("excluded", "item_used", item_id="i1", value=1e7), object_id="1")
+    platform.process()
+    platform.land(event("capped", "item_used", item_id="i1", value=1e7), object_id="2")
+    platform.clean(rules=CAPPED)
+    platform.transform()
+    platform.publish()
+
+    assert platform.query(
+        "select feedback_id, is_outlier, confidence from feedback.user_feedback order by 1"
+    ) == [("capped", True, 0.4), ("excluded", True, 0.0)]
+    versions = platform.query("select count(distinct rules_version) from interaction.interactions")
+    assert versions == [(2,)]
+
+
+def test_clean_rows_of_an_earlier_release_come_in_without_what_it_did_not_know(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(event("old", "item_used", item_id="i1", value=1e7), object_id="1")
+    (manifest,) = platform.clean()
+    (key,) = manifest.clean_objects
+    rows = pl.read_parquet(io.BytesIO(platform.lake.get(key)))
+    buffer = io.BytesIO()
+    rows.drop(
+        "platform_category", "is_bot", "bot_rule", "outlier_treatment", "rules_version"
+    ).write_parquet(buffer)
+    platform.lake.put(key, buffer.getvalue(), mode="overwrite")
+
+    platform.transform()
+    platform.publish()
+
+    assert platform.query(
+        "select is_bot, is_burst, rules_version from interaction.interactions"
+    ) == [(False, False, None)]
+    assert platform.query("select confidence from feedback.user_feedback") == [(0.0,)]
+    assert platform.query("select is_platform_unknown from features.user_features") == [(1,)]
+
+
+def test_the_columns_of_features_are_the_categories_of_the_rules_that_ship(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(
+        event("e", "item_liked", item_id="i1", device_type="Phone", platform="iPadOS"),
+        object_id="1",
+    )
+    platform.process()
+
+    (features,) = platform.records("from features.user_features")
+    for encoding, prefix, chosen in (
+        (default_rules().encodings[0], "is_device_", "mobile"),
+        (default_rules().encodings[1], "is_platform_", "ios"),
+    ):
+        columns = {name: one for name, one in features.items() if name.startswith(prefix)}
+        assert columns == {f"{prefix}{name}": int(name == chosen) for name in encoding.names}
