@@ -1,7 +1,8 @@
 """Messages of Segment's tracking API as canonical events.
 
 What its public specification says of a message: https://segment.com/docs/connections/spec/. The
-context fills the fields of the device and the visit; the rest of it stays in the raw line.
+context fills the fields of the device and the visit. Of the rest only the user agent goes on, in
+the properties, since it gives programs away; all of it stays in the raw line.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ from feedback_platform.events.translation.rules import (
     Refusal,
     apply_rule,
 )
-from feedback_platform.events.translation.segment_context import context_fields, merged_context
+from feedback_platform.events.translation.segment_context import (
+    LONGEST_AGENT,
+    context_fields,
+    merged_context,
+)
 from feedback_platform.events.translation.segment_names import PAGE
 
 SEGMENT_TYPES: Final = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 # A page call of a server has them in its context, one of a browser in its properties.
 _PAGE_FACTS: Final = ("url", "path", "title", "referrer", "search")
+# Their properties are attributes.
+_ATTRIBUTES: Final = frozenset({"user_updated", "item_updated"})
 UNKNOWN_MESSAGE_TYPE: Final = "unknown_message_type"
 
 
@@ -50,9 +57,10 @@ def segment_events(
     elif type(properties) is not dict:
         return Refusal(INVALID_TYPE, "properties")
     if kind == "track":
-        return _tracked(message, common, context, properties, mapping)
+        return _with_user_agent(_tracked(message, common, context, properties, mapping), context)
     if kind in {"page", "screen"}:
-        return apply_rule(PAGE, common, _page_properties(message, context, properties))
+        seen = apply_rule(PAGE, common, _page_properties(message, context, properties))
+        return _with_user_agent(seen, context)
     traits = _traits(message, context if kind == "identify" else {})
     if traits is None:
         return Refusal(INVALID_TYPE, "traits")
@@ -110,6 +118,20 @@ def _tracked(
         # Segment's consent managers say in the context what is allowed now.
         properties = {"consent": context["consent"], **properties}
     return apply_rule(rule, common, properties)
+
+
+def _with_user_agent(
+    outcome: list[Event] | Refusal, context: dict[str, Any]
+) -> list[Event] | Refusal:
+    """Keep the user agent of what users do; what is said of users and items stays as it was."""
+    agent = context.get("userAgent")
+    if isinstance(outcome, Refusal) or type(agent) is not str or len(agent) > LONGEST_AGENT:
+        return outcome
+    for event in outcome:
+        properties = event.get(c.PROPERTIES, {})
+        if agent and event[c.EVENT_TYPE] not in _ATTRIBUTES and "context" not in properties:
+            event[c.PROPERTIES] = {**properties, "context": {"userAgent": agent}}
+    return outcome
 
 
 def _page_properties(

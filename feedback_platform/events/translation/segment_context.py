@@ -16,7 +16,7 @@ _DESKTOP: Final = re.compile(r"windows nt|macintosh|x11|cros", re.IGNORECASE)
 _ROBOT: Final = re.compile(r"bot\b|crawler|spider|headless", re.IGNORECASE)
 # Segment's mobile libraries give the system as the type of the device.
 _MOBILE_SYSTEMS: Final = frozenset({"ios", "android"})
-_LONGEST_AGENT: Final = 1000
+LONGEST_AGENT: Final = 1000
 # Where a fact stands in the context; of two places for one fact the first counts.
 _FACTS: Final = (
     ("os", "name", c.PLATFORM),
@@ -84,7 +84,7 @@ def _device_type(context: dict[str, Any]) -> str | None:
         is_tablet = isinstance(model, str) and _TABLET.search(model) is not None
         return "tablet" if is_tablet else "mobile"
     agent = context.get("userAgent")
-    return device_of(agent) if isinstance(agent, str) and len(agent) <= _LONGEST_AGENT else None
+    return device_of(agent) if isinstance(agent, str) and len(agent) <= LONGEST_AGENT else None
 
 
 @lru_cache(maxsize=4096)

@@ -364,6 +364,32 @@ def test_the_browser_tells_the_kind_of_device(agent: str, device: str | None) ->
     assert event.get("device_type") == device
 
 
+def test_the_user_agent_goes_on_in_the_properties_of_what_users_do() -> None:
+    context = {"userAgent": "curl/8.5.0", "os": {"name": "Linux"}}
+    kept = {"context": {"userAgent": "curl/8.5.0"}}
+
+    assert one(track("Item Clicked", {"item_id": "i"}, context=context))["properties"] == kept
+    page = one({"type": "page", "userId": "u", "name": "Home", "context": context})
+    assert page["properties"] == {"name": "Home"} | kept
+    own = track("Item Clicked", {"item_id": "i", "context": "mine"}, context=context)
+    assert one(own)["properties"] == {"context": "mine"}
+
+
+@pytest.mark.parametrize("agent", [None, "", 7, ["curl"], "x" * 1001])
+def test_what_is_no_user_agent_is_left(agent: Any) -> None:
+    message = track("Item Clicked", {"item_id": "i"}, context={"userAgent": agent})
+
+    assert "properties" not in one(message)
+
+
+def test_a_user_agent_is_no_attribute_of_a_user() -> None:
+    message = {"type": "identify", "userId": "u", "traits": {"plan": "pro"}}
+
+    event = one(message | {"context": {"userAgent": "curl/8.5.0"}})
+
+    assert event["properties"] == {"plan": "pro"}
+
+
 @pytest.mark.parametrize(
     ("times", "occurred_at", "sent_at"),
     [
