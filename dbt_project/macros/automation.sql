@@ -9,6 +9,14 @@
 {%- endmacro %}
 
 {#-
+    What an importer read was recorded elsewhere, by clocks that may know no more than the second,
+    or the day: it says nothing about how fast somebody was.
+-#}
+{% macro is_imported() -%}
+    contains(raw_object, '/import-')
+{%- endmacro %}
+
+{#-
     Bursts: windows in which a user did more than a person can. A window lies within one day, so
     bursts, like visits, are a function of what one user did on one day.
     Expects the limits, and user_id, day, occurred_at, event_id, event_type, raw_object and raw_row of all that users
@@ -28,7 +36,7 @@
             {{ second_of_day('acted.occurred_at') }} // limits.seconds as part
         from {{ relation }} as acted
         cross join {{ burst_limits }} as limits
-        where {{ is_deed() }}
+        where {{ is_deed() }} and not {{ is_imported() }}
 
     ),
 

@@ -247,7 +247,9 @@ def _within(
     connection: duckdb.DuckDBPyConnection, table: PublishedTable, part: Part
 ) -> duckdb.DuckDBPyRelation:
     # A range of the column itself: the storage knows which of its blocks to leave out.
-    condition = f"{table.time} >= date '{part.begin}' and {table.time} < date '{part.end}'"
+    condition = f"{table.time} < date '{part.end}'"
+    if part.begin > date.min:
+        condition += f" and {table.time} >= date '{part.begin}'"
     return connection.table(table.qualified).filter(condition)
 
 
@@ -266,14 +268,16 @@ def _changed_days(
         # Where the row of a key lies now, and where the readers' row of it lies.
         touched = connection.table("interaction.changes").project(table.key)
         before = connection.read_parquet([str(directory / file.name) for file in kept])
-        days = [
+        homes = [
             relation.join(touched, table.key, how="semi").project(
                 f"cast({table.time} as date) as day"
             )
             for relation in (connection.table(table.qualified), before)
         ]
-        changed = days[0].union(days[1])
-    return sorted(day for (day,) in changed.distinct().fetchall())
+        changed = homes[0].union(homes[1])
+    # A clock that was set wrong may say a day before the first that Python knows.
+    days = changed.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
+    return sorted(day for (day,) in days)
 
 
 def _rows_by_month(

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from feedback_platform.cleaning.configuration import ALL_DEVICE_CATEGORIES
-from feedback_platform.cleaning.reference import BEGINNING, Reference, SignalStatistics
+from feedback_platform.cleaning.reference import ALL_DEVICES, BEGINNING, Reference, SignalStatistics
 from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform
 
@@ -40,10 +39,9 @@ def example(platform: SmallPlatform) -> SmallPlatform:
         100,
         tuple(
             SignalStatistics(
-                signal, device, 100, mean, mean, lower, upper, mean, deviation, low, high
+                signal, ALL_DEVICES, 100, mean, mean, lower, upper, mean, deviation, low, high
             )
             for signal in ("view", "use")
-            for device in ALL_DEVICE_CATEGORIES
         ),
     )
     return platform
