@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from uuid import uuid4
 
 import duckdb
@@ -18,6 +17,8 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, latest_manifest, manifests_after
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row, transaction
+from feedback_platform.warehouse.local_copies import LocalCopies
+from feedback_platform.warehouse.taking_back import take_back
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def stage_batches(
 ) -> StagedBatches:
     """Load the clean and rejected rows of the batches that are not complete yet.
 
-    Some changes are beyond an increment. Then the warehouse starts anew from the clean layer:
-    - a batch reprocessed raw objects, and takes back what earlier ones made of them;
+    What a reprocessing batch replaces is taken back first. Some changes are beyond an increment;
+    then the warehouse starts anew from the clean layer:
     - the tables are of another lake, or of a lake that has lost batches;
     - they were built by other definitions: models, weights, the schema.
 
@@ -79,7 +80,7 @@ def stage_batches(
     manifests = manifests_after(lake, done)
     latest = latest_manifest(lake)
     is_behind = done > (latest.sequence if latest else 0)
-    if is_behind or any(manifest.is_reprocessing for manifest in manifests):
+    if is_behind:
         done, manifests = 0, manifests_after(lake, 0)
     if done == 0:
         _remove(path)
@@ -90,6 +91,7 @@ def stage_batches(
         transaction(connection),
     ):
         _load_manifests(connection, manifests, copies)
+        take_back(connection, lake, cache_dir, manifests, done=done)
         connection.execute(
             "update pipeline.state set staged_through = ?, basis = ?", [through, basis]
         )
@@ -133,35 +135,6 @@ def replace_tables(
             replace_table(connection, schema, table, rows)
 
 
-class LocalCopies:
-    """Paths under which a local engine reads objects; copies of remote ones, gone afterwards."""
-
-    def __init__(self, lake: Lake, cache_dir: Path) -> None:
-        self._lake = lake
-        self._cache_dir = cache_dir
-        self._copied: list[Path] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for path in self._copied:
-            path.unlink(missing_ok=True)
-
-    def paths(self, objects: list[str]) -> list[str]:
-        """Return a local path for each key."""
-        if self._lake.directory is not None:
-            return [str(self._lake.directory / key) for key in objects]
-        paths = []
-        for key in objects:
-            path = self._cache_dir / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._lake.get(key))
-            self._copied.append(path)
-            paths.append(str(path))
-        return paths
-
-
 def _completed_on(path: Path, basis: str) -> int:
     """Return the newest complete batch of a warehouse that was built on this basis, else 0."""
     if not path.exists():
@@ -187,7 +160,8 @@ def _load_manifests(
         if manifest.is_reprocessing:
             for table in ("clean_events", "quarantined_events"):
                 connection.execute(
-                    f"delete from lake.{table} where list_contains(?, raw_object)",  # noqa: S608
+                    f"delete from lake.{table} "  # noqa: S608 - one of two names
+                    "where raw_object in (select unnest(?::varchar[]))",
                     [manifest.raw_objects],
                 )
         for table, objects in (

@@ -69,6 +69,12 @@ create table if not exists lake.quarantined_events (
     batch_sequence bigint not null
 );
 
+-- Raw objects that the staged batches reprocessed: what was stored from them is replaced.
+create table if not exists lake.replaced_objects (raw_object varchar not null);
+
+-- Events that were stored from those, and that no raw object holds any more.
+create table if not exists lake.withdrawn_events (event_id varchar not null);
+
 create table if not exists ml.segment_assignments (
     model_version varchar not null,
     effective_from timestamp not null,

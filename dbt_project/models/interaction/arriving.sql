@@ -43,7 +43,7 @@ owned as (
 {% if stored -%}
 newest as (
 
-    select max(batch_sequence) as batch_sequence from incoming
+    select {{ staged_through() }} as batch_sequence
 
 ),
 
@@ -85,6 +85,7 @@ moved as (
         and stored.user_id
         is distinct from {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }}
         and stored.event_id not in (select event_id from incoming)
+        and stored.event_id not in {{ withdrawn_events() }}
 
 ),
 
@@ -102,6 +103,10 @@ leaving as (
     from settled
     inner join stored on settled.event_id = stored.event_id
     where settled.is_replacement
+    union all
+    select user_id, sent_session_id, event_type, occurred_at
+    from stored
+    where event_id in {{ withdrawn_events() }}
 
 ),
 
@@ -129,6 +134,7 @@ neighbours as (
             select (user_id, day) from touched_days
         )
         and stored.event_id not in (select event_id from settled)
+        and stored.event_id not in {{ withdrawn_events() }}
 
 ),
 

@@ -1,6 +1,6 @@
 {#-
-    The keys of every event that is new or replaced since the last published run: of the row that
-    comes, and of the row that goes. It is written before the interactions are, so that a run that
+    The keys of every event that is new, replaced or withdrawn since the last published run: of the
+    row that comes, and of the row that goes. It is written before the interactions are, so that a run that
     dies in between leaves behind which keys have to be computed anew.
 -#}
 {{ config(
@@ -38,6 +38,17 @@ leaving as (
     from arriving
     inner join {{ stored }} as stored on arriving.event_id = stored.event_id
     where arriving.is_replacement
+    union all
+    select
+        event_id,
+        event_type,
+        user_id,
+        item_id,
+        session_id,
+        occurred_at,
+        {{ staged_through() }} as batch_sequence
+    from {{ stored }}
+    where event_id in {{ withdrawn_events() }}
     {%- else -%}
     select * from coming where false
     {%- endif %}

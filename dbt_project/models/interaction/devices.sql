@@ -52,12 +52,14 @@ arriving_links as (
 
 ),
 
--- Their link came with a delivery that another one replaces now.
+-- Their link came with a delivery that another one replaces now, or that is withdrawn.
 unlinked as (
 
     select anonymous_id
     from kept
-    where event_id in (select event_id from incoming where is_replacement)
+    where
+        event_id in (select event_id from incoming where is_replacement)
+        or event_id in {{ withdrawn_events() }}
 
 ),
 
@@ -78,6 +80,7 @@ remaining as (
             or {{ aliased_device() }} in (select anonymous_id from unlinked)
         )
         and event_id not in (select event_id from incoming)
+        and event_id not in {{ withdrawn_events() }}
     {%- else -%}
     select * from incoming where false
     {%- endif %}
@@ -123,7 +126,7 @@ owners as (
 
 newest as (
 
-    select max(batch_sequence) as batch_sequence from incoming
+    select {{ staged_through() }} as batch_sequence
 
 )
 

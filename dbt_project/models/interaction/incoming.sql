@@ -1,7 +1,8 @@
 {#-
     The deliveries that count among the new rows. An event may be delivered often; the one received
     first counts, whenever it is loaded. So a delivery that turns out to be earlier than the stored
-    one replaces it, and the outcome does not depend on the order of loading.
+    one replaces it, and the outcome does not depend on the order of loading. What was stored from
+    a raw object that was cleaned again is replaced in any case.
 
     The stored interactions are looked up by name, not by ref: they are built from this model.
 -#}
@@ -35,7 +36,8 @@ compared as (
         stored.event_id is not null as is_replacement,
         stored.event_id is null
         or (first_deliveries.received_at, first_deliveries.raw_object, first_deliveries.raw_row)
-        < (stored.received_at, stored.raw_object, stored.raw_row) as is_first
+        < (stored.received_at, stored.raw_object, stored.raw_row)
+        or stored.raw_object in {{ replaced_objects() }} as is_first
         {%- else -%}
         false as is_replacement,
         true as is_first

@@ -1,5 +1,5 @@
 {{ config(
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_id in (select event_id from {{ ref('arriving') }} where is_replacement){% endif %}"
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_id in (select event_id from {{ ref('arriving') }} where is_replacement) or event_id in {{ withdrawn_events() }}{% endif %}"
 ) }}
 
 -- depends_on: {{ ref('changes') }}

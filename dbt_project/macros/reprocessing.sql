@@ -1,0 +1,19 @@
+{#-
+    How a raw object that was cleaned again replaces what it gave before. Both lists are written
+    before dbt runs, see warehouse/taking_back.py; they are empty unless a batch reprocessed.
+-#}
+
+{#- Raw objects whose stored rows give way to the new ones, also where nothing is earlier. -#}
+{% macro replaced_objects() -%}
+    (select raw_object from lake.replaced_objects)
+{%- endmacro %}
+
+{#- Stored events that leave for good: no raw object holds them any more. -#}
+{% macro withdrawn_events() -%}
+    (select event_id from lake.withdrawn_events)
+{%- endmacro %}
+
+{#- The newest batch that is being taken in. -#}
+{% macro staged_through() -%}
+    (select staged_through from pipeline.state)
+{%- endmacro %}
