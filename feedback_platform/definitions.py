@@ -7,7 +7,13 @@ import dagster as dg
 
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
-from feedback_platform.orchestration.assets import cleaning, learning, monitoring, publishing
+from feedback_platform.orchestration.assets import (
+    cleaning,
+    learning,
+    monitoring,
+    publishing,
+    reprocessing,
+)
 from feedback_platform.orchestration.assets.transformation import build_dbt_models
 from feedback_platform.orchestration.checks import CHECKS
 from feedback_platform.orchestration.jobs import build_jobs
@@ -38,6 +44,7 @@ def build_definitions(
             cleaning.raw_events,
             cleaning.clean_events,
             cleaning.reference_statistics,
+            reprocessing.reprocessed_events,
             build_dbt_models(platform.dbt()),
             monitoring.drift_events,
             learning.factorisation,

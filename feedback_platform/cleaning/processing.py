@@ -1,10 +1,10 @@
-"""What a run of cleaning does: find what is new, or a period to clean again, and clean it."""
+"""What a run of cleaning does: find what is new and clean it; fit what the rules apply."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -25,7 +25,7 @@ from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger, latest_manifest, pending_objects
-from feedback_platform.lake.raw import list_raw_days, list_raw_objects
+from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 
 # Raw bytes that a fit looks at, at most: the newest objects first. Statistics do not get better
@@ -113,45 +113,6 @@ def _clean_objects(
         references = [_fit(lake, pending, rules, mapping, effective_from=BEGINNING)]
     manifests = clean_pending(
         lake, pending, rules, references, ledger=ledger, mapping=mapping, progress=progress
-    )
-    return CleaningOutcome(tuple(manifests))
-
-
-def reprocess(
-    lake: Lake,
-    rules: CleaningRules,
-    *,
-    first: date,
-    last: date,
-    mapping: EventMapping = DEFAULT_MAPPING,
-) -> CleaningOutcome:
-    """Clean again what was received on some days, with these rules and the newest statistics.
-
-    The new rows replace what earlier batches made of the same raw objects.
-
-    Args:
-        lake: the object store.
-        rules: the cleaning rules.
-        first: the first UTC day.
-        last: the last UTC day, included.
-        mapping: what the names of events in received lines mean.
-
-    Raises:
-        InvalidInputError: the days are the wrong way round, or nothing was received on them.
-        BatchConflictError: another process cleaned one of the objects meanwhile.
-    """
-    if last < first:
-        raise InvalidInputError(f"The period from {first} to {last} ends before it begins.")
-    ledger = Ledger.opened(lake)
-    not_clean = set(pending_objects(lake, is_sweep=True))
-    objects = [k for k in list_raw_days(lake, first=first, last=last) if k not in not_clean]
-    if not objects:
-        raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
-    keep_rules(lake, rules)
-    newest = load_references(lake)[-1]
-    everywhere = replace(newest, effective_from=BEGINNING)
-    manifests = clean_pending(
-        lake, objects, rules, [everywhere], ledger=ledger, mapping=mapping, is_reprocessing=True
     )
     return CleaningOutcome(tuple(manifests))
 

@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "dev": ("development", "dev"),
     "serve": ("serving", "serve"),
     "process": ("pipeline", "process"),
+    "reprocess": ("reprocessing", "reprocess"),
     "train": ("pipeline", "train"),
     "import": ("events", "import_group"),
     "ingest": ("ingest", "ingest_group"),

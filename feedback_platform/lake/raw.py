@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_right
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import zstandard
@@ -114,7 +114,11 @@ def _check_size(key: str, size: int) -> None:
 
 
 def list_raw_objects(
-    lake: Lake, *, since: datetime | None = None, seen: SeenObjects | None = None
+    lake: Lake,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    seen: SeenObjects | None = None,
 ) -> list[str]:
     """Return the keys of raw objects, sorted, from an hour on, those seen before left out.
 
@@ -123,12 +127,13 @@ def list_raw_objects(
     Args:
         lake: the object store.
         since: the first hour to list (UTC); everything when left out.
+        until: the first hour not to list any more.
         seen: the keys to leave out.
     """
     seen = seen or SeenObjects()
     found: list[str] = []
     for root, start in _roots(lake, since):
-        found += _unseen(lake, root, start, seen)
+        found += _unseen(lake, root, start, seen, until)
     if since is not None:
         # Behind the start of a month of Firehose may lie what is of no day in it.
         first = since.replace(minute=0, second=0, microsecond=0)
@@ -138,9 +143,12 @@ def list_raw_objects(
 
 def list_raw_days(lake: Lake, *, first: date, last: date) -> list[str]:
     """Return the keys of raw objects received on any day from first to last, both included."""
-    since = datetime.combine(first, datetime.min.time(), tzinfo=UTC)
-    listed = list_raw_objects(lake, since=since)
-    return [key for key in listed if keys.day_of(key) <= last]
+    midnight = datetime.min.time()
+    return list_raw_objects(
+        lake,
+        since=datetime.combine(first, midnight, tzinfo=UTC),
+        until=datetime.combine(last + timedelta(days=1), midnight, tzinfo=UTC),
+    )
 
 
 def _roots(lake: Lake, since: datetime | None) -> list[tuple[str, str]]:
@@ -173,7 +181,9 @@ def _firehose_months(lake: Lake) -> list[tuple[str, tuple[int, int]]]:
     return months
 
 
-def _unseen(lake: Lake, root: str, start: str, seen: SeenObjects) -> list[str]:
+def _unseen(
+    lake: Lake, root: str, start: str, seen: SeenObjects, until: datetime | None
+) -> list[str]:
     found: list[str] = []
     after, is_last = start, False
     while not is_last:
@@ -183,7 +193,11 @@ def _unseen(lake: Lake, root: str, start: str, seen: SeenObjects) -> list[str]:
             end = seen.run_end(page[at])
             if end is None:
                 if keys.is_raw_object(page[at]):
-                    found.append(page[at])
+                    if until is None or keys.hour_of(page[at]) < until:
+                        found.append(page[at])
+                    elif root == keys.RAW:
+                        # Of Firehose's folders nobody knows that they sort by time alone.
+                        return found
                 at += 1
             else:
                 at = bisect_right(page, end, lo=at + 1)

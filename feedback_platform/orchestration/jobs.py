@@ -32,9 +32,9 @@ def build_jobs() -> list[Any]:
         ),
         _job(
             REPROCESS,
-            _LAYERS | _PUBLISHED,
-            "Clean a past period again and rebuild the layers. In the launchpad, give "
-            "ops.clean_events.config.reprocess_from and reprocess_to (YYYY-MM-DD).",
+            dg.AssetSelection.assets(keys.REPROCESSED),
+            "Backfill: clean past days again from raw. Choose the days under Materialize; the next "
+            "micro-batch takes them in.",
         ),
         _job(
             REPLAY,

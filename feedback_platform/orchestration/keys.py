@@ -11,6 +11,7 @@ TRAINING_POOL: Final = "training"
 
 RAW_EVENTS: Final = dg.AssetKey(["raw", "events"])
 REFERENCE: Final = dg.AssetKey(["reference", "statistics"])
+REPROCESSED: Final = dg.AssetKey(["reprocessed", "events"])
 CLEAN_EVENTS: Final = dg.AssetKey(["clean", "events"])
 QUARANTINED_EVENTS: Final = dg.AssetKey(["quarantine", "events"])
 INTERACTIONS: Final = dg.AssetKey(["interaction", "interactions"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -14,14 +14,13 @@ from feedback_platform.cleaning.processing import (
     CleaningOutcome,
     clean_new,
     refit_reference,
-    reprocess,
 )
 from feedback_platform.cleaning.reference import BEGINNING, load_references
+from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.lake.batches import BatchConflictError, BatchManifest, manifests_after
+from feedback_platform.lake.batches import BatchManifest
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
-from feedback_platform_tests.cleaning.busy_lake import COMMITTING, READING, BusyLake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
 
 RULES = default_rules()
@@ -133,25 +132,6 @@ def test_without_recent_events_there_is_nothing_to_fit_on(lake: Lake) -> None:
         refit_reference(lake, RULES, now=datetime(2026, 3, 1, tzinfo=UTC))
 
 
-def test_reprocessing_replaces_with_the_newest_reference(lake: Lake) -> None:
-    first = _land(lake, "a", math.expm1(2), uses=30)
-    missing = _land(lake, "b", None)
-    _clean(lake)
-    other_day = _land(lake, "c", math.expm1(4), hours=24, uses=300)
-    _clean(lake)
-    refitted = refit_reference(lake, RULES, now=HOUR + timedelta(hours=25))
-    not_yet_clean = _land(lake, "d", None)
-
-    (manifest,) = reprocess(lake, RULES, first=date(2026, 3, 1), last=date(2026, 3, 1)).manifests
-
-    assert manifest.raw_objects == [first, missing]
-    assert other_day not in manifest.raw_objects
-    assert not_yet_clean not in manifest.raw_objects
-    assert manifest.is_reprocessing
-    assert manifest.reference_version == refitted.version
-    assert _values(lake, manifest)[-1] == pytest.approx(4)
-
-
 def test_other_rules_apply_to_what_is_new_and_to_what_is_reprocessed(lake: Lake) -> None:
     _land(lake, "a", 1.0, uses=30)
     missing = _land(lake, "b", None)
@@ -185,30 +165,3 @@ def test_a_refit_and_another_file_change_nothing_that_is_clean(lake: Lake) -> No
     clean_new(lake, parse_rules("[bots]", origin="test"), is_sweep=True)
 
     assert {key: lake.get(key) for key in lake.list_keys("clean")} == before
-
-
-def test_a_reversed_period_is_refused(lake: Lake) -> None:
-    with pytest.raises(InvalidInputError, match="from 2026-03-02 to 2026-03-01 ends before"):
-        reprocess(lake, RULES, first=date(2026, 3, 2), last=date(2026, 3, 1))
-
-
-def test_a_period_in_which_nothing_was_cleaned_is_refused(lake: Lake) -> None:
-    _land(lake, "a", 1.0)
-
-    with pytest.raises(InvalidInputError, match=r"Nothing that was received .* is clean yet"):
-        reprocess(lake, RULES, first=date(2026, 3, 1), last=date(2026, 3, 1))
-
-
-@pytest.mark.parametrize("moment", [READING, COMMITTING])
-def test_what_others_reprocessed_meanwhile_is_not_replaced_unseen(
-    lake: Lake, moment: tuple[str, str]
-) -> None:
-    _land(lake, "a", 1)
-    _clean(lake)
-    day = HOUR.date()
-    busy = BusyLake(lake.url, moment, lambda: reprocess(lake, RULES, first=day, last=day))
-
-    with pytest.raises(BatchConflictError, match="meanwhile, in batch 2"):
-        reprocess(busy, RULES, first=day, last=day)
-
-    assert [manifest.sequence for manifest in manifests_after(lake, 0)] == [1, 2]

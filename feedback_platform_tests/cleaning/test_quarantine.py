@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.processing import clean_new, reprocess
+from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.cleaning.quarantine import QuarantineFilter, list_quarantine
+from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson

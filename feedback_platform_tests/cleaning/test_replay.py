@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules, parse_rules
-from feedback_platform.cleaning.processing import clean_new, refit_reference, reprocess
+from feedback_platform.cleaning.processing import clean_new, refit_reference
 from feedback_platform.cleaning.quarantine import QuarantineFilter, list_quarantine
 from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
+from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping, load_mapping
 from feedback_platform.lake.batches import (
     BatchConflictError,

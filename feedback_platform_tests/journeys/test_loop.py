@@ -10,6 +10,8 @@ import duckdb
 import polars as pl
 import pytest
 
+from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.lake import keys
 from feedback_platform.learning.segments import adjusted_rand_index
 from feedback_platform.orchestration import jobs
@@ -153,9 +155,9 @@ def test_reprocessing_a_day_applies_the_newest_statistics_to_that_day_only(
     of_the_day = pl.col("raw_object").str.starts_with(f"{keys.raw_day(date(2026, 1, 10))}/")
     before = copy.query(stored)
     version = copy.run(jobs.REFIT)["reference/statistics"]["version"].value
-    day = {"reprocess_from": "2026-01-10", "reprocess_to": "2026-01-10"}
 
-    copy.run(jobs.REPROCESS, {"ops": {"clean_events": {"config": day}}})
+    reprocess(copy.lake, default_rules(), first=date(2026, 1, 10), last=date(2026, 1, 10))
+    copy.process()
 
     after = copy.query(stored)
     assert after.filter(of_the_day)["reference_version"].unique().to_list() == [version]

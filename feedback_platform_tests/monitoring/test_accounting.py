@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.processing import clean_new, reprocess
+from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.lake.batches import latest_manifest
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake

@@ -14,7 +14,12 @@ from feedback_platform_tests.installation import Installation
 # Every node of the graph, by the group under which the UI shows it.
 GROUPS = {
     "1_collect": {"raw/events"},
-    "2_clean": {"clean/events", "quarantine/events", "reference/statistics"},
+    "2_clean": {
+        "clean/events",
+        "quarantine/events",
+        "reference/statistics",
+        "reprocessed/events",
+    },
     "3_interaction": {
         "interaction/arriving",
         "interaction/burst_limits",
@@ -53,7 +58,8 @@ GROUPS = {
     "8_publish": {"published/feedback"},
 }
 LAYERS = {
-    *GROUPS["2_clean"] - {"reference/statistics"},
+    "clean/events",
+    "quarantine/events",
     *GROUPS["3_interaction"],
     *GROUPS["4_feedback"],
     *GROUPS["5_features"],
@@ -62,7 +68,7 @@ LAYERS = {
 }
 JOBS = {
     "process": LAYERS,
-    "reprocess": LAYERS,
+    "reprocess": {"reprocessed/events"},
     "replay_quarantine": LAYERS,
     "train": {
         *GROUPS["6_learn"],
@@ -138,7 +144,13 @@ def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
         if keys.WAREHOUSE_POOL in (graph.get(key).pools or set())
     }
 
-    outside = {"raw/events", "reference/statistics", "models/factorisation", "models/segments"}
+    outside = {
+        "raw/events",
+        "reprocessed/events",
+        "reference/statistics",
+        "models/factorisation",
+        "models/segments",
+    }
     assert pooled == set().union(*GROUPS.values()) - outside
 
 

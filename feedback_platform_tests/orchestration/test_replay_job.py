@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import clean_new
@@ -83,10 +82,3 @@ def test_whatever_narrows_a_replay_down_asks_for_one(tmp_path: Path) -> None:
     ):
         clean(known, **config)
         assert len(manifests_after(installation.lake, 0)) == batches
-
-
-def test_a_replay_and_a_reprocessing_are_two_runs(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data")
-
-    with pytest.raises(dg.Failure, match="either replays the quarantine or reprocesses a period"):
-        clean(installation, replay_to="2026-03-01", reprocess_from="2026-03-01")

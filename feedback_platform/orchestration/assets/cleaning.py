@@ -9,7 +9,6 @@ from feedback_platform.cleaning.processing import (
     CleaningOutcome,
     clean_new,
     refit_reference,
-    reprocess,
 )
 from feedback_platform.cleaning.quarantine import QuarantineFilter
 from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
@@ -32,8 +31,6 @@ class CleaningConfig(dg.Config):
 
     Attributes:
         sweep: look for new objects in all of the lake, not only in the newest hours.
-        reprocess_from, reprocess_to: clean again what was received on these UTC days
-            (YYYY-MM-DD, both included), with the present rules and the newest reference statistics.
         replay: clean again what holds quarantined events, after the contract or the mapping was
             corrected; with the rules and statistics that it was cleaned with before. The job
             `replay_quarantine` sets it; each of the following does, too.
@@ -42,8 +39,6 @@ class CleaningConfig(dg.Config):
     """
 
     sweep: bool = False
-    reprocess_from: str = ""
-    reprocess_to: str = ""
     replay: bool = False
     replay_reason: str = ""
     replay_source: str = ""
@@ -79,8 +74,8 @@ class CleaningConfig(dg.Config):
             kinds={"polars", "parquet"},
             description=(
                 "Canonical events, checked, deduplicated, on the platform's clock; gaps filled, "
-                "outliers flagged, values normalised. To clean a past period again, set "
-                "reprocess_from and reprocess_to in the launchpad."
+                "outliers flagged, values normalised. To clean a past period again, materialise "
+                "days of reprocessed/events."
             ),
         ),
         dg.AssetSpec(
@@ -165,25 +160,11 @@ def _clean(
     context: dg.AssetExecutionContext, platform: PlatformResource, config: CleaningConfig
 ) -> CleaningOutcome:
     lake, rules, mapping = platform.lake(), platform.rules(), platform.mapping()
-    is_reprocessing = bool(config.reprocess_from or config.reprocess_to)
     if config.is_replay:
-        if is_reprocessing:
-            raise InvalidInputError(
-                "A run either replays the quarantine or reprocesses a period; leave the fields of "
-                "one of them out."
-            )
         replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping)
         _tell(context, replayed)
         return replayed.cleaning
-    if not is_reprocessing:
-        return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping)
-    return reprocess(
-        lake,
-        rules,
-        first=_day(config.reprocess_from, "reprocess_from"),
-        last=_day(config.reprocess_to, "reprocess_to"),
-        mapping=mapping,
-    )
+    return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping)
 
 
 def _tell(context: dg.AssetExecutionContext, outcome: ReplayOutcome) -> None:
