@@ -69,6 +69,11 @@ class Settings:
         return self.data_dir / "dbt"
 
     @property
+    def data_docs_dir(self) -> Path:
+        """What Great Expectations found last, as a static site for each layer."""
+        return self.data_dir / "quality"
+
+    @property
     def cache_dir(self) -> Path:
         """Copies of remote objects that a local engine reads; safe to delete."""
         return self.data_dir / "cache"

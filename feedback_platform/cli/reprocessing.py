@@ -27,8 +27,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 def reprocess(settings: Settings, as_json: bool, first: datetime, last: datetime | None) -> None:
     """Clean a past period again from raw, day by day, beside what is live.
 
-    It applies the present rules and the newest reference statistics, contract and mapping. Each day counts as soon as it
-    is done; `feedback-platform process`, or the next micro-batch, takes the days in. A period that
+    It applies the present rules, contract and mapping, and the newest reference statistics. Each
+    day counts as soon as it is done; `feedback-platform process`, or the next micro-batch, takes the days in. A period that
     was interrupted goes on with --from the day that was not done.
     """
     days: list[ReprocessedDay] = []

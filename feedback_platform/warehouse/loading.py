@@ -40,12 +40,6 @@ class StagedBatches:
     is_rebuild: bool
 
 
-def completed_through(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the newest batch that has reached every table, 0 before the first."""
-    (through,) = single_row(connection, "select completed_through from pipeline.state")
-    return int(through)
-
-
 def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the last run that took batches in went through to its end."""
     staged, completed = single_row(
@@ -67,6 +61,7 @@ def stage_batches(
     What a reprocessing batch replaces is taken back first. Some changes are beyond an increment;
     then the warehouse starts anew from the clean layer:
     - the tables are of another lake, or of a lake that has lost batches;
+    - a run that died had begun to take in what is reprocessed now: some tables may know it;
     - they were built by other definitions: models, weights, the schema.
 
     Args:
@@ -76,11 +71,11 @@ def stage_batches(
         definitions: fingerprint of what builds the tables, see `DbtProject.fingerprint`.
     """
     basis = f"{lake_identity(lake)} {definitions}"
-    done = _completed_on(path, basis)
+    begun, done = _progress_on(path, basis)
     manifests = manifests_after(lake, done)
     latest = latest_manifest(lake)
     is_behind = done > (latest.sequence if latest else 0)
-    if is_behind:
+    if is_behind or _replaces_unfinished(manifests, begun):
         done, manifests = 0, manifests_after(lake, 0)
     if done == 0:
         _remove(path)
@@ -135,17 +130,29 @@ def replace_tables(
             replace_table(connection, schema, table, rows)
 
 
-def _completed_on(path: Path, basis: str) -> int:
-    """Return the newest complete batch of a warehouse that was built on this basis, else 0."""
+def _progress_on(path: Path, basis: str) -> tuple[int, int]:
+    """Return the newest batch that a warehouse on this basis began, and completed; else 0."""
     if not path.exists():
-        return 0
+        return 0, 0
     try:
         with open_warehouse(path) as connection:
-            (found,) = single_row(connection, "select basis from pipeline.state")
-            return completed_through(connection) if found == basis else 0
+            found, begun, done = single_row(
+                connection, "select basis, staged_through, completed_through from pipeline.state"
+            )
+            return (int(begun), int(done)) if found == basis else (0, 0)
     except (duckdb.BinderException, duckdb.CatalogException):
         # Its fixed tables have another shape: an earlier release made it.
-        return 0
+        return 0, 0
+
+
+def _replaces_unfinished(manifests: list[BatchManifest], begun: int) -> bool:
+    """Return whether a batch replaces objects of one that an unfinished run had begun with."""
+    unfinished = {key for m in manifests if m.sequence <= begun for key in m.raw_objects}
+    return any(
+        manifest.is_reprocessing and not unfinished.isdisjoint(manifest.raw_objects)
+        for manifest in manifests
+        if manifest.sequence > begun
+    )
 
 
 def _load_manifests(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -8,21 +11,28 @@ import pytest
 
 from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.monitoring.expectations import (
-    SuiteResult,
     validate_clean,
     validate_feedback,
+    validate_raw,
 )
+from feedback_platform.monitoring.validation import SuiteResult
 
 RECEIVED = pd.Timestamp("2026-03-01T10:00:00Z")
 
 
 @pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_arguments: object) -> None:
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # A thread of its own would swallow the error, so each attempt is remembered, too.
+    attempts: list[object] = []
+
+    def refuse(*arguments: object) -> None:
+        attempts.append(arguments)
         raise AssertionError("a suite touched the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    yield
+    assert attempts == []
 
 
 def _clean() -> pd.DataFrame:
@@ -31,18 +41,22 @@ def _clean() -> pd.DataFrame:
         {
             "event_id": ["e1", "e2", "e3", "e4"],
             "event_type": ["item_rated", "item_viewed", "item_clicked", "item_updated"],
+            "user_id": ["u1", "u1", "anonymous:a1", None],
+            "item_id": ["i1"] * 4,
             "occurred_at": [RECEIVED - pd.Timedelta(days=400)] * 4,
             "received_at": [RECEIVED] * 4,
             "value": [5.0, None, None, None],
+            "device_category": ["mobile", "desktop", "unknown", "unknown"],
             "normalised_value": [1.0, 0.4, None, None],
             "is_imputed": [False, True, False, False],
             "imputation_rule": [None, "median", None, None],
-            "is_outlier": [False, False, False, False],
-            "outlier_rule": [None, None, None, None],
+            "is_outlier": [False] * 4,
+            "outlier_rule": [None] * 4,
             "is_bot": [False, False, True, False],
             "bot_rule": [None, None, "crawler", None],
             "is_burst": [False, True, False, False],
             "burst_rule": [None, "minute", None, None],
+            "clock_offset_seconds": [0.0, -3600.0, None, None],
         }
     )
 
@@ -55,17 +69,58 @@ def _feedback() -> pd.DataFrame:
             "confidence": [0.25, 1.0],
             "feedback_type": ["explicit", "implicit"],
             "timestamp": [RECEIVED] * 2,
+            "is_known_user": [True, True],
+            "is_known_item": [True, True],
         }
     )
 
 
+def _scores() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "user_id": ["u1", "u1"],
+            "item_id": ["i1", "i2"],
+            "feedback_score": [0.0, 1.0],
+            "confidence": [0.25, 1.0],
+        }
+    )
+
+
+def _objects() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "raw_object": ["a", "b"],
+            "is_readable": [True, True],
+            "hours_outside": [0.0, None],
+        }
+    )
+
+
+def _sources() -> pd.DataFrame:
+    return pd.DataFrame({"source": ["collector", "kafka"], "json_share": [1.0, 0.95]})
+
+
+def _volume() -> pd.DataFrame:
+    return pd.DataFrame({"hour": [RECEIVED], "events": [900], "usual": [1000.0], "of_usual": [0.9]})
+
+
 def test_good_clean_events_pass_every_expectation() -> None:
-    # Four columns never null, four about ids, types, times and scales, four flags, five bounds.
-    assert validate_clean(_clean()) == SuiteResult(success=True, evaluated=17, failed=[])
+    result = validate_clean(_clean())
+
+    assert (result.success, result.is_severe, result.failed) == (True, False, [])
+    assert result.evaluated > 40
 
 
 def test_good_feedback_passes_every_expectation() -> None:
-    assert validate_feedback(_feedback()) == SuiteResult(success=True, evaluated=9, failed=[])
+    assert validate_feedback(_feedback(), _scores()) == SuiteResult(
+        success=True, evaluated=20, failed=[]
+    )
+
+
+def test_good_raw_objects_pass_every_expectation() -> None:
+    assert validate_raw(_objects(), _sources(), _volume()) == SuiteResult(
+        success=True, evaluated=4, failed=[]
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,6 +154,38 @@ def test_good_feedback_passes_every_expectation() -> None:
             ),
         ),
         (
+            "user_id",
+            None,
+            (
+                "expect_column_values_to_not_be_null on user_id "
+                "where event_type is item_rated: 1 of 1 rows"
+            ),
+        ),
+        (
+            "item_id",
+            None,
+            (
+                "expect_column_values_to_not_be_null on item_id "
+                "where event_type is item_rated: 1 of 1 rows"
+            ),
+        ),
+        (
+            "is_outlier",
+            True,
+            (
+                "expect_column_values_to_not_be_null on outlier_rule "
+                "where is_outlier is True: 1 of 1 rows"
+            ),
+        ),
+        (
+            "clock_offset_seconds",
+            -100_000.0,
+            (
+                "expect_column_values_to_be_between on clock_offset_seconds: 1 of 4 rows, "
+                "such as -100000.0"
+            ),
+        ),
+        (
             "normalised_value",
             -0.01,
             "expect_column_values_to_be_between on normalised_value: 1 of 4 rows, such as -0.01",
@@ -127,7 +214,9 @@ def test_a_bad_clean_event_fails_with_the_right_sentence(
     frame = _clean()
     frame.loc[0, column] = value
 
-    assert validate_clean(frame) == SuiteResult(success=False, evaluated=17, failed=[sentence])
+    result = validate_clean(frame)
+    assert (result.success, result.failed) == (False, [sentence])
+    assert result.is_severe is ("hours from" not in sentence and "seconds" not in sentence)
 
 
 @pytest.mark.parametrize(
@@ -155,41 +244,151 @@ def test_a_bad_clean_event_fails_with_the_right_sentence(
             "expect_column_values_to_be_in_set on feedback_type: 1 of 2 rows, such as 'vague'",
         ),
         ("timestamp", None, "expect_column_values_to_not_be_null on timestamp: 1 of 2 rows"),
+        (
+            "is_known_item",
+            False,
+            "expect_column_values_to_be_in_set on is_known_item: 1 of 2 rows, such as False",
+        ),
     ],
 )
 def test_bad_feedback_fails_with_the_right_sentence(column: str, value: Any, sentence: str) -> None:
     frame = _feedback()
     frame.loc[0, column] = value
 
-    assert validate_feedback(frame) == SuiteResult(success=False, evaluated=9, failed=[sentence])
+    result = validate_feedback(frame, _scores())
+    assert (result.success, result.is_severe, result.failed) == (False, True, [sentence])
 
 
 def test_every_broken_promise_has_a_sentence() -> None:
     frame = _feedback().assign(feedback_score=2.0, feedback_type="vague")
 
-    assert validate_feedback(frame).failed == [
+    assert validate_feedback(frame, _scores()).failed == [
         "expect_column_values_to_be_between on feedback_score: 2 of 2 rows, such as 2.0",
         "expect_column_values_to_be_in_set on feedback_type: 2 of 2 rows, such as 'vague'",
     ]
 
 
-def test_a_missing_column_is_a_sentence_and_not_a_crash() -> None:
-    result = validate_feedback(_feedback().drop(columns="confidence"))
+def test_a_pair_with_two_scores_or_an_impossible_one_is_severe() -> None:
+    scores = _scores().assign(item_id="i1", confidence=1.01)
 
-    assert not result.success
+    result = validate_feedback(_feedback(), scores)
+
+    assert result.is_severe
+    assert [sentence.partition(":")[0] for sentence in result.failed] == [
+        "expect_column_values_to_be_between on confidence",
+        "expect_compound_columns_to_be_unique on user_id, item_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"is_imputed": True, "imputation_rule": "median"},
+            "share imputed: 1, expected open to 0.25",
+        ),
+        ({"is_outlier": True, "outlier_rule": "iqr"}, "share of outliers: 1, expected open to 0.1"),
+        ({"device_category": "unknown"}, "share of unknown devices: 1, expected open to 0.5"),
+    ],
+)
+def test_an_unusual_share_is_a_warning(changed: dict[str, Any], sentence: str) -> None:
+    result = validate_clean(_many(_clean(), "event_id").assign(**changed))
+
+    assert result.failed == [f"expect_column_mean_to_be_between on {sentence}"]
+    assert not result.is_severe
+
+
+def test_next_to_no_explicit_feedback_is_a_warning_where_there_is_much_of_it() -> None:
+    silent = _feedback().assign(feedback_type="implicit")
+
+    assert validate_feedback(silent, _scores()).failed == []
+    result = validate_feedback(_many(silent, "feedback_id"), _scores())
+    assert (result.failed, result.is_severe) == (
+        [
+            (
+                "expect_column_mean_to_be_between on share of explicit feedback: 0, "
+                "expected 0.001 to 0.9"
+            )
+        ],
+        False,
+    )
+
+
+def _many(frame: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Enough rows for a share to mean something."""
+    rows = pd.concat([frame] * 100, ignore_index=True)
+    return rows.assign(**{key: [f"k{number}" for number in range(len(rows))]})
+
+
+def test_an_object_that_cannot_be_read_is_severe() -> None:
+    result = validate_raw(_objects().assign(is_readable=[True, False]), _sources(), _volume())
+
+    assert result.is_severe
+    assert result.failed == [
+        "expect_column_values_to_be_in_set on is_readable: 1 of 2 rows, such as False"
+    ]
+
+
+def test_lines_that_are_no_json_other_hours_and_a_quiet_hour_are_warnings() -> None:
+    result = validate_raw(
+        _objects().assign(hours_outside=[0.0, 2.0]),
+        _sources().assign(json_share=[1.0, 0.5]),
+        _volume().assign(of_usual=0.1),
+    )
+
+    assert not result.is_severe
+    assert result.failed == [
+        "expect_column_values_to_be_between on hours_outside: 1 of 2 rows, such as 2.0",
+        "expect_column_values_to_be_between on json_share: 1 of 2 rows, such as 0.5",
+        "expect_column_values_to_be_between on of_usual: 1 of 1 rows, such as 0.1",
+    ]
+
+
+def test_a_missing_column_is_a_sentence_and_not_a_crash() -> None:
+    result = validate_feedback(_feedback().drop(columns="confidence"), _scores())
+
+    assert (result.success, result.is_severe) == (False, True)
     assert result.failed == ["expect_column_to_exist on confidence: the frame has no such column"]
 
 
 def test_empty_frames_and_columns_of_nulls_pass() -> None:
-    no_values = _clean().assign(value=None, normalised_value=None)
+    no_values = _clean().assign(value=None, normalised_value=None, clock_offset_seconds=None)
 
-    assert validate_clean(_clean().iloc[:0]).success
-    assert validate_clean(no_values).success
-    assert validate_feedback(_feedback().iloc[:0]).success
+    assert validate_clean(_clean().iloc[:0]).failed == []
+    assert validate_clean(no_values).failed == []
+    assert validate_feedback(_feedback().iloc[:0], _scores().iloc[:0]).failed == []
+    assert validate_raw(_objects().iloc[:0], _sources().iloc[:0], _volume().iloc[:0]).failed == []
+
+
+def test_data_docs_are_a_site_that_the_next_ones_replace(tmp_path: Path) -> None:
+    docs = tmp_path / "quality" / "feedback"
+    validate_feedback(_feedback().assign(feedback_score=2.0), _scores(), docs)
+    before = sorted(path.name for path in docs.rglob("feedback-feedback.html"))
+    (docs / "left behind").touch()
+
+    validate_feedback(_feedback(), _scores(), docs)
+
+    assert before == ["feedback-feedback.html"]
+    assert (docs / "index.html").is_file()
+    assert not (docs / "left behind").exists()
+    assert [path.name for path in docs.parent.iterdir()] == ["feedback"]
+    (page,) = (docs / "validations" / "feedback").rglob("*.html")
+    assert "values must be unique" in page.read_text(encoding="utf-8")
+
+
+def test_nothing_is_left_behind_where_temporary_files_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    validate_raw(_objects(), _sources(), _volume())
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_whole_numbers_are_within_bounds_too() -> None:
-    assert validate_feedback(_feedback().astype({"feedback_score": "int64"})).success
+    whole = _feedback().astype({"feedback_score": "int64"})
+    assert validate_feedback(whole, _scores()).success
 
 
 def test_every_event_type_of_the_contract_is_known_to_the_suite() -> None:
@@ -198,4 +397,4 @@ def test_every_event_type_of_the_contract_is_known_to_the_suite() -> None:
         event_id=[f"e{number}" for number in range(len(names))], event_type=names
     )
 
-    assert validate_clean(frame).success
+    assert not validate_clean(frame).is_severe

@@ -17,7 +17,7 @@ from feedback_platform.warehouse.connection import (
     single_row,
     transaction,
 )
-from feedback_platform.warehouse.loading import completed_through
+from feedback_platform.warehouse.loading import is_complete
 
 HOLD = """
 import sys, time
@@ -85,7 +85,7 @@ def test_a_failure_inside_lets_go(path: Path) -> None:
 def test_the_fixed_tables_are_in_place_and_stay(path: Path) -> None:
     for _ in range(2):
         with exclusive_warehouse(path), open_warehouse(path) as connection:
-            assert completed_through(connection) == 0
+            assert is_complete(connection)
             assert single_row(connection, "select current_setting('TimeZone')") == ("UTC",)
             assert connection.table("lake.clean_events").shape == (0, 36)
 

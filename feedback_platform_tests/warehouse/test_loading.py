@@ -16,7 +16,6 @@ from feedback_platform.warehouse.connection import open_warehouse
 from feedback_platform.warehouse.loading import (
     StagedBatches,
     complete,
-    completed_through,
     replace_tables,
 )
 from feedback_platform.warehouse.transformation import DbtProject
@@ -105,7 +104,9 @@ def test_reprocessing_stages_the_new_rows_alone(platform: SmallPlatform) -> None
     assert [(row[0], row[-1]) for row in clean] == [("a", 3)]
     assert sorted(row[-1] for row in quarantined) == [2, 3]
     with open_warehouse(platform.warehouse) as connection:
-        assert completed_through(connection) == 2
+        assert connection.execute("select completed_through from pipeline.state").fetchall() == [
+            (2,)
+        ]
 
 
 def test_reprocessing_before_the_first_run_also_replaces(platform: SmallPlatform) -> None:

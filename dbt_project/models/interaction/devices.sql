@@ -52,13 +52,14 @@ arriving_links as (
 
 ),
 
--- Their link came with a delivery that another one replaces now, or that is withdrawn.
+-- Their link came with a delivery that another one replaces now, or that is withdrawn. A run that
+-- died may have left a link of an event that never became an interaction: it is incoming still.
 unlinked as (
 
     select anonymous_id
     from kept
     where
-        event_id in (select event_id from incoming where is_replacement)
+        event_id in (select event_id from incoming)
         or event_id in {{ withdrawn_events() }}
 
 ),

@@ -19,6 +19,7 @@ from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.training_gate import refuse_unfit_data
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
@@ -43,9 +44,12 @@ class TrainingConfig(dg.Config):
         "newest fifth of the feedback, promoted when it beats popularity there."
     ),
 )
-def factorisation(platform: PlatformResource, config: TrainingConfig) -> dg.MaterializeResult:
+def factorisation(
+    context: dg.AssetExecutionContext, platform: PlatformResource, config: TrainingConfig
+) -> dg.MaterializeResult:
     """Train, measure, register, promote or reject."""
     with reported_failures():
+        refuse_unfit_data(context.instance)
         learned = learn_factorisation(
             platform.lake(),
             training_frames(platform),
@@ -76,9 +80,12 @@ def factorisation(platform: PlatformResource, config: TrainingConfig) -> dg.Mate
         "the users (prediction strength)."
     ),
 )
-def segments(platform: PlatformResource, config: TrainingConfig) -> dg.MaterializeResult:
+def segments(
+    context: dg.AssetExecutionContext, platform: PlatformResource, config: TrainingConfig
+) -> dg.MaterializeResult:
     """Group the users and describe the groups."""
     with reported_failures():
+        refuse_unfit_data(context.instance)
         learned = learn_segments(
             platform.lake(),
             training_frames(platform),
