@@ -12,8 +12,10 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 import pandas as pd
@@ -152,8 +154,22 @@ def _write_docs(context: Any, docs: Path) -> None:
     }
     context.add_data_docs_site(_SITE, site)
     context.build_data_docs(site_names=[_SITE])
+    _write_index(staged)
     shutil.rmtree(docs, ignore_errors=True)
     staged.rename(docs)
+
+
+def _write_index(site: Path) -> None:
+    """Put a plain list in the place of the site's own index, which is empty without the web."""
+    pages = sorted(site.glob("validations/**/*.html"))
+    links = "".join(
+        f'<li><a href="{quote(page.relative_to(site).as_posix())}">'
+        f"{escape(page.relative_to(site).parts[1])}</a></li>"
+        for page in pages
+    )
+    title = "What was expected, and what was found"
+    page = f'<!doctype html><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+    (site / "index.html").write_text(f"{page}<ul>{links}</ul>", encoding="utf-8")
 
 
 def _is_severe(result: Any) -> bool:

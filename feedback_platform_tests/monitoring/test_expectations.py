@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -373,6 +375,10 @@ def test_data_docs_are_a_site_that_the_next_ones_replace(tmp_path: Path) -> None
     assert not (docs / "left behind").exists()
     assert [path.name for path in docs.parent.iterdir()] == ["feedback"]
     (page,) = (docs / "validations" / "feedback").rglob("*.html")
+    index = (docs / "index.html").read_text(encoding="utf-8")
+    linked = [unquote(found) for found in re.findall(r'href="([^"]+)"', index)]
+    assert page.relative_to(docs).as_posix() in linked
+    assert [link for link in linked if not (docs / link).is_file()] == []
     assert "values must be unique" in page.read_text(encoding="utf-8")
 
 

@@ -186,6 +186,24 @@ def test_an_event_that_no_object_holds_any_more_leaves_with_all_that_came_of_it(
     assert platform.tables() == platform.rebuilt().tables()
 
 
+def test_an_event_that_leaves_does_not_come_back_with_the_owner_of_its_device(
+    platform: SmallPlatform,
+) -> None:
+    device = {"anonymous_id": "a1"}
+    unknown = {"user_id": None, "session_id": None}
+    before = platform.land(
+        event("before", "item_viewed", item_id="i2", **device, **unknown), object_id="1"
+    )
+    platform.process()
+
+    read_differently(platform, before)
+    platform.land(event("login", "item_liked", item_id="i1", **device), object_id="2")
+    platform.process()
+
+    assert platform.query("select event_id from interaction.interactions") == [("login",)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
 def test_a_visit_parts_where_the_event_that_held_it_together_leaves(
     platform: SmallPlatform,
 ) -> None:
