@@ -27,7 +27,7 @@ from feedback_platform_tests.warehouse.small_platform import (
 # These notice each of: withdrawn events that stay, deliveries that do not come back, their keys,
 # devices and visits that are forgotten. Others on demand: FEEDBACK_TEST_SEEDS=100 pytest …
 MORE = os.environ.get("FEEDBACK_TEST_SEEDS")
-SEEDS = range(int(MORE)) if MORE else (1, 4)
+SEEDS = range(int(MORE)) if MORE else (1, 25)
 
 Lines = list[dict[str, Any] | bytes]
 
