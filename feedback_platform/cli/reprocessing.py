@@ -28,8 +28,8 @@ def reprocess(settings: Settings, as_json: bool, first: datetime, last: datetime
     """Clean a past period again from raw, day by day, beside what is live.
 
     It applies the present rules, contract and mapping, and the newest reference statistics. Each
-    day counts as soon as it is done; `feedback-platform process`, or the next micro-batch, takes the days in. A period that
-    was interrupted goes on with --from the day that was not done.
+    day counts as soon as it is done; `feedback-platform process`, or the next micro-batch, takes
+    the days in. A period that was interrupted goes on with --from the day that was not done.
     """
     days: list[ReprocessedDay] = []
     with progress_bar("Reprocessing") as (report, detail):

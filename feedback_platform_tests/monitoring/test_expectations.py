@@ -172,14 +172,6 @@ def test_good_raw_objects_pass_every_expectation() -> None:
             ),
         ),
         (
-            "is_outlier",
-            True,
-            (
-                "expect_column_values_to_not_be_null on outlier_rule "
-                "where is_outlier is True: 1 of 1 rows"
-            ),
-        ),
-        (
             "clock_offset_seconds",
             -100_000.0,
             (

@@ -30,8 +30,9 @@ DAYS: Final = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1
     description=(
         "Backfill: materialise the days that should be cleaned again from raw, with the present "
         "rules, contract and mapping and the newest statistics. Live micro-batches go on, and the "
-        "next one takes in the days that are done. A day without events, or not clean yet, is passed over. Stop a "
-        "backfill and start it again as you like; a day that was never asked for is not missing."
+        "next one takes in the days that are done. A day without events, or not clean yet, is "
+        "passed over. Stop a backfill and start it again as you like; a day that was never asked "
+        "for is not missing."
     ),
 )
 def reprocessed_events(

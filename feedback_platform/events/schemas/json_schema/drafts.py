@@ -163,7 +163,13 @@ _ANNOTATIONS_2019: Final = {
     "deprecated": Form.FLAG,
     "writeOnly": Form.FLAG,
 }
-_ANNOTATIONS_2020: Final = {**_ANNOTATIONS_2019, "$dynamicAnchor": Form.TEXT}
+_ANNOTATIONS_2020: Final = {
+    **_ANNOTATIONS_2019,
+    "$dynamicAnchor": Form.TEXT,
+    # Names of the draft before, which this one knows as names and references no more than that.
+    "$recursiveAnchor": Form.TEXT,
+    "$recursiveRef": Form.URI,
+}
 
 
 def _draft(
@@ -196,7 +202,7 @@ _DRAFT_2020: Final = _draft(
 # Who names no draft may mean any from 7: rules that came later count as well.
 _UNNAMED: Final = _draft(
     _DRAFT_7.name,
-    _ANNOTATIONS_2020,
+    {**_ANNOTATIONS_2020, "$recursiveAnchor": Form.ANYTHING},
     {**_RULES_2020, **_RULES_7},
     ref_stands_alone=False,
 )

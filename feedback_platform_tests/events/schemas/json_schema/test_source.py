@@ -121,6 +121,8 @@ SCHEMAS = st.recursive(
 @given(draft=st.sampled_from(DRAFTS), rules=SCHEMAS)
 @example(draft=DRAFTS[0], rules={"additionalProperties": False})
 @example(draft=DRAFTS[4], rules={"dependencies": {"a": ["b"]}})
+@example(draft=DRAFTS[4], rules={"$recursiveAnchor": True})
+@example(draft=DRAFTS[4], rules={"$recursiveRef": 1})
 def test_it_is_a_schema_where_the_meta_schema_says_so(draft: str, rules: Any) -> None:
     schema = {"$schema": draft, "not": rules}
     oracle = validator_for(schema)
