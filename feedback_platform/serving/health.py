@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,11 +13,19 @@ from starlette.routing import BaseRoute, Route
 from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.ingestion.collector.group_commit import GroupCommit
 from feedback_platform.lake import keys
+from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.lake.store import Lake
 
 # However often somebody asks, the lake is asked once in this time.
 _CACHE_SECONDS: Final = 1.0
 _LAKE_SECONDS: Final = 3.0
+
+
+class _Question(NamedTuple):
+    """What the lake was asked, and when."""
+
+    asked_at: float
+    answer: asyncio.Task[str | None]
 
 
 class Health:
@@ -26,8 +34,8 @@ class Health:
     def __init__(self, lake: Lake, commit: GroupCommit) -> None:
         self._lake = lake
         self._commit = commit
-        self._asking = asyncio.Lock()
-        self._answer: tuple[float, str | None] | None = None
+        self._thread = DaemonThreads("readiness")
+        self._question: _Question | None = None
         self.is_draining = False
 
     async def obstacle(self) -> str | None:
@@ -36,19 +44,27 @@ class Health:
             return "the server is stopping"
         if self._commit.is_failing:
             return "the lake did not take the last events"
-        async with self._asking:
-            now = time.monotonic()
-            if self._answer is None or now - self._answer[0] > _CACHE_SECONDS:
-                self._answer = (now, await self._obstacle_of_lake())
-            return self._answer[1]
-
-    async def _obstacle_of_lake(self) -> str | None:
+        question = self._newest_question()
         try:
-            await asyncio.wait_for(
-                asyncio.to_thread(self._lake.find, keys.IDENTITY), timeout=_LAKE_SECONDS
-            )
+            async with asyncio.timeout(question.asked_at + _LAKE_SECONDS - time.monotonic()):
+                # Whoever stops waiting does not take the answer from the others.
+                return await asyncio.shield(question.answer)
         except TimeoutError:
             return "the lake does not answer"
+
+    def _newest_question(self) -> _Question:
+        """Return the question under way, or one whose answer is new; else ask."""
+        question, now = self._question, time.monotonic()
+        if question is None or (
+            question.answer.done() and now - question.asked_at > _CACHE_SECONDS
+        ):
+            answer = asyncio.create_task(self._thread.run(self._obstacle_of_lake))
+            question = self._question = _Question(now, answer)
+        return question
+
+    def _obstacle_of_lake(self) -> str | None:
+        try:
+            self._lake.find(keys.IDENTITY)
         except FeedbackPlatformError:
             return "the lake cannot be read"
         directory = self._lake.directory

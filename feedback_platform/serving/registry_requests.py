@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-import anyio
-import anyio.to_thread
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +24,7 @@ from feedback_platform.events.schemas.schema import (
     SubjectNotFoundError,
     VersionNotFoundError,
 )
+from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.serving.api_keys import ApiKeys
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
@@ -40,6 +41,8 @@ _ACCEPTED: Final = (
 # time, the collector's above all. Who only asks for a schema does not wait for them.
 _THREADS_FOR_SCHEMAS: Final = 1
 _THREADS: Final = 4
+# As long as a sender of events is waited for; then the store, or whoever is before, hangs.
+_WAIT_SECONDS: Final = 8.0
 _RETRY_AFTER_SECONDS: Final = 1
 _LARGEST_NUMBER: Final = 2**31 - 1
 _LONGEST_NUMBER: Final = 12
@@ -95,7 +98,8 @@ class RegistryHandlers:
 
     def __init__(self, api_keys: Mapping[str, str]) -> None:
         self._keys = ApiKeys(api_keys)
-        self._limiters: dict[int, anyio.CapacityLimiter] = {}
+        self._threads = DaemonThreads("registry", most=_THREADS)
+        self._threads_for_schemas = DaemonThreads("registry-schemas", most=_THREADS_FOR_SCHEMAS)
 
     def handler(
         self, endpoint: Endpoint, *, needs_key: bool = False, reads_schema: bool = False
@@ -107,7 +111,7 @@ class RegistryHandlers:
             needs_key: whether it changes something.
             reads_schema: whether it has to make sense of a schema that was sent.
         """
-        threads = _THREADS_FOR_SCHEMAS if reads_schema else _THREADS
+        threads = self._threads_for_schemas if reads_schema else self._threads
 
         async def handle(request: Request) -> Response:
             if needs_key and not self._keys.admit(request.headers):
@@ -115,8 +119,12 @@ class RegistryHandlers:
             try:
                 body = await _read_body(request) if request.method in ("POST", "PUT") else {}
                 call = Call(request.path_params, request.query_params, body)
-                answer = await anyio.to_thread.run_sync(
-                    endpoint, call, limiter=self._limiter(threads)
+                async with asyncio.timeout(_WAIT_SECONDS):
+                    answer = await threads.run(partial(endpoint, call))
+            except TimeoutError:
+                return _failure_for_now(
+                    "The schema registry does not answer in time; what was asked of it may be done "
+                    "all the same. Try again."
                 )
             except RefusedError as refused:
                 return error_response(refused.status, refused.code, str(refused))
@@ -125,10 +133,6 @@ class RegistryHandlers:
             return Response(orjson.dumps(answer), media_type=MEDIA_TYPE)
 
         return handle
-
-    def _limiter(self, threads: int) -> anyio.CapacityLimiter:
-        # Made where it is used: it belongs to a running event loop.
-        return self._limiters.setdefault(threads, anyio.CapacityLimiter(threads))
 
 
 def whole_number(text: str) -> int | None:
@@ -165,14 +169,7 @@ async def http_error(_request: Request, error: Exception) -> Response:
 def _failure(error: FeedbackPlatformError) -> Response:
     """Answer for what the registry refused, or could not do."""
     if isinstance(error, TransientError):
-        # The code is the protocol's for a failing store. The status says that trying again helps;
-        # the clients retry both 500 and 503, and only the latter takes a Retry-After.
-        return error_response(
-            503,
-            50001,
-            "The store of the schema registry failed; nothing was changed.",
-            {"Retry-After": str(_RETRY_AFTER_SECONDS)},
-        )
+        return _failure_for_now("The store of the schema registry failed; nothing was changed.")
     for kind, (status, code) in _CODES.items():
         if isinstance(error, kind):
             return error_response(status, code, str(error))
@@ -180,6 +177,12 @@ def _failure(error: FeedbackPlatformError) -> Response:
         code = _OBSTACLES[error.reason]
         return error_response(code // 100, code, str(error))
     return error_response(500, 50001, "The store of the schema registry refused access.")
+
+
+def _failure_for_now(text: str) -> Response:
+    # The code is the protocol's for a failing store. The status says that trying again helps; the
+    # clients retry both 500 and 503, and only the latter takes a Retry-After.
+    return error_response(503, 50001, text, {"Retry-After": str(_RETRY_AFTER_SECONDS)})
 
 
 # In this order: what has no subject or version is also a schema that was not found.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from feedback_platform_tests.serving.running import stored_lines
 from feedback_platform_tests.serving.serving_process import Senders, serving_process
+from feedback_platform_tests.serving.troubled_store import troubled_store
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,33 @@ def test_a_server_told_to_stop_answers_and_stores_everything(
         # Every request was answered, so what is stored is what was acknowledged.
         assert stored == senders.acknowledged.keys()
         assert len(stored) > 50
+        assert "Traceback" not in serving.log
+
+
+def test_a_store_that_hangs_leaves_no_question_unanswered_and_holds_up_no_stop(
+    s3_endpoint: str, s3_lake_url: str, tmp_path: Path, free_port: int
+) -> None:
+    with (
+        troubled_store(s3_endpoint) as (store, address),
+        serving_process(
+            tmp_path / "data",
+            free_port,
+            {"FEEDBACK_LAKE_URL": s3_lake_url, "AWS_ENDPOINT_URL_S3": address},
+        ) as serving,
+        ThreadPoolExecutor() as pool,
+    ):
+        store.is_hanging = True
+        readiness = pool.submit(serving.client.ask, "GET", "/readyz")
+        subjects = pool.submit(serving.client.ask, "GET", "/registry/subjects")
+        assert readiness.result(30).status == 503
+        assert "does not answer" in readiness.result().content["message"]
+        began = time.monotonic()
+        # It waits for the answer that somebody waits for, but not for the store.
+        assert serving.signal(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 15
+        answer = subjects.result(30)
+        assert (answer.status, answer.content["error_code"]) == (503, 50001)
+        assert int(answer.headers["retry-after"]) > 0
         assert "Traceback" not in serving.log
 
 

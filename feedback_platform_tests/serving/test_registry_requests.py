@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from feedback_platform.errors import LakeAccessError, LakeUnavailableError
 from feedback_platform.events.schemas.json_schema.drafts import DRAFTS
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving import registry_requests
 from feedback_platform.serving.registry_requests import (
     MAX_BODY_BYTES,
     MEDIA_TYPE,
@@ -398,3 +399,22 @@ def test_who_only_asks_does_not_wait_for_schemas_to_be_read() -> None:
         finally:
             may_go_on.set()
         assert [answer.result(30).json() for answer in slow] == ["read"] * 6
+
+
+def test_whoever_has_waited_too_long_is_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry_requests, "_WAIT_SECONDS", 0.05)
+    may_go_on = threading.Event()
+    hang = RegistryHandlers({}).handler(lambda _call: may_go_on.wait(30))
+    # More than there are threads: those who stand in the line are told the same.
+    with TestClient(Starlette(routes=[Route("/", hang)])) as client, ThreadPoolExecutor(8) as pool:
+        try:
+            answers = list(pool.map(client.get, ["/"] * 8))
+        finally:
+            may_go_on.set()
+        for answer in answers:
+            assert (answer.status_code, answer.json()["error_code"]) == (503, 50001)
+            assert answer.headers["retry-after"] == "1"
+        monkeypatch.undo()
+        assert client.get("/").json() is True

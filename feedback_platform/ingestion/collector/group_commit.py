@@ -16,8 +16,8 @@ from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsErro
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
-from feedback_platform.ingestion.collector.writer_thread import WriterThread
 from feedback_platform.lake import keys
+from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 
@@ -72,7 +72,7 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._hurry = asyncio.Event()
         self._pace = Pace(time.monotonic())
-        self._thread = WriterThread("collector-writer")
+        self._thread = DaemonThreads("collector-writer")
         self._writer: asyncio.Task[None] | None = None
         self._write_began: float | None = None
         self._failed_at: float | None = None
@@ -108,7 +108,6 @@ class GroupCommit:
                 await self._writer
         for group in list(self._groups):
             self._expire(group)
-        self._thread.stop()
 
     async def store(self, lines: bytes, received_at: datetime) -> None:
         """Take lines and return when they are durable; see `take` and `durable`."""
