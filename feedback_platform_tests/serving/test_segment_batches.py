@@ -183,6 +183,12 @@ def test_a_context_is_stored_or_refused_however_deep_it_lies(
         b'{"batch":[%s],"batch":[]}',
         b'{"batch":[%s,{"n":NaN}],"batch":[]}',
         b'{"batch":[%s],"sentAt":null,"batch":[{"a":' + b"[" * 300 + b"]" * 300 + b"}]}",
+        b'{"b\\u0061tch":[%s],"batch":[]}',
+        b'{"batch":[%s],"\\u0062\\u0061\\u0074\\u0063\\u0068":[]}',
+        b'{"batc\\u0068":[%s],"batc\\u0068":[{"n":1}]}',
+        b'{"batch":[%s],"batch":[{"b\\u0061tch":1}]}',
+        b'{"batch":[%s],"batch":[{"n":"\\u0022batch"}]}',
+        b'{"batch":[%s],"batch":[{"n":"\\"b\\u0061tch"}]}',
     ],
 )
 def test_a_batch_that_another_one_would_hide_is_refused(
@@ -196,9 +202,12 @@ def test_a_batch_that_another_one_would_hide_is_refused(
 def test_messages_may_speak_of_batches(fresh_server: RunningServer) -> None:
     sent = [message(properties={"batch": "batch"}), message(batch=[1])]
     twice = b'{"type":"track","userId":"u","event":"x","messageId":"m","n":{"batch":1,"batch":2}}'
-    body = b'{"batch":[%s,%s,%s]}' % (dumped(sent[0]), dumped(sent[1]), twice)
+    escaped = b'{"type":"track","userId":"u","event":"\\u0022batch","b\\u0061tch":"batc\\u0068"}'
+    messages = (dumped(sent[0]), dumped(sent[1]), twice, escaped)
+    body = b'{"batch":[%s]}' % b",".join(messages)
     assert fresh_server.post("/v1/batch", body).status == 200
-    assert len(fresh_server.lines()) == 3
+    assert fresh_server.post("/v1/batch", b'{"b\\u0061tch":[%s]}' % escaped).status == 200
+    assert len(fresh_server.lines()) == 5
 
 
 def test_what_is_put_aside_has_the_same_id_when_it_is_sent_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -37,6 +38,13 @@ Headers = Mapping[bytes, bytes]
 
 _BATCH_PATHS: Final = ("/v1/batch", "/v1/import", "/v1/b")
 _BATCH: Final = b'"batch"'
+# What looks like the word, but begins with a quotation mark that stands in a text.
+_QUOTED_BATCH: Final = b'\\"batch"'
+# A letter of the word as an escape, and the word with any of its letters like that.
+_ESCAPE: Final = re.compile(rb"\\u00(?:6[1238]|74)")
+_ANY_BATCH: Final = re.compile(
+    rb'(?<!\\)"(?:b|\\u0062)(?:a|\\u0061)(?:t|\\u0074)(?:c|\\u0063)(?:h|\\u0068)"'
+)
 
 
 def segment_handlers(station: Station) -> dict[str, Handler]:
@@ -156,16 +164,25 @@ async def _opened(body: bytes, turns: Turns) -> tuple[dict[str, Any], list[bytes
 def _lost_a_batch(envelope: dict[str, Any], body: bytes) -> bool:
     """Return whether the parser may have dropped a batch for another one behind it.
 
-    A closer look costs a hundred times as much; the word may well stand in messages.
+    A closer look costs a hundred times as much; the word may well stand in messages. So the words
+    that came, however they are spelled, are counted, and those that are left.
     """
-    count = body.count(_BATCH)
-    if count <= 1:
+    is_spelled_out = b"\\" not in body or _ESCAPE.search(body) is None
+    if is_spelled_out and body.count(_BATCH) <= 1:
+        return False
+    came = _count_batches(body) if is_spelled_out else len(_ANY_BATCH.findall(body))
+    if came <= 1:
         return False
     try:
-        return orjson.dumps(envelope).count(_BATCH) < count
+        return _count_batches(orjson.dumps(envelope)) < came
     except TypeError:
         # It lies too deep to be written again.
         return True
+
+
+def _count_batches(text: bytes) -> int:
+    """Return how often the word stands in JSON as a name or as a whole text, spelled out."""
+    return text.count(_BATCH) - text.count(_QUOTED_BATCH)
 
 
 def _taken_apart(body: bytes) -> tuple[dict[str, Any], list[bytes]]:
