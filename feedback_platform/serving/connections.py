@@ -134,8 +134,9 @@ class Connection(HttpToolsProtocol):
             raise HttpParserError(_TOO_MANY.text)
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        self._patience.note(self.loop.time(), len(body))
+        """Take a piece of the body; one that nobody reads any more earns no further waiting."""
+        if not self.cycle.response_complete:
+            self._patience.note(self.loop.time(), len(body))
         self._bytes_without_content = 0
         super().on_body(body)
 
@@ -151,6 +152,16 @@ class Connection(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request; the rest of a body that was refused has some seconds to come.
+
+        Closed at once, the connection would be reset under a sender who is still sending, and he
+        might never read why he was refused.
+        """
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._patience.begin(self.loop.time())
 
     def shutdown(self) -> None:
         """Answer what was sent already, then close."""

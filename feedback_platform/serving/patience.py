@@ -14,10 +14,11 @@ class Patience:
 
     A slow line that sends steadily is no attack, so there is no fixed end for a whole request. Its
     head has a few seconds. So has each pause within its body, and a body that took longer in all
-    must have come at a minimum rate on average. That ends every request, since a body's size is
-    limited: the largest batch of 500 KB has 140 s. Whoever wants to keep the memory that is set
-    aside for a body has to keep paying for it with traffic. Only content counts: headers, trailers
-    and what is around a chunk can be drawn out without end.
+    must have come at a minimum rate on average. That ends every request that is read, since a
+    body's size is limited: the largest batch of 500 KB has 140 s. The rest of a body that was
+    answered before it had come has the few seconds only, at any rate. Whoever wants to keep the
+    memory that is set aside for a body has to keep paying for it with traffic. Only content counts:
+    headers, trailers and what is around a chunk can be drawn out without end.
     """
 
     def __init__(self, seconds: float, bytes_per_second: float) -> None:

@@ -80,6 +80,44 @@ def test_a_sender_on_a_slow_line_is_waited_for(fresh_server: RunningServer) -> N
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (post_head(content_length="10000000"), 400),
+        (post_head("/v1/unknown", content_length="10000000"), 404),
+        (post_head("/v1/unknown", transfer_encoding="chunked"), 404),
+        (post_head("/registry/subjects/s/versions", content_length="10000000"), 413),
+    ],
+)
+def test_a_body_that_was_refused_is_not_taken_for_as_long_as_it_comes(
+    fresh_server: RunningServer, head: bytes, status: int
+) -> None:
+    with fresh_server.connect() as connection:
+        connection.sendall(head)
+        assert read_answer(connection).status == status
+        connection.settimeout(0.05)
+        for _ in range(200):
+            # Twice as fast as a body has to come that is read.
+            with suppress(TimeoutError, ConnectionError):
+                connection.sendall(b"190\r\n%s\r\n" % (b"x" * 400))
+            with suppress(TimeoutError):
+                assert is_closed(connection)
+                return
+    pytest.fail("it was taken to no end")
+
+
+def test_after_a_refusal_the_connection_may_be_used_again(fresh_server: RunningServer) -> None:
+    body = dumped(message(event="x" * 600_000))
+    with fresh_server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(post_head(content_length=str(len(body))) + body)
+            assert_refused(read_answer(connection), 400)
+        small = dumped(message())
+        connection.sendall(post_head(content_length=str(len(small))) + small)
+        assert read_answer(connection).status == 200
+
+
+@pytest.mark.usefixtures("impatient")
 def test_nothing_but_content_is_progress(fresh_server: RunningServer) -> None:
     with fresh_server.connect() as connection:
         connection.sendall(post_head(transfer_encoding="chunked") + b"1\r\n{\r\n1;")
