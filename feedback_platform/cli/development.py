@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
+from feedback_platform.serving.server import bound_socket, web_address
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
 
 
@@ -37,8 +37,8 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     load_rules(settings.cleaning_rules)
     if api_port == port:
         raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
-    _check_port(host, port, "--port")
-    _check_port(host, api_port, "--api-port")
+    for each, option in ((port, "--port"), (api_port, "--api-port")):
+        bound_socket(host, each, option=option).close()
     if not no_demo_data and not list_raw_objects(Lake(settings.lake_url)):
         click.echo("The lake is empty; loading the demo data.")
         write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
@@ -48,8 +48,8 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
         build_definitions(settings)
         end_runs_of_dead_servers(settings)
         click.echo(
-            f"Dagster   http://{host}:{port}\n"
-            f"API       http://{host}:{api_port}  (documentation: /docs)\n"
+            f"Dagster   {web_address(host, port)}\n"
+            f"API       {web_address(host, api_port)}  (documentation: /docs)\n"
             f"Tables    {settings.published_path}\n"
             "Sensors and schedules are on. Ctrl-C stops everything."
         )
@@ -92,15 +92,3 @@ def _api(settings: Settings, host: str, port: int) -> Child:
         directory=settings.data_dir,
         environment=dagster_environment(settings),
     )
-
-
-def _check_port(host: str, port: int, option: str) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise InvalidInputError(
-                f"Port {port} of {host} cannot be used ({error.strerror}); "
-                f"choose another: {option}."
-            ) from error

@@ -11,7 +11,7 @@ from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
-from feedback_platform.serving.server import bound_socket, is_loopback, run_server
+from feedback_platform.serving.server import bound_socket, is_loopback, run_server, web_address
 from feedback_platform.settings import Settings
 
 
@@ -45,8 +45,7 @@ def serve(
     settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:
-            address = f"[{host}]" if ":" in host else host
-            click.echo(f"API       http://{address}:{port}  (documentation: /docs)")
+            click.echo(f"API       {web_address(host, port)}  (documentation: /docs)")
         run_server(settings, listener, workers=workers)
 
 

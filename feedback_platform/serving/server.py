@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import ipaddress
 import logging
@@ -105,8 +106,13 @@ def _arrange_process() -> None:
     gc.set_threshold(_GARBAGE_AFTER, 20, 100)
 
 
-def bound_socket(host: str, port: int) -> socket.socket:
+def bound_socket(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """Return a socket at an address, not listening yet.
+
+    Args:
+        host: a name or an address of this machine.
+        port: of TCP; 0 for any that is free.
+        option: the one with which a person chose the port.
 
     Raises:
         InvalidInputError: the address is taken or is not this machine's.
@@ -120,12 +126,19 @@ def bound_socket(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
         except OSError as error:
+            is_of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
             raise InvalidInputError(
-                f"Port {port} of {host} cannot be used ({error.strerror}); choose another: --port."
+                f"Port {port} of {host} cannot be used ({error.strerror}); "
+                f"choose another: {'--host' if is_of_host else option}."
             ) from error
         on_failure.pop_all()
     listener.set_inheritable(True)
     return listener
+
+
+def web_address(host: str, port: int) -> str:
+    """Return the URL of a host, which may be an IPv6 address, and a port."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 
+from feedback_platform.serving.server import bound_socket
 from feedback_platform_tests.cli.conftest import Finished, Run
 
 
@@ -96,14 +96,18 @@ def test_another_demo_in_the_same_lake(run: Run, tmp_path: Path) -> None:
     assert "holds the demo of 5 users over 2 days with seed 1" in line
 
 
-def test_a_port_that_is_taken(run: Run) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("option", ["--port", "--api-port"])
+def test_a_port_that_is_taken(run: Run, free_port: int, host: str, option: str) -> None:
+    with bound_socket(host, 0) as taken:
         taken.listen()
+        ports = {"--port": free_port, "--api-port": 1, option: taken.getsockname()[1]}
+        options = [f"{name}={port}" for name, port in ports.items()]
 
-        line = the_line(run("dev", "--port", str(taken.getsockname()[1]), "--no-demo-data"))
+        line = the_line(run("dev", "--host", host, *options, "--no-demo-data"))
 
-    assert "choose another: --port" in line
+    assert "Address already in use" in line
+    assert f"choose another: {option}." in line
 
 
 @pytest.mark.parametrize(
