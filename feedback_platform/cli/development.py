@@ -43,7 +43,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
         click.echo("The lake is empty; loading the demo data.")
         write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
     prepare_home(settings)
-    with _only_server(settings):
+    with _only_server(settings) as lock:
         click.echo("Loading the asset graph …")
         build_definitions(settings)
         end_runs_of_dead_servers(settings)
@@ -53,24 +53,28 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
             f"Tables    {settings.published_path}\n"
             "Sensors and schedules are on. Ctrl-C stops everything."
         )
-        sys.exit(run_together(_dagster(settings, host, port), _api(settings, host, api_port)))
+        dagster = _dagster(settings, host, port, lock)
+        sys.exit(run_together(dagster, _api(settings, host, api_port, lock)))
 
 
 @contextmanager
-def _only_server(settings: Settings) -> Iterator[None]:
-    """Refuse a second server on the same data; the lock is dropped when its holder dies."""
+def _only_server(settings: Settings) -> Iterator[int]:
+    """Refuse a second server on the same data; the lock is dropped when all its holders died.
+
+    They are this process and the guards of its servers, which get the descriptor that is yielded.
+    """
     with (settings.dagster_home / "server.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InvalidInputError(
                 f"A server is running on {settings.data_dir} already; "
-                "stop it, or use another --data-dir."
+                "stop it, wait until it has stopped, or use another --data-dir."
             ) from None
-        yield
+        yield lock.fileno()
 
 
-def _dagster(settings: Settings, host: str, port: int) -> Child:
+def _dagster(settings: Settings, host: str, port: int, lock: int) -> Child:
     workspace = str(PROJECT_DIR / "workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
     command += ["--host", host, "--port", str(port), "--log-level", "warning"]
@@ -80,10 +84,11 @@ def _dagster(settings: Settings, host: str, port: int) -> Child:
         command,
         directory=settings.data_dir,
         environment=dagster_environment(settings),
+        held=[lock],
     )
 
 
-def _api(settings: Settings, host: str, port: int) -> Child:
+def _api(settings: Settings, host: str, port: int, lock: int) -> Child:
     command = [sys.executable, "-m", "feedback_platform", "serve", "--quiet"]
     command += ["--data-dir", str(settings.data_dir), "--host", host, "--port", str(port)]
     return Child(
@@ -91,4 +96,5 @@ def _api(settings: Settings, host: str, port: int) -> Child:
         command,
         directory=settings.data_dir,
         environment=dagster_environment(settings),
+        held=[lock],
     )

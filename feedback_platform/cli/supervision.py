@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -28,7 +28,8 @@ class Child:
     """A server in a session of its own: of a Ctrl-C it hears once, from us.
 
     Between it and us is a guard, which ends it when we are no more. None of its own children
-    outlives it.
+    outlives it. The guard alone keeps open the files that are to be `held`, by their descriptors:
+    a lock on one of them lasts until the server has ended, whoever dies before.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Child:
         *,
         directory: Path,
         environment: Mapping[str, str],
+        held: Collection[int] = (),
         stop_seconds: float = _STOP_SECONDS,
     ) -> None:
         self.name = name
         self._command = [sys.executable, "-m", guard.__name__, str(stop_seconds), *command]
         self._directory = directory
         self._environment = environment
+        self._held = tuple(held)
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._short_lives = 0
@@ -56,6 +59,7 @@ class Child:
             cwd=self._directory,
             env=dict(self._environment),
             stdin=subprocess.PIPE,
+            pass_fds=self._held,
             start_new_session=True,
         )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -154,6 +155,41 @@ def child(name, lines):
 
 run_together(child("main", sys.argv[1]), child("beside", sys.argv[2]))
 """
+
+
+HOLDER = """
+import fcntl, os, sys
+from pathlib import Path
+from feedback_platform.cli.supervision import Child, run_together
+
+def child(name, lines):
+    command = [sys.executable, "-c", lines]
+    return Child(name, command, directory=Path(), environment=os.environ, held=[lock.fileno()])
+
+with open("lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    run_together(child("main", sys.argv[1]), child("beside", sys.argv[2]))
+"""
+
+
+def test_a_lock_lasts_until_the_servers_of_a_killed_holder_have_ended(tmp_path: Path) -> None:
+    # It ends in order, but in its own time.
+    waiting = f"while not os.path.exists('may-end'): {PAUSE}"
+    asked = "signal.signal(signal.SIGTERM, lambda *_: print(1, file=open('asked', 'a')))"
+    command = [sys.executable, "-c", HOLDER, program("main", waiting, first=asked)]
+    with subprocess.Popen([*command, program("beside")], cwd=tmp_path) as holder:
+        pids = [await_pid(tmp_path / name) for name in ("main", "beside")]
+        guards = [psutil.Process(pid).ppid() for pid in pids]
+        holder.kill()
+    await_pid(tmp_path / "asked")
+    with (tmp_path / "lock").open() as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # What the servers start may live on without harm to the lock.
+        assert "lock" not in [Path(each.path).name for each in psutil.Process(pids[0]).open_files()]
+        (tmp_path / "may-end").touch()
+        await_end([*pids, *guards])
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_nothing_outlives_whoever_started_it_even_if_that_is_killed(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
+import pytest
 
 from feedback_platform_tests.cli.processes import await_end
 
@@ -39,6 +42,17 @@ def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.1)
 
 
+def await_lock(file: Path) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    with file.open() as lock:
+        while time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.02)
+    pytest.fail("somebody still holds the lock")
+
+
 def test_nothing_of_it_is_left_when_it_is_killed(tmp_path: Path) -> None:
     port, api_port = free_ports()
     log = tmp_path / "dev.log"
@@ -57,6 +71,8 @@ def test_nothing_of_it_is_left_when_it_is_killed(tmp_path: Path) -> None:
             dev.kill()
     # Two guards, the API, and of Dagster's: itself, two for the code, web server, daemon.
     assert len(started) >= 7, commands
-    await_end([each.pid for each in started], STOP_SECONDS)
+    await_lock(tmp_path / "data" / "dagster" / "server.lock")
+    # Nobody could start another server on the data while one of these was left.
+    await_end([each.pid for each in started], 1)
     for each in (port, api_port):
         socket.create_server(("127.0.0.1", each)).close()
