@@ -104,7 +104,7 @@ leaving as (
     inner join stored on settled.event_id = stored.event_id
     where settled.is_replacement
     union all
-    select user_id, sent_session_id, event_type, occurred_at
+    select user_id, event_type, occurred_at
     from stored
     where event_id in {{ withdrawn_events() }}
 
