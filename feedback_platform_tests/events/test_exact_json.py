@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -40,6 +43,22 @@ def test_what_nobody_could_read_is_text() -> None:
 def test_it_is_as_strict_as_the_fast_parser(text: bytes) -> None:
     with pytest.raises(orjson.JSONDecodeError):
         read_exactly(text)
+
+
+@pytest.mark.parametrize("long_at", [0, 1])
+@pytest.mark.parametrize("opened", ["[", '{"a":'])
+def test_a_long_integer_does_not_change_how_deep_a_value_may_be(opened: str, long_at: int) -> None:
+    def nested(levels: int, number: int) -> list[Any]:
+        closed = "]" if opened == "[" else "}"
+        value = [json.loads(opened * (levels - 2) + "[]" + closed * (levels - 2))]
+        value.insert(long_at, number)
+        return value
+
+    assert write_exactly(nested(254, 1)) == orjson.dumps(nested(254, 1))
+    assert read_exactly(write_exactly(nested(254, 2**70))) == nested(254, 2**70)
+    for number in (1, 2**70):
+        with pytest.raises(orjson.JSONEncodeError):
+            write_exactly(nested(255, number))
 
 
 def test_nesting_that_only_the_fast_parser_follows_is_read_and_not_written() -> None:

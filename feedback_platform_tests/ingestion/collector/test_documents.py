@@ -134,6 +134,16 @@ def test_a_document_may_be_as_deep_as_is_said_and_no_deeper() -> None:
     assert is_too_deep(nested(MAX_DEPTH + 1), orjson.dumps(nested(MAX_DEPTH + 1)))
 
 
+@pytest.mark.parametrize("long_at", [0, 1])
+def test_a_long_integer_lets_a_document_be_no_deeper(long_at: int) -> None:
+    for depth, expected in ((MAX_DEPTH, False), (MAX_DEPTH + 1, True)):
+        message = [nested(depth - 1)]
+        message.insert(long_at, 2**70)
+        text = json.dumps(message).encode()
+        assert decoded(text) == message
+        assert is_too_deep(message, text) is expected
+
+
 def test_a_wide_document_is_not_deep() -> None:
     wide: list[list[int]] = [[] for _ in range(1000)]
     assert not is_too_deep(wide, orjson.dumps(wide))
