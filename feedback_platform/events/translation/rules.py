@@ -24,6 +24,7 @@ from feedback_platform.events.contract import (
     IMPOSSIBLE_PROPENSITY,
     FieldKind,
 )
+from feedback_platform.events.exact_json import write_exactly
 
 Event = dict[str, Any]
 Path = tuple[str, ...]
@@ -194,10 +195,10 @@ def _events_of_items(
 
 def _is_too_much(shared: Event, times: int) -> bool:
     try:
-        return len(orjson.dumps(shared)) * times > REPEATED_BYTES
+        return len(write_exactly(shared)) * times > REPEATED_BYTES
     except orjson.JSONEncodeError:
-        # Nested more deeply than can be written; whoever writes the events finds out.
-        return False
+        # What cannot be written once cannot be repeated either.
+        return True
 
 
 def _named(entry: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from feedback_platform_tests.events.translation.messages import (
@@ -161,8 +162,13 @@ def test_a_list_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "properties",
-    [{"products": ["p"] * 501}, {"products": ["p"] * 400, "note": "x" * 3000}],
-    ids=["many", "repeated much"],
+    [
+        {"products": ["p"] * 501},
+        {"products": ["p"] * 400, "note": "x" * 3000},
+        {"products": ["p"] * 400, "big": 2**70, "note": "x" * 3000},
+        {"products": ["p"] * 2, "deep": orjson.loads("[" * 300 + "]" * 300)},
+    ],
+    ids=["many", "repeated much", "repeated much with a long integer", "cannot be written"],
 )
 def test_one_message_does_not_become_endlessly_many_bytes(properties: dict[str, Any]) -> None:
     refused = outcome(track("Product List Viewed", properties))
