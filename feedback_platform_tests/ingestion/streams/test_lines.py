@@ -71,9 +71,26 @@ def test_the_pieces_of_one_message_are_numbered() -> None:
 def test_lines_say_the_same_whenever_they_were_received() -> None:
     early, late, other = [
         b"".join(lines_of(PARTITION, Message(7, 1, b""), at, [Piece(content)]))
-        for at, content in ((1_500, b"{}"), (2_500, b"{ }"), (1_500, b'{"a":1}'))
+        for at, content in ((1_500, b"{}"), (2_500, b"{}"), (1_500, b'{"a":1}'))
     ]
     assert contents(early) == contents(late) != contents(other)
+
+
+def test_bytes_that_could_not_be_decoded_say_the_same_whenever_they_were_received() -> None:
+    early, late, other = [
+        b"".join(lines_of(PARTITION, Message(7, 1, b""), at, [Piece(content, "not JSON")]))
+        for at, content in ((1_500, b"x"), (2_500, b"x"), (1_500, b"y"))
+    ]
+    assert contents(early) == contents(late) != contents(other)
+
+
+def test_only_the_time_of_the_line_is_left_out_not_one_that_was_sent() -> None:
+    sent = b'{"format":"event","received_at":"%d"}'
+    one, other = [
+        b"".join(lines_of(PARTITION, Message(7, 1, b""), 1_500, [Piece(sent % number)]))
+        for number in (1, 2)
+    ]
+    assert contents(one) != contents(other)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from feedback_platform_tests.ingestion.streams.world import (
     hours_ago,
     lake_at,
     message,
+    milliseconds,
     stored_positions,
 )
 
@@ -124,6 +125,21 @@ def test_messages_that_took_the_positions_of_lost_ones_are_stored_beside_them(
     land(writer_of(lake, *others))
 
     assert stored_positions(lake) == [0, 1, 0, 1]
+    assert "not those stored before" in caplog.text
+
+
+def test_a_message_that_is_too_deep_to_be_written_again_is_read_again(
+    lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
+    deep = Message(1, milliseconds(NOW), b'{"a":' + b"[" * 300 + b"]" * 300 + b"}")
+    land(writer_of(lake, message(0), deep, message(2)))
+
+    # From within the object, and with another message in front of it.
+    land(writer_of(lake, deep, message(2)))
+    assert stored_positions(lake) == [0, 1, 2]
+    land(writer_of(lake, message(0, content={"other": 0}), deep, message(2)))
+
+    assert stored_positions(lake) == [0, 1, 2, 0, 1, 2]
     assert "not those stored before" in caplog.text
 
 
