@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
+import polars as pl
 
 from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
 from feedback_platform.events import columns as c
 from feedback_platform.ingestion.imported import ImportedEvents
-from feedback_platform.lake import keys
+from feedback_platform.lake import keys, raw
 from feedback_platform.lake.raw import announce_backfill, write_raw_object
 from feedback_platform.lake.store import Lake
 
@@ -73,12 +75,23 @@ def import_events(
     received_at = datetime.fromisoformat(manifest[c.RECEIVED_AT])
     was_imported_already = manifest["status"] == _COMPLETE
     total = len(imported.lines)
-    starts = range(0, total, MAX_EVENTS_PER_OBJECT)
+    opening = f'{{"{c.RECEIVED_AT}":"{received_at:%Y-%m-%dT%H:%M:%S.%fZ}",'
+    ends = _ends(imported.lines, len(opening))
     if not was_imported_already:
-        for number, start in enumerate(starts):
-            _store(lake, imported, received_at, number)
+        for number, (start, end) in enumerate(pairwise([0, *ends])):
+            sortable_id = f"{received_at:%Y%m%d%H%M%S%f}{imported.fingerprint}{number:06d}"
+            lines = imported.lines[start:end]
+            ndjson = "".join(f"{opening}{line[1:]}\n" for line in lines)
+            with suppress(LakeObjectExistsError):
+                write_raw_object(
+                    lake,
+                    received_at=received_at,
+                    source=f"import-{imported.name}",
+                    sortable_id=sortable_id,
+                    ndjson=ndjson.encode(),
+                )
             if progress is not None:
-                progress(min(start + MAX_EVENTS_PER_OBJECT, total), total)
+                progress(end, total)
         # A rerun carries on under the first attempt's time, which may lie behind the newest hours.
         announce_backfill(lake, f"import-{imported.name}-{imported.fingerprint}")
         complete = orjson.dumps(manifest | {"status": _COMPLETE})
@@ -86,7 +99,7 @@ def import_events(
     return ImportSummary(
         name=imported.name,
         fingerprint=imported.fingerprint,
-        objects=len(starts),
+        objects=len(ends),
         events=total,
         counts=imported.counts,
         received_at=received_at,
@@ -113,19 +126,24 @@ def _started(lake: Lake, imported: ImportedEvents, now: datetime) -> dict[str, A
     return found
 
 
-def _store(lake: Lake, imported: ImportedEvents, received_at: datetime, number: int) -> None:
-    start = number * MAX_EVENTS_PER_OBJECT
-    lines = imported.lines.slice(start, MAX_EVENTS_PER_OBJECT)
-    received = f'{{"{c.RECEIVED_AT}":"{received_at:%Y-%m-%dT%H:%M:%S.%fZ}",'
-    ndjson = "".join(f"{received}{line[1:]}\n" for line in lines)
-    with suppress(LakeObjectExistsError):
-        write_raw_object(
-            lake,
-            received_at=received_at,
-            source=f"import-{imported.name}",
-            sortable_id=f"{received_at:%Y%m%d%H%M%S%f}{imported.fingerprint}{number:06d}",
-            ndjson=ndjson.encode(),
-        )
+def _ends(lines: pl.Series, added: int) -> list[int]:
+    """Return where each object ends: with its most events, or before its most bytes.
+
+    Args:
+        lines: the events.
+        added: bytes that each of them has more when it is stored.
+    """
+    ends: list[int] = []
+    for start in range(0, len(lines), MAX_EVENTS_PER_OBJECT):
+        size = 0
+        sizes = lines[start : start + MAX_EVENTS_PER_OBJECT].str.len_bytes()
+        for at, line_bytes in enumerate(sizes, start=start):
+            size += line_bytes + added
+            if size > raw.MAX_OBJECT_BYTES and at > start:
+                ends.append(at)
+                size = line_bytes + added
+        ends.append(start + len(sizes))
+    return ends
 
 
 def _manifest_key(imported: ImportedEvents) -> str:

@@ -61,6 +61,30 @@ def test_an_import_stores_every_event_as_received_now(lake: Lake, movielens_file
     assert key.startswith("raw/events/dt=2026-03-01/hr=10/import-movielens-20260301103000250000")
 
 
+def test_objects_hold_no_more_than_can_be_read(
+    lake: Lake, movielens_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imported = read_movielens(movielens_files)
+    opening = len('{"received_at":"2026-03-01T10:30:00.250000Z",')
+    longest = opening + max(len(line.encode()) for line in imported.lines)
+    monkeypatch.setattr("feedback_platform.lake.raw.MAX_OBJECT_BYTES", longest)
+
+    summary = import_events(lake, imported, now=NOW)
+
+    objects = [read_raw_object(lake, key) for key in list_raw_objects(lake)]
+    assert summary.objects == len(objects) > len(imported.lines) // 2
+    assert len(stored_events(lake)) == summary.events == len(imported.lines)
+
+
+def test_an_event_that_fits_into_no_object_is_refused(
+    lake: Lake, movielens_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feedback_platform.lake.raw.MAX_OBJECT_BYTES", 100)
+
+    with pytest.raises(InvalidInputError, match="no more than 100 can be read"):
+        import_events(lake, read_movielens(movielens_files), now=NOW)
+
+
 @pytest.mark.usefixtures("two_events_an_object")
 def test_objects_hold_a_bounded_number_of_events(lake: Lake, movielens_files: Path) -> None:
     seen: list[tuple[int, int]] = []
