@@ -38,7 +38,8 @@ def write_raw_object(
         ndjson: one event a line.
 
     Raises:
-        InvalidInputError: the source or id would not make a key.
+        InvalidInputError: the source or id would not make a key, or the content is larger than
+            anybody would read.
         LakeObjectExistsError: the key holds something else.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", source):
@@ -50,6 +51,11 @@ def write_raw_object(
             f"A raw object's id is {sortable_id!r}; use lower-case letters and digits."
         )
     key = keys.raw_object(received_at, source, sortable_id)
+    if len(ndjson) > MAX_OBJECT_BYTES:
+        raise InvalidInputError(
+            f"The raw object {key} would hold {len(ndjson):,} bytes, but no more than "
+            f"{MAX_OBJECT_BYTES:,} can be read again; write several smaller ones."
+        )
     lake.put(key, zstandard.compress(ndjson, _COMPRESSION_LEVEL), mode="create")
     return key
 

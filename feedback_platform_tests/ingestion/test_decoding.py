@@ -16,6 +16,7 @@ from feedback_platform.events.schemas.schema import (
     SchemaReference,
     SchemaType,
 )
+from feedback_platform.ingestion import kinesis_decoding
 from feedback_platform.ingestion.decoding import MessageDecoder
 from feedback_platform.ingestion.external_schemas import (
     ExternalSchemas,
@@ -214,3 +215,32 @@ def test_a_kinesis_record_holds_objects_one_after_the_other(
     value: bytes | None, expected: list[Piece]
 ) -> None:
     assert kinesis_pieces(value) == expected
+
+
+HOSTILE = [
+    b"1 " * (kinesis_decoding.MOST_PIECES + 1),
+    b"{}" * (kinesis_decoding.MOST_PIECES + 1),
+    b"{}" + b"x\n" * (kinesis_decoding.MOST_FAILURES + 1),
+    b"{}" + b"[\n" * 500_000,
+    b"{}" + (b"[" + b"1," * 1000 + b"\n") * 500,
+    b'{"a":1}' + b"[\n" * 900 + b'"' + b"a" * 1_000_000,
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_kinesis_record_of_too_much_is_one_piece_and_takes_no_longer(value: bytes) -> None:
+    began = time.process_time()
+
+    (piece,) = kinesis_pieces(value)
+
+    assert (piece.content, (piece.problem or "")[:15]) == (value, "too many pieces")
+    # Decoding it anew behind every failure would take minutes.
+    assert time.process_time() - began < 5
+
+
+def test_a_kinesis_record_may_have_as_many_pieces_and_failures_as_is_said() -> None:
+    most = b"{}" * (kinesis_decoding.MOST_PIECES - kinesis_decoding.MOST_FAILURES) + b"\n"
+    pieces = kinesis_pieces(most + b"x\n" * kinesis_decoding.MOST_FAILURES)
+
+    assert len(pieces) == kinesis_decoding.MOST_PIECES
+    assert sum(piece.problem is not None for piece in pieces) == kinesis_decoding.MOST_FAILURES

@@ -130,10 +130,22 @@ def test_days_are_listed_with_both_ends(any_lake: Lake) -> None:
 def test_an_object_that_would_fill_the_memory_is_refused(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback_platform.lake.raw.MAX_OBJECT_BYTES", len(EVENTS) - 1)
+    key = _write(lake)
+    monkeypatch.setattr(raw, "MAX_OBJECT_BYTES", len(EVENTS) - 1)
 
     with pytest.raises(InvalidInputError, match="holds more than"):
-        read_raw_object(lake, _write(lake))
+        read_raw_object(lake, key)
+
+
+def test_an_object_that_could_not_be_read_again_is_not_written(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "MAX_OBJECT_BYTES", len(EVENTS))
+    assert read_raw_object(lake, _write(lake)) == EVENTS
+
+    with pytest.raises(InvalidInputError, match=r"web-2.*would hold 39 bytes.*smaller"):
+        _write(lake, id_="2", ndjson=EVENTS + b"\n")
+    assert len(list_raw_objects(lake)) == 1
 
 
 FIREHOSE = "raw/firehose/2026/03/01/11/events-1-2026-03-01-11-59-30-a.gz"

@@ -15,6 +15,13 @@ from feedback_platform.ingestion.streams.pieces import Piece
 # Under which cleaning puts aside what could not be decoded.
 UNDECODABLE: Final = "undecodable_message"
 
+# What the lines of one message may take together: a little for any message, and so many times its
+# own size, up to a bound. `{}` is two bytes and its line two hundred, so without it the object of a
+# full buffer could become larger than can be read.
+SMALL_BYTES: Final = 4 << 10
+GROWTH: Final = 32
+MOST_BYTES: Final = 256 << 20
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR: Final = 3_600_000
 # Where `opened_line` and `opaque_line` put it: behind the format, before all that was sent.
@@ -72,6 +79,12 @@ def lines_of(
         _line(piece, at, partition.stream, f"{base}-{number}")
         for number, piece in enumerate(pieces)
     ]
+
+
+def is_too_much(lines: Sequence[bytes], message: Message) -> bool:
+    """Return whether the lines of a message take more room than one message may."""
+    allowed = SMALL_BYTES + min(GROWTH * len(message.value or b""), MOST_BYTES)
+    return sum(map(len, lines)) > allowed
 
 
 def contents(ndjson: bytes) -> set[bytes]:

@@ -11,17 +11,22 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final
 
-from feedback_platform.errors import LakeObjectExistsError, LakeUnavailableError
+from feedback_platform.errors import (
+    InvalidInputError,
+    LakeObjectExistsError,
+    LakeUnavailableError,
+)
 from feedback_platform.ingestion.streams.claims import Claim, Claims
 from feedback_platform.ingestion.streams.lines import (
     as_datetime,
     contents,
+    is_too_much,
     lines_of,
     received_times,
     within_one_hour,
 )
 from feedback_platform.ingestion.streams.partition import Message, StreamPartition, short_digest
-from feedback_platform.ingestion.streams.pieces import Decoder
+from feedback_platform.ingestion.streams.pieces import Decoder, Piece
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import OVERLAP
 from feedback_platform.lake.raw import announce_backfill, read_raw_object, write_raw_object
@@ -150,10 +155,12 @@ class PartitionWriter:
         undecodable = 0
         for message, received_at in zip(messages, times, strict=True):
             pieces = self._decode(message.value)
-            for piece in pieces:
-                if piece.problem is not None:
-                    undecodable += 1
-            lines += lines_of(self.partition, message, received_at, pieces)
+            own = lines_of(self.partition, message, received_at, pieces)
+            if is_too_much(own, message):
+                pieces = [Piece(message.value or b"", "too many bytes once it is decoded")]
+                own = lines_of(self.partition, message, received_at, pieces)
+            undecodable += sum(piece.problem is not None for piece in pieces)
+            lines += own
         ndjson = b"".join(lines)
         self._put(claim, ndjson)
         return Written(len(messages), undecodable, len(ndjson))
@@ -210,7 +217,7 @@ class PartitionWriter:
             key = self._create(received_at, sortable_id, ndjson)
         except LakeObjectExistsError as error:
             key = error.key
-            if not _holds(read_raw_object(self._lake, key), ndjson):
+            if not self._holds(key, ndjson):
                 # The broker lost messages and gave their positions to others. Both are kept.
                 digest = short_digest(ndjson.decode())
                 _log.warning(
@@ -235,6 +242,18 @@ class PartitionWriter:
             ndjson=ndjson,
         )
 
+    def _holds(self, key: str, ndjson: bytes) -> bool:
+        """Return whether an object says all that was to be stored; it may say more.
+
+        Whoever reads again from within an object has only the rest of its messages.
+        """
+        try:
+            stored = read_raw_object(self._lake, key)
+        except InvalidInputError:
+            # Nobody can read it: what it was to say is stored beside it.
+            return False
+        return stored == ndjson or contents(ndjson) <= contents(stored)
+
     def _is_behind(self, key: str) -> bool:
         """Return whether the listing of new hours may pass the object by, or soon will."""
         this_hour = self._clock().replace(minute=0, second=0, microsecond=0)
@@ -249,11 +268,3 @@ class PartitionWriter:
                 # It only takes room; the next one to settle tries again.
                 return
             self._settled.popleft()
-
-
-def _holds(stored: bytes, ndjson: bytes) -> bool:
-    """Return whether an object says all that was to be stored; it may say more.
-
-    Whoever reads again from within an object has only the rest of its messages.
-    """
-    return stored == ndjson or contents(ndjson) <= contents(stored)

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import base64
 from datetime import datetime
 from pathlib import Path
 
+import orjson
 import pytest
 
-from feedback_platform.ingestion.streams import partition_writer
+from feedback_platform.ingestion.kinesis_decoding import kinesis_pieces
+from feedback_platform.ingestion.streams import lines, partition_writer
 from feedback_platform.ingestion.streams.partition import Message
 from feedback_platform.ingestion.streams.partition_writer import PartitionWriter, Written
-from feedback_platform.lake import keys
-from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake import keys, raw
+from feedback_platform.lake.raw import list_raw_objects, read_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.ingestion.streams.world import (
     NOW,
@@ -204,3 +207,47 @@ def test_a_position_whose_claim_was_left_by_a_consumer_too_late_is_given_up(lake
 def test_a_tombstone_is_put_aside(lake: Lake) -> None:
     (written,) = land(writer_of(lake, Message(0, 0, None), message(1)))
     assert (written.messages, written.undecodable) == (2, 1)
+
+
+def test_a_message_that_would_become_many_times_its_size_is_put_aside_as_it_is(lake: Lake) -> None:
+    hostile = Message(1, milliseconds(NOW), b"{}" * 1000)
+    writer = PartitionWriter(lake, PARTITION, kinesis_pieces, clock=lambda: NOW)
+    for each in (message(0), hostile, message(2)):
+        writer.add(each)
+
+    (written,) = land(writer)
+
+    assert (written.messages, written.undecodable) == (3, 1)
+    (key,) = list_raw_objects(lake)
+    put_aside = orjson.loads(read_raw_object(lake, key).splitlines()[1])
+    assert base64.b64decode(put_aside["bytes"]) == hostile.value
+    assert put_aside["refusal"]["field"] == "too many bytes once it is decoded"
+
+
+def test_events_may_be_small_and_many_in_a_message(lake: Lake) -> None:
+    event = b'{"event_type":"item_liked","user_id":"u","item_id":"i"}'
+    writer = PartitionWriter(lake, PARTITION, kinesis_pieces, clock=lambda: NOW)
+    writer.add(Message(0, milliseconds(NOW), event * 1000))
+
+    (written,) = land(writer)
+
+    assert (written.undecodable, len(stored_positions(lake))) == (0, 1000)
+
+
+def test_a_full_buffer_never_becomes_an_object_that_cannot_be_read() -> None:
+    # All but the last message are less than MAX_BYTES together.
+    most = partition_writer.MAX_MESSAGES * lines.SMALL_BYTES
+    most += lines.GROWTH * partition_writer.MAX_BYTES + lines.MOST_BYTES
+
+    assert most < raw.MAX_OBJECT_BYTES
+
+
+def test_what_lies_in_an_object_that_nobody_can_read_is_stored_beside_it(lake: Lake) -> None:
+    land(writer_of(lake, message(0), message(1)))
+    (key,) = list_raw_objects(lake)
+    lake.put(key, b"cut short", mode="overwrite")
+
+    land(writer_of(lake, message(0), message(1)))
+
+    (beside,) = [other for other in list_raw_objects(lake) if other != key]
+    assert read_raw_object(lake, beside).count(b"\n") == 2
