@@ -11,13 +11,15 @@ from typing import Final
 
 import orjson
 
+from feedback_platform.cleaning.braces import Objects
+
 # Two objects with nothing between them: never within JSON, so here one record ends.
 _JOINT: Final = re.compile(rb"\}[ \t\r]*(?=\{)")
 # Where else a broken record ends: before a line that does not look like the inside of an object.
 _RESUMPTION: Final = re.compile(_JOINT.pattern + rb"|\n(?![ \t\r\n}\]])")
-# Up to the next brace that is not in a string. A string does not reach over a line break. Nothing
-# is ever given back, so the time grows with the length alone.
-_TO_BRACE: Final = re.compile(rb'((?:[^"{}]++|"(?:[^"\\\n]++|\\.)*+")*+)([{}])')
+# Up to a place of a file, so many times what stands before it may be read for where broken objects
+# end, in vain. Beyond that they end with their line, or where the next record begins.
+_TIMES: Final = 8
 _BLANKS: Final = re.compile(rb"[ \t\r]*")
 
 
@@ -27,7 +29,7 @@ def one_record_a_line(content: bytes) -> bytes:
     What is no JSON stays together with nothing but itself, as far as that can be told: a record
     that was cut short does not cost those behind it.
     """
-    return content if _is_tidy(content) else b"\n".join(_Records(content))
+    return content if _is_tidy(content) else b"\n".join(Records(content))
 
 
 def _is_tidy(content: bytes) -> bool:
@@ -36,18 +38,28 @@ def _is_tidy(content: bytes) -> bool:
     return content.count(b"}\n{") == breaks and _JOINT.search(content) is None
 
 
-class _Records:
+class Records:
     """The records of a file in their order, and what is none between them, as a line each."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        # Of objects that were looked at in vain with what is around them: where they end, if so.
-        self._ends: dict[int, int | None] = {}
+        self._records = Objects(content, is_strict=True)
+        self._objects = Objects(content, is_strict=False)
+        # Of the line that is looked at.
+        self._line_end = -1
+
+    @property
+    def read_in_vain(self) -> int:
+        """How many bytes were looked at for objects that were none."""
+        return self._records.read_in_vain + self._objects.read_in_vain
 
     def __iter__(self) -> Iterator[bytes]:
         content = self._content
         at = 0
         while at < len(content):
+            if at > self._line_end:
+                line_end = content.find(b"\n", at)
+                self._line_end = len(content) if line_end < 0 else line_end
             end = self._whole_line_end(at) or self._record_end(at) or self._broken_end(at)
             # Between the tokens of JSON a blank is as good as a line break.
             yield content[at:end].replace(b"\n", b" ")
@@ -57,14 +69,13 @@ class _Records:
         """Return the end of a line that begins here and is blank, or JSON as it stands."""
         if at and not self._content.startswith(b"\n", at - 1):
             return None
-        end = self._line_end(at)
-        line = self._content[at:end]
-        return end if not line.strip() or _is_json(line) else None
+        line = self._content[at : self._line_end]
+        return self._line_end if not line.strip() or _is_json(line) else None
 
     def _record_end(self, at: int) -> int | None:
         """Return where the record that begins here ends, the blanks behind it included."""
         start = self._past_blanks(at)
-        end = self._object_end(start)
+        end = self._records.end(start)
         if end is None or not _is_json(self._content[start:end]):
             return None
         return self._past_blanks(end)
@@ -72,11 +83,12 @@ class _Records:
     def _broken_end(self, at: int) -> int:
         """Return where that which begins here and is no record ends."""
         start = self._past_blanks(at)
-        end = self._object_end(start)
-        if end is not None:
-            return self._past_blanks(end)
+        if self._objects.read_in_vain <= _TIMES * start:
+            end = self._objects.end(start)
+            if end is not None:
+                return self._past_blanks(end)
         is_object = self._content.startswith(b"{", start)
-        limit = len(self._content) if is_object else self._line_end(at)
+        limit = len(self._content) if is_object else self._line_end
         for found in _RESUMPTION.finditer(self._content, at, limit):
             if found[0] == b"\n":
                 return found.start()
@@ -84,36 +96,9 @@ class _Records:
                 return found.end()
         return limit
 
-    def _object_end(self, start: int) -> int | None:
-        """Return where the object that begins here is closed, or None where there is none."""
-        if not self._content.startswith(b"{", start):
-            return None
-        if start in self._ends:
-            return self._ends[start]
-        opened: list[int] = []
-        closed: dict[int, int] = {}
-        at = start
-        while found := _TO_BRACE.match(self._content, at):
-            at = found.end()
-            if found[2] == b"{":
-                if opened and not found[1].strip():
-                    break
-                opened.append(at - 1)
-                continue
-            closed[opened.pop()] = at
-            if not opened:
-                return at
-        self._ends |= closed
-        self._ends |= dict.fromkeys(opened)
-        return None
-
     def _past_blanks(self, at: int) -> int:
         found = _BLANKS.match(self._content, at)
         return found.end() if found else at
-
-    def _line_end(self, at: int) -> int:
-        end = self._content.find(b"\n", at)
-        return len(self._content) if end < 0 else end
 
 
 def _is_json(text: bytes) -> bool:

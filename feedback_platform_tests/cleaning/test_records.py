@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from feedback_platform.cleaning.records import one_record_a_line
+from feedback_platform.cleaning.records import Records, one_record_a_line
 
 
 def records(content: bytes) -> list[bytes]:
@@ -114,19 +114,32 @@ def test_no_byte_is_lost(content: bytes) -> None:
     assert one_record_a_line(content) == kept
 
 
+GOOD = b'\n{"event_id":"e","event_type":"item_viewed"}' * 3
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
         b'"\\' * 200_000,
         b"{" * 400_000,
         b"}{" * 200_000,
-        b"{\n" * 200_000,
+        b"{\n" * 100_000,
         b'{"a":\n' * 100_000,
         b'{"a":[\n' * 100_000 + b"]}\n" * 100_000,
         b'{"a": 1,\n' + b' "b": {"c": 1},\n' * 50_000,
         b'}{"' * 100_000,
+        b'"log":"' + rb"{\"a\":1}" * 40_000 + GOOD,
+        b'"log":"' + rb"{\"a\":\"b\"}{" * 30_000 + GOOD,
+        b'"log":"' + rb"{\"a\":{\"b\":\"c d\"}} {\"x\":2}" * 10_000,
+        b"\\" + b'\\""\n"}{"{"a":1}' * 25_000,
+        b'"}{"\\""' * 50_000 + b"{",
+        b'\\"}{' * 80_000,
+        b'}{",":",' * 50_000,
+        b'{\\"}{"a":1}' * 30_000,
+        b'x}{"a":1}' * 100_000,
+        b'x}{"a":"cut' * 40_000,
     ],
-    ids=range(8),
+    ids=range(18),
 )
 def test_a_hostile_line_takes_no_longer_than_its_length(hostile: bytes) -> None:
     started = time.process_time()
@@ -134,3 +147,39 @@ def test_a_hostile_line_takes_no_longer_than_its_length(hostile: bytes) -> None:
     one_record_a_line(b"{}{" + hostile)
 
     assert time.process_time() - started < 5
+
+
+SIGNS = [b"{", b"}", b"[", b'"', b"\\", b",", b":", b" ", b"\n", b"a", b"1"]
+PAIRS = [b"}{", b'"}{"', b'{"a":', b'{"a":1}', b'\\"', b"\n{", b'"\n', b'","', b'":"']
+TOKENS = st.sampled_from(SIGNS + PAIRS)
+
+
+@settings(max_examples=300)
+@given(
+    before=st.lists(TOKENS, max_size=3).map(b"".join),
+    repeated=st.lists(TOKENS, min_size=1, max_size=6).map(b"".join),
+    after=st.lists(TOKENS, max_size=2).map(b"".join),
+)
+@example(before=b"\\", repeated=b'\\""\n"}{"{"a":1}', after=b"")
+@example(before=b"", repeated=b'{\\"}{"a":1}', after=b"")
+@example(before=b"", repeated=b'"}{"\\""', after=b"{")
+@example(before=b'{"a":[\n', repeated=b'{"a":[\n', after=b"")
+def test_what_is_read_in_vain_follows_the_length(
+    before: bytes, repeated: bytes, after: bytes
+) -> None:
+    content = before + repeated * 200 + after
+    found = Records(content)
+
+    assert b"".join(found).count(b"\n") == 0
+    # Eight times and the last time for broken objects, twice for records.
+    assert found.read_in_vain <= 12 * len(content)
+
+
+@pytest.mark.parametrize("separator", [b"", b"\n"])
+def test_the_good_records_behind_hostile_ones_stay(separator: bytes) -> None:
+    good = [b'{"event_id":"e%d","text":"of an event"}' % number for number in range(2000)]
+    hostile = b'{"' + b'}{",":",' * 500
+
+    kept = records(separator.join([good[0], hostile, *good]))
+
+    assert set(good) <= set(kept)
