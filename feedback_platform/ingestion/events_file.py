@@ -27,7 +27,8 @@ def read_events(path: Path) -> ImportedEvents:
     of its line, so the same line is the same event. Blank lines are skipped.
 
     Raises:
-        InvalidInputError: the file is missing, damaged or empty, or a line is no JSON object.
+        InvalidInputError: the file is missing, damaged or empty, or a line is no JSON object or too
+            deep a one.
     """
     content = read_bytes(path)
     checked_utf8(path, content)
@@ -40,10 +41,20 @@ def read_events(path: Path) -> ImportedEvents:
         event = _event(path, number, text)
         event_type = event.get(c.EVENT_TYPE)
         types.append(event_type if isinstance(event_type, str) else WITHOUT_TYPE)
-        lines.append(write_exactly(event).decode())
+        lines.append(_written(path, number, event))
     if not lines:
         raise InvalidInputError(f"{path} holds no events; each line must be one JSON object.")
     return imported_events("events", [pl.DataFrame({c.EVENT_TYPE: types, "line": lines})])
+
+
+def _written(path: Path, number: int, event: dict[str, Any]) -> str:
+    try:
+        return write_exactly(event).decode()
+    except orjson.JSONEncodeError as error:
+        raise InvalidInputError(
+            f"{path}, line {number}: the event is nested too deeply to be stored. Correct the "
+            "line; nothing was imported."
+        ) from error
 
 
 def _event(path: Path, number: int, text: bytes) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def test_frames_of_zstd_written_one_after_another_are_one_file(tmp_path: Path) -
         ("{", r"line 3: the line is not JSON"),
         ("[1]", r"line 3: the line is JSON, but not an object"),
         ("null", r"line 3: the line is JSON, but not an object"),
+        ('{"a":' + "[" * 300 + "]" * 300 + "}", r"line 3: the event is nested too deeply"),
         ('{"value": NaN}', r"line 3: the line is not JSON"),
     ],
 )
