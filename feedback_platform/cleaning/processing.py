@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.engines.polars import POLARS
+from feedback_platform.cleaning.engines.port import Engine
+from feedback_platform.cleaning.fetching import read_object
 from feedback_platform.cleaning.kept_rules import keep_rules
-from feedback_platform.cleaning.micro_batch import clean_pending, read_listed
+from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.cleaning.reading import typed_events
 from feedback_platform.cleaning.reference import (
     BEGINNING,
@@ -72,6 +75,7 @@ def clean_new(
     *,
     is_sweep: bool,
     mapping: EventMapping = DEFAULT_MAPPING,
+    engine: Engine[Any] = POLARS,
     progress: Callable[[int, int], None] | None = None,
 ) -> CleaningOutcome:
     """Clean the raw objects that no batch has cleaned yet.
@@ -83,6 +87,7 @@ def clean_new(
         rules: the cleaning rules.
         is_sweep: look at everything ever received, not only at the newest hours.
         mapping: what the names of events in received lines mean.
+        engine: what runs the rules.
         progress: called with objects done and objects in all.
 
     Raises:
@@ -91,7 +96,7 @@ def clean_new(
     ledger = Ledger.opened(lake)
     backfills = lake.list_keys(keys.BACKFILLS)
     pending = pending_objects(lake, is_sweep=is_sweep or bool(backfills))
-    outcome = _clean_objects(lake, ledger, pending, rules, mapping, progress)
+    outcome = _clean_objects(lake, ledger, pending, rules, mapping, engine, progress)
     # Announced before the listing, so whatever they announced has been found.
     lake.delete(backfills)
     return outcome
@@ -103,6 +108,7 @@ def _clean_objects(
     pending: list[str],
     rules: CleaningRules,
     mapping: EventMapping,
+    engine: Engine[Any],
     progress: Callable[[int, int], None] | None,
 ) -> CleaningOutcome:
     if not pending:
@@ -112,7 +118,14 @@ def _clean_objects(
     if not references:
         references = [_fit(lake, pending, rules, mapping, effective_from=BEGINNING)]
     manifests = clean_pending(
-        lake, pending, rules, references, ledger=ledger, mapping=mapping, progress=progress
+        lake,
+        pending,
+        rules,
+        references,
+        ledger=ledger,
+        mapping=mapping,
+        engine=engine,
+        progress=progress,
     )
     return CleaningOutcome(tuple(manifests))
 
@@ -166,8 +179,8 @@ def _fit(
 def _newest_texts(lake: Lake, objects: list[str], mapping: EventMapping) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
-        item = read_listed(lake, key, mapping)
-        read_bytes += len(item.content) + item.translated_bytes
+        item = read_object(lake, key, mapping, is_listed=True)
+        read_bytes += item.size
         yield item.texts
         if read_bytes > FIT_BYTES:
             return

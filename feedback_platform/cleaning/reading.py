@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
@@ -34,6 +34,9 @@ _TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
 _ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
 _ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
 _WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
+# ISO 8601 has no other years without an agreement, and few readers have.
+_FIRST_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
 _WITHOUT_SECONDS: Final = "%Y-%m-%dT%H:%M%#z"
 
 # An object lies under the hour in which it was received, by the platform's clock. A line that says
@@ -65,6 +68,11 @@ class RawObject:
     is_unreadable: bool = False
     refused: list[RefusedLine] = field(default_factory=list)
     translated_bytes: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds in memory, about."""
+        return len(self.content) + self.translated_bytes
 
     @property
     def events(self) -> pl.DataFrame:
@@ -260,4 +268,4 @@ def _timestamps(text: pl.Series) -> pl.Series:
             break
         other = text.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
         parsed = parsed.zip_with(~missing, other)
-    return parsed
+    return parsed.set(~parsed.is_between(_FIRST_TIME, _LAST_TIME).fill_null(value=True), None)

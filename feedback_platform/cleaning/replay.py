@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.engines.definition import CLEAN_ORDER
+from feedback_platform.cleaning.engines.polars import POLARS
+from feedback_platform.cleaning.engines.port import CleanedObjects, Engine
 from feedback_platform.cleaning.kept_rules import keep_rules, kept_rules
-from feedback_platform.cleaning.micro_batch import (
-    BATCH_BYTES,
-    CLEAN_ORDER,
-    CleanedObjects,
-    clean_objects,
-    read_object,
-    store_batch,
-)
+from feedback_platform.cleaning.micro_batch import BATCH_BYTES, store_batch
 from feedback_platform.cleaning.processing import CleaningOutcome
 from feedback_platform.cleaning.quarantine import (
     QuarantineFilter,
@@ -30,7 +27,6 @@ from feedback_platform.cleaning.quarantine import (
     placed_rows,
     rows_of,
 )
-from feedback_platform.cleaning.reading import RawObject
 from feedback_platform.cleaning.reference import Reference, load_references, reference_for
 from feedback_platform.cleaning.replayed_lines import LINE, ReplayedLines
 from feedback_platform.cleaning.rules import RULES_VERSION
@@ -85,6 +81,7 @@ def replay_quarantine(
     chosen: QuarantineFilter,
     *,
     mapping: EventMapping,
+    engine: Engine[Any] = POLARS,
     progress: Callable[[int, int], None] | None = None,
 ) -> ReplayOutcome:
     """Clean again the raw objects that hold quarantined rows.
@@ -94,6 +91,7 @@ def replay_quarantine(
         rules: the cleaning rules, for objects of which no row says by which it was cleaned.
         chosen: which quarantined rows are meant. All rows of their objects are cleaned again.
         mapping: what the names of events mean now.
+        engine: what runs the rules.
         progress: called with objects done and objects in all.
 
     Raises:
@@ -115,14 +113,14 @@ def replay_quarantine(
             for key in manifest.raw_objects
             if key in affected and newest[key] == manifest.sequence
         )
-        for objects in _bounded(lake, pending, mapping, unreadable):
+        for objects in _bounded(lake, pending, mapping, engine, unreadable):
             held = [item.key for item in objects]
             before = _Stored(
                 rows_of(lake, manifest.clean_objects, held),
                 rows_of(lake, manifest.quarantine_objects, held),
             )
             applied = _rules_of(lake, before.clean) or rules
-            cleaned = clean_objects(objects, applied, _reference(references, manifest, held[0]))
+            cleaned = engine.clean(objects, applied, _reference(references, manifest, held[0]))
             changed = [key for key in held if _differs(key, before, cleaned)]
             damaged = {item.key for item in objects if item.is_unreadable} & set(changed)
             unreadable |= {key: f"The raw object {key} is damaged." for key in damaged}
@@ -158,20 +156,24 @@ def replay_quarantine(
 
 
 def _bounded(
-    lake: Lake, pending: list[str], mapping: EventMapping, unreadable: dict[str, str]
-) -> Iterator[list[RawObject]]:
+    lake: Lake,
+    pending: list[str],
+    mapping: EventMapping,
+    engine: Engine[Any],
+    unreadable: dict[str, str],
+) -> Iterator[list[Any]]:
     """Read objects, as many at a time as memory is meant to hold; note those that cannot be."""
-    held: list[RawObject] = []
+    held: list[Any] = []
     size = 0
     for key in pending:
         try:
-            item = read_object(lake, key, mapping)
+            item = engine.read(lake, key, mapping)
         except PermanentError as error:
             # Deleted or archived, say: no reason to leave the others in quarantine.
             unreadable[key] = str(error)
             continue
         held.append(item)
-        size += len(item.content) + item.translated_bytes
+        size += item.size
         if size >= BATCH_BYTES:
             yield held
             held, size = [], 0

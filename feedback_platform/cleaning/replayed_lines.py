@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from feedback_platform.cleaning.micro_batch import CleanedObjects
+from feedback_platform.cleaning.engines.port import CleanedObjects
 from feedback_platform.cleaning.quarantine import counting_batches
 from feedback_platform.events import columns as c
 from feedback_platform.lake.batches import BatchManifest

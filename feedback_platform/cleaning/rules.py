@@ -12,6 +12,7 @@ from typing import Any, Final
 import narwhals as nw
 import polars as pl
 
+from feedback_platform.cleaning.arithmetic import with_logarithm, with_normal_share
 from feedback_platform.cleaning.bots import bot_rule
 from feedback_platform.cleaning.configuration import (
     OTHER,
@@ -44,9 +45,10 @@ BOT_RULE: Final = "bot_rule"
 # Where the category of an encoded field goes.
 CATEGORIES: Final = {c.DEVICE_TYPE: DEVICE_CATEGORY, c.PLATFORM: PLATFORM_CATEGORY}
 
-# The logistic curve with this slope stays within 0.01 of the normal distribution function
-# (Bowling et al., 2009, "A logistic approximation to the cumulative normal distribution").
-LOGISTIC_SLOPE: Final = 1.702
+# Steps on the way to the normalised value.
+_LOGARITHM: Final = "logarithm"
+_SHARE: Final = "share"
+_NORMAL_SHARE: Final = "normal_share"
 # Times this, the median absolute deviation of a normal distribution is its standard deviation
 # (Leys et al., 2013, "Detecting outliers: Do not use standard deviation around the mean, use
 # absolute deviation around the median").
@@ -96,6 +98,9 @@ def apply_rules(
         table: `rule_table` on the same engine as the events.
         rules: those that the table was worked out from; their version is written on every row.
         reference_version: written on every row.
+
+    Returns:
+        The clean rows. `clock_offset_seconds` is a duration still: only engines can count one.
     """
     is_outlier = nw.col(IS_OUTLIER)
     return (
@@ -117,12 +122,16 @@ def apply_rules(
             nw.when(is_outlier).then(nw.col(OUTLIER_TREATMENT)).alias(OUTLIER_TREATMENT),
         )
         .with_columns(_cleaned_value().alias(CLEANED_VALUE))
+        .pipe(with_logarithm, of=CLEANED_VALUE, name=_LOGARITHM)
+        .with_columns(_share().alias(_SHARE))
+        .pipe(with_normal_share, of=_SHARE, name=_NORMAL_SHARE)
         .with_columns(
             _normalised().alias(NORMALISED_VALUE),
             nw.lit(reference_version).alias(REFERENCE_VERSION),
             nw.lit(rules.version).alias(RULES_VERSION),
         )
         .drop("is_log", "impute_value", "lower_bound", "upper_bound", "origin", "width")
+        .drop(_LOGARITHM, _SHARE, _NORMAL_SHARE)
     )
 
 
@@ -226,10 +235,9 @@ def _with_corrected_clock(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     received, sent, occurred = (nw.col(n) for n in (c.RECEIVED_AT, c.SENT_AT, c.OCCURRED_AT))
     corrected = nw.when(~sent.is_null()).then(received - (sent - occurred)).otherwise(occurred)
     corrected = nw.coalesce(corrected, received)
-    offset = (received - sent).dt.total_microseconds() / 1_000_000.0
     return events.with_columns(
         nw.when(corrected > received).then(received).otherwise(corrected).alias(c.OCCURRED_AT),
-        offset.alias(CLOCK_OFFSET),
+        (received - sent).alias(CLOCK_OFFSET),
     )
 
 
@@ -264,22 +272,27 @@ def _cleaned_value() -> nw.Expr:
     return nw.coalesce(value, nw.col("impute_value"))
 
 
+def _share() -> nw.Expr:
+    """Return the way from the origin in widths: from low to high, or deviations from the mean."""
+    x = nw.when(nw.col("is_log")).then(nw.col(_LOGARITHM)).otherwise(nw.col(CLEANED_VALUE))
+    width = nw.col("width")
+    return nw.when(width != 0).then((x - nw.col("origin")) / width)
+
+
 def _normalised() -> nw.Expr:
     """Return the value on [0, 1]; null where the signal has no value.
 
     What lies beyond the bounds of min-max is 0 or 1, and where all values are alike (a width of 0)
     every value is in the middle.
     """
-    value = nw.col(CLEANED_VALUE)
-    x = nw.when(nw.col("is_log")).then((value + 1.0).log()).otherwise(value)
-    is_flat = nw.col("width") == 0
-    share = nw.when(is_flat).then(nw.lit(0.5)).otherwise((x - nw.col("origin")) / nw.col("width"))
-    bell = nw.lit(1.0) / ((share * -LOGISTIC_SLOPE).exp() + 1.0)
-    bell = nw.when(is_flat).then(nw.lit(0.5)).otherwise(bell)
-    rule = nw.col(NORMALISATION_RULE)
+    rule, share = nw.col(NORMALISATION_RULE), nw.col(_SHARE)
+    within = nw.when(share < 0).then(nw.lit(0.0)).when(share > 1).then(nw.lit(1.0)).otherwise(share)
+    has_value = ~nw.col(CLEANED_VALUE).is_null()
     return (
-        nw.when((rule == "min_max") & ~value.is_null())
-        .then(share.clip(0.0, 1.0))
-        .when((rule == "z_score") & ~value.is_null())
-        .then(bell)
+        nw.when(has_value & (nw.col("width") == 0))
+        .then(nw.lit(0.5))
+        .when(rule == "min_max")
+        .then(within)
+        .when(rule == "z_score")
+        .then(nw.col(_NORMAL_SHARE))
     )

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.micro_batch import clean_objects, clean_pending
+from feedback_platform.cleaning.engines.polars import clean_objects
+from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.cleaning.quarantined_rows import QUARANTINE_SCHEMA
 from feedback_platform.cleaning.reading import RawObject
 from feedback_platform.errors import LakeUnavailableError

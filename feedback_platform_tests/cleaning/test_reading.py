@@ -151,6 +151,13 @@ def test_a_time_without_its_zone_or_hour_is_refused(text: str) -> None:
     assert parsed(event(occurred_at=text)).events[MALFORMED_FIELD].to_list() == ["occurred_at"]
 
 
+@pytest.mark.parametrize(
+    "text", ["+10000-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "-262143-01-01T00:00:00Z"]
+)
+def test_a_year_that_has_not_four_digits_is_refused(text: str) -> None:
+    assert parsed(event(sent_at=text)).events[MALFORMED_FIELD].to_list() == ["sent_at"]
+
+
 def test_the_hour_of_the_object_stands_in_for_a_missing_receipt() -> None:
     read = parsed(event(), event(received_at="2026-03-01T10:20:00Z"))
 

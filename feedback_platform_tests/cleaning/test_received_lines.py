@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.micro_batch import CleanedObjects, clean_objects, read_object
+from feedback_platform.cleaning.engines.polars import clean_objects
+from feedback_platform.cleaning.engines.port import CleanedObjects
+from feedback_platform.cleaning.fetching import read_object
 from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.cleaning.reading import parse_raw_object
 from feedback_platform.events.received import Format, opaque_line, opened_line

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from statistics import NormalDist
 from typing import Any
 
 import pytest

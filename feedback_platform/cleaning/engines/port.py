@@ -1,0 +1,79 @@
+"""What an engine does: it reads raw objects, and makes clean and quarantined rows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import polars as pl
+
+from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.reference import Reference
+from feedback_platform.events.translation.mapping import EventMapping
+from feedback_platform.lake.store import Lake
+
+
+class HeldObject(Protocol):
+    """A raw object as an engine holds it until it is cleaned."""
+
+    @property
+    def key(self) -> str:
+        """Where it lies in the lake."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes of memory it takes, for what a batch may hold."""
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it is no raw object at all; then it counts as one rejected line."""
+
+
+Held = TypeVar("Held", bound=HeldObject)
+
+
+@dataclass(frozen=True)
+class CleanedObjects:
+    """What the rules made of some raw objects; rows = clean + quarantined + duplicates.
+
+    What becomes of an object does not depend on those beside it, so that an object that is cleaned
+    again replaces exactly its own rows. An event that several objects hold is counted once by
+    whoever reads all of them.
+
+    Attributes:
+        object_rows: events and refused lines of each object.
+        clean: one row per event and object, in the order of `CLEAN_ORDER`.
+        quarantined: `QUARANTINE_SCHEMA`, one row per rejected event or line, with its bytes.
+        duplicates: rows left out because an earlier one of the same object has the same event_id.
+    """
+
+    object_rows: list[int]
+    clean: pl.DataFrame
+    quarantined: pl.DataFrame
+    duplicates: int
+
+    @property
+    def rows(self) -> int:
+        """Events and refused lines of all objects."""
+        return sum(self.object_rows)
+
+
+class Engine(Protocol[Held]):
+    """Runs the definition of cleaning; whichever does, the rows are the same to the last bit."""
+
+    def read(
+        self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False
+    ) -> Held:
+        """Read one raw object; one that is none becomes a single rejected line.
+
+        See `fetch_object` for what it means that a listing showed it.
+
+        Raises:
+            PermanentError: there is no such object, or it may not be read.
+            TransientError: the store did not answer.
+        """
+
+    def clean(
+        self, objects: list[Held], rules: CleaningRules, reference: Reference
+    ) -> CleanedObjects:
+        """Apply the contract and the rules to raw objects that it has read."""
