@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-test-services: $(VENV)/.development ## the tests against real servers, which it builds and starts; none is skipped
+test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts; none is skipped
 	@$(BIN)/pytest -m services feedback_platform_tests/services
 
 lint: $(VENV)/.development ## static checks
@@ -28,7 +28,7 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.development ## the figures that README and docs quote; takes minutes, on an idle machine
+bench: $(VENV)/.spark ## the figures that README and docs quote; takes minutes, on an idle machine
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: $(VENV)/.development ## pin every dependency by version and hash again
@@ -38,6 +38,8 @@ lock: $(VENV)/.development ## pin every dependency by version and hash again
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
 	  -c requirements/runtime.txt --group pyproject.toml:dev pyproject.toml \
 	  -o requirements/development.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+	  -c requirements/runtime.txt --extra spark pyproject.toml -o requirements/spark.txt
 
 clean: ## remove the environment and the servers of the tests; your data stays
 	rm -rf $(VENV) .services
@@ -58,4 +60,9 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --require-hashes -r requirements/development.txt
+	@touch $@
+
+# Spark takes 450 MB to fetch, and only those who chose it need it.
+$(VENV)/.spark: requirements/spark.txt $(VENV)/.development
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/spark.txt
 	@touch $@

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from feedback_platform.errors import InvalidSettingError
 
+ENGINES = ("polars", "spark")
 LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ class Settings:
     Attributes:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
+        engine: what cleans, `polars` or `spark`.
         write_keys: secret of each sender of events, by a name that may be shown; none in a
             trusted, local installation.
         api_keys: secret of each administrator, by a name that may be shown.
@@ -39,6 +41,7 @@ class Settings:
 
     data_dir: Path
     lake_url: str
+    engine: str = "polars"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     events_per_second: float | None = None
@@ -100,6 +103,7 @@ def load_settings(
     return Settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
+        engine=_one_of("FEEDBACK_ENGINE", ENGINES, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
@@ -126,6 +130,14 @@ def checked_lake_url(url: str) -> str:
     if parts.scheme not in LAKE_SCHEMES or not is_usable or "@" in parts.netloc:
         raise InvalidSettingError("FEEDBACK_LAKE_URL", url, accepts)
     return url.rstrip("/")
+
+
+def _one_of(name: str, accepted: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """Return one of the values that a setting accepts; the first when it is not set."""
+    text = environment.get(name) or accepted[0]
+    if text not in accepted:
+        raise InvalidSettingError(name, text, " or ".join(accepted))
+    return text
 
 
 def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -205,6 +217,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
+        "FEEDBACK_ENGINE": settings.engine,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }

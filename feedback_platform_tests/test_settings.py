@@ -101,6 +101,16 @@ def test_a_bad_lake_url_names_the_variable_and_what_it_accepts(url: str) -> None
     )
 
 
+def test_polars_cleans_unless_spark_is_chosen() -> None:
+    assert load_settings(environment={}).engine == "polars"
+    assert load_settings(environment={"FEEDBACK_ENGINE": "spark"}).engine == "spark"
+
+
+def test_an_engine_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidSettingError, match=r"FEEDBACK_ENGINE is .flink.*polars or spark"):
+        load_settings(environment={"FEEDBACK_ENGINE": "flink"})
+
+
 def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -114,7 +124,8 @@ def test_a_bad_setting_is_not_worth_a_retry() -> None:
 
 
 def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
-    settings = load_settings(tmp_path, {"FEEDBACK_LAKE_URL": "s3://bucket"})
+    chosen = {"FEEDBACK_LAKE_URL": "s3://bucket", "FEEDBACK_ENGINE": "spark"}
+    settings = load_settings(tmp_path, chosen)
 
     environment = dagster_environment(settings)
 

@@ -97,10 +97,8 @@ def parse_raw_object(
         content: NDJSON, UTF-8; the records of a file of Firehose may follow one another directly.
         mapping: what the names of events in received lines mean.
     """
-    is_firehose = keys.is_firehose(key)
-    if is_firehose:
-        content = one_record_a_line(content)
-    is_bare = is_firehose and holds_foreign_records(content)
+    content = lines_of_object(key, content)
+    is_bare = keys.is_firehose(key) and holds_foreign_records(content)
     if not is_bare and not holds_received_lines(content):
         texts, rows, unreadable = _read_events(key, content)
         return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
@@ -116,6 +114,11 @@ def parse_raw_object(
         refused=translated.refused,
         translated_bytes=len(translated.ndjson),
     )
+
+
+def lines_of_object(key: str, content: bytes) -> bytes:
+    """Return the content of an object with each of its records on a line."""
+    return one_record_a_line(content) if keys.is_firehose(key) else content
 
 
 def unreadable_object(key: str, content: bytes) -> RawObject:

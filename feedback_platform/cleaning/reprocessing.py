@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
+from typing import Any
 
 from feedback_platform.cleaning.configuration import CleaningRules
+from feedback_platform.cleaning.engines.polars import POLARS
+from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.kept_rules import keep_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.cleaning.processing import CleaningOutcome
@@ -48,6 +51,7 @@ def reprocess(
     first: date,
     last: date,
     mapping: EventMapping = DEFAULT_MAPPING,
+    engine: Engine[Any] = POLARS,
 ) -> CleaningOutcome:
     """Clean a period again; see `reprocess_days`.
 
@@ -55,7 +59,7 @@ def reprocess(
         InvalidInputError: the days are the wrong way round, or nothing received on them is clean.
         BatchConflictError: another process cleaned one of the objects meanwhile.
     """
-    days = reprocess_days(lake, rules, first=first, last=last, mapping=mapping)
+    days = reprocess_days(lake, rules, first=first, last=last, mapping=mapping, engine=engine)
     outcome = CleaningOutcome(tuple(m for day in days for m in day.outcome.manifests))
     if not outcome.manifests:
         raise InvalidInputError(f"Nothing that was received from {first} to {last} is clean yet.")
@@ -69,6 +73,7 @@ def reprocess_days(
     first: date,
     last: date,
     mapping: EventMapping = DEFAULT_MAPPING,
+    engine: Engine[Any] = POLARS,
 ) -> Iterator[ReprocessedDay]:
     """Clean again what was received on some days, with these rules and the newest statistics.
 
@@ -81,6 +86,7 @@ def reprocess_days(
         first: the first UTC day.
         last: the last UTC day, included.
         mapping: what the names of events in received lines mean.
+        engine: what runs the rules.
 
     Yields:
         Each day on which something was received, when it is committed.
@@ -113,6 +119,7 @@ def reprocess_days(
             references,
             ledger=Ledger(lake, newest),
             mapping=mapping,
+            engine=engine,
             is_reprocessing=True,
         )
         done += len(objects)

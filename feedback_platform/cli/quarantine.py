@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 from feedback_platform.cleaning.configuration import load_rules
+from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.cleaning.quarantine import (
     QuarantineFilter,
     QuarantineListing,
@@ -103,9 +104,15 @@ def replay(
     chosen = _filter(reason, source, first, last)
     mapping = load_mapping(settings.event_mapping)
     rules = load_rules(settings.cleaning_rules)
+    engine = chosen_engine(settings)
     with progress_bar("Replaying") as (report, _):
         outcome = replay_quarantine(
-            Lake(settings.lake_url), rules, chosen, mapping=mapping, progress=report
+            Lake(settings.lake_url),
+            rules,
+            chosen,
+            mapping=mapping,
+            engine=engine,
+            progress=report,
         )
     batches = len(outcome.cleaning.manifests)
     values = {

@@ -39,6 +39,7 @@ def reprocess(settings: Settings, as_json: bool, first: datetime, last: datetime
             first=first.date(),
             last=(last or first).date(),
             mapping=load_mapping(settings.event_mapping),
+            engine=cleaning_engine(settings.engine),
         ):
             days.append(day)
             report(day.done, day.objects)

@@ -8,6 +8,8 @@ import dagster as dg
 import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules, load_rules
+from feedback_platform.cleaning.engines.port import Engine
+from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
@@ -22,6 +24,7 @@ class PlatformResource(dg.ConfigurableResource):
     lake_url: str
     event_mapping: str = ""
     cleaning_rules: str = ""
+    engine: str = "polars"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PlatformResource":
@@ -31,6 +34,7 @@ class PlatformResource(dg.ConfigurableResource):
             lake_url=settings.lake_url,
             event_mapping=str(settings.event_mapping or ""),
             cleaning_rules=str(settings.cleaning_rules or ""),
+            engine=settings.engine,
         )
 
     @property
@@ -41,6 +45,7 @@ class PlatformResource(dg.ConfigurableResource):
             lake_url=self.lake_url,
             event_mapping=Path(self.event_mapping) if self.event_mapping else None,
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
+            engine=self.engine,
         )
 
     def lake(self) -> Lake:
@@ -54,6 +59,10 @@ class PlatformResource(dg.ConfigurableResource):
     def rules(self) -> CleaningRules:
         """Return the cleaning rules, read anew as well."""
         return load_rules(self.settings.cleaning_rules)
+
+    def cleaning_engine(self) -> Engine[Any]:
+        """Return what runs the cleaning rules."""
+        return chosen_engine(self.settings)
 
     @cached_property
     def _dbt(self) -> DbtProject:

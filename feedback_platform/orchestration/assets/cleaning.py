@@ -160,11 +160,12 @@ def _clean(
     context: dg.AssetExecutionContext, platform: PlatformResource, config: CleaningConfig
 ) -> CleaningOutcome:
     lake, rules, mapping = platform.lake(), platform.rules(), platform.mapping()
+    engine = platform.cleaning_engine()
     if config.is_replay:
-        replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping)
+        replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping, engine=engine)
         _tell(context, replayed)
         return replayed.cleaning
-    return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping)
+    return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping, engine=engine)
 
 
 def _tell(context: dg.AssetExecutionContext, outcome: ReplayOutcome) -> None:

@@ -48,6 +48,7 @@ def reprocessed_events(
                 first=asked,
                 last=asked,
                 mapping=platform.mapping(),
+                engine=platform.cleaning_engine(),
             )
         )
     manifests = [manifest for day in days for manifest in day.outcome.manifests]
