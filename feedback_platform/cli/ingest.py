@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
 import click
 
 from feedback_platform.cleaning.configuration import load_rules
+from feedback_platform.cleaning.engines.selection import chosen_engine
+from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
@@ -53,6 +56,14 @@ def ingest_group() -> None:
 )
 @_LINGER
 @_UNTIL_END
+@click.option(
+    "--engine",
+    type=click.Choice(["consumer", "spark"]),
+    default="consumer",
+    show_default=True,
+    help="A consumer that stores; or a Spark job that stores and cleans.",
+)
+@click.option("--checkpoint", help="Where the Spark job keeps its progress. [default: data dir]")
 @with_settings
 @with_json
 def kafka(
@@ -60,6 +71,8 @@ def kafka(
     group: str,
     bootstrap_servers: str | None,
     pairs: tuple[str, ...],
+    engine: str,
+    checkpoint: str | None,
     linger: float,
     until_end: bool,
     settings: Settings,
@@ -69,6 +82,7 @@ def kafka(
 
     Offsets are committed once the messages are durable in the lake. What cannot be decoded is put
     aside with its bytes. SIGTERM and Ctrl-C store what was read, commit it and leave the group.
+    With --engine spark a Structured Streaming job does the same, and cleans what has landed.
     """
     servers = bootstrap_servers or settings.kafka_bootstrap_servers
     if servers is None:
@@ -79,6 +93,10 @@ def kafka(
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     source = KafkaSource(servers, tuple(dict.fromkeys(topics)), group, _settings_of(pairs))
+    if engine == "spark":
+        summary = _by_spark(settings, source, checkpoint, linger, is_until_end=until_end)
+        show(_outcome(summary), as_json=as_json)
+        return
     lake = Lake(settings.lake_url)
     decode = MessageDecoder(schema_source(settings, lake))
     with _until_told() as stopping:
@@ -91,6 +109,40 @@ def kafka(
             is_stopping=stopping.is_set,
         ).run()
     show(_outcome(summary), as_json=as_json)
+
+
+def _by_spark(
+    settings: Settings,
+    source: KafkaSource,
+    checkpoint: str | None,
+    linger: float,
+    *,
+    is_until_end: bool,
+) -> StreamSummary:
+    from feedback_platform.ingestion.kafka_spark import KafkaSparkJob  # noqa: PLC0415
+
+    lake = Lake(settings.lake_url)
+    spark = replace(settings, engine="spark")
+
+    def clean() -> None:
+        clean_new(
+            lake,
+            load_rules(settings.cleaning_rules),
+            is_sweep=False,
+            mapping=load_mapping(settings.event_mapping),
+            engine=chosen_engine(spark),
+        )
+
+    with _until_told() as stopping:
+        return KafkaSparkJob(
+            settings,
+            source,
+            clean,
+            checkpoint=checkpoint,
+            linger=linger,
+            is_until_end=is_until_end,
+            is_stopping=stopping.is_set,
+        ).run()
 
 
 @ingest_group.command(

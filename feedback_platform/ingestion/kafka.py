@@ -19,16 +19,15 @@ from feedback_platform.ingestion.kafka_client import (
     topic_incarnations,
     translated,
 )
-from feedback_platform.ingestion.kafka_positions import KafkaPositions
+from feedback_platform.ingestion.kafka_positions import KafkaPositions, kafka_partition
 from feedback_platform.ingestion.streams.landing import StreamLanding
-from feedback_platform.ingestion.streams.partition import Message, StreamPartition, slug
+from feedback_platform.ingestion.streams.partition import Message, StreamPartition
 from feedback_platform.ingestion.streams.partition_writer import PartitionWriter
 from feedback_platform.ingestion.streams.patience import persist
 from feedback_platform.ingestion.streams.pieces import Decoder
 from feedback_platform.ingestion.streams.summary import LagReport, StreamSummary
 from feedback_platform.lake.store import Lake
 
-_OFFSET_DIGITS: Final = 20
 _POLL_SECONDS: Final = 0.1
 _BURST_BYTES: Final = 8 << 20
 _BURST: Final = 1000
@@ -240,13 +239,7 @@ class KafkaIngestion:
         self._ended.discard(key)
 
     def _partition(self, topic: str, number: int) -> StreamPartition:
-        return StreamPartition(
-            source=f"kafka-{slug(topic)}-{number}",
-            stream=topic,
-            number=str(number),
-            incarnation=self._incarnations[topic],
-            digits=_OFFSET_DIGITS,
-        )
+        return kafka_partition(topic, number, self._incarnations[topic])
 
     def _lag(self) -> Mapping[str, int]:
         """Return how many messages of each partition wait to be committed, as far as is known."""

@@ -1,4 +1,4 @@
-"""The committed offsets of a consumer group."""
+"""The partitions of Kafka, and how far a consumer group has committed them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from feedback_platform.ingestion.kafka_client import KafkaSource, translated
-from feedback_platform.ingestion.streams.partition import StreamPartition
+from feedback_platform.ingestion.streams.partition import StreamPartition, slug
 
 _REQUEST_SECONDS: Final = 10.0
+_OFFSET_DIGITS: Final = 20
+
+
+def kafka_partition(topic: str, number: int, incarnation: str) -> StreamPartition:
+    """Return a partition of a topic, whoever reads it."""
+    return StreamPartition(
+        source=f"kafka-{slug(topic)}-{number}",
+        stream=topic,
+        number=str(number),
+        incarnation=incarnation,
+        digits=_OFFSET_DIGITS,
+    )
 
 
 class KafkaPositions:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -23,8 +21,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from feedback_platform_tests.services.maven import fetched_jars
 from feedback_platform_tests.services.processes import (
-    CACHE,
     free_port,
     required_command,
     run,
@@ -81,34 +79,6 @@ class KafkaBroker:
         _done(admin := self.admin, admin.create_acls([binding]))
 
 
-def kafka_jars() -> Path:
-    """Return the directory of the broker's jars, which Maven fetches once for each pom.xml."""
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
-    jars = CACHE / f"kafka-{digest}"
-    if not jars.is_dir():
-        maven = required_command("mvn", "maven")
-        fetched = CACHE / f"kafka-{uuid4().hex}"
-        run(
-            [
-                maven,
-                "--batch-mode",
-                "--quiet",
-                "--file",
-                str(POM),
-                "dependency:copy-dependencies",
-                "-DincludeScope=runtime",
-                f"-DoutputDirectory={fetched}",
-            ],
-            cwd=POM.parent,
-        )
-        try:
-            fetched.rename(jars)
-        except OSError:
-            # Another run fetched them at the same time.
-            shutil.rmtree(fetched)
-    return jars
-
-
 @contextmanager
 def kafka_broker(directory: Path) -> Iterator[KafkaBroker]:
     """Start a broker and wait until it answers; end it at the end.
@@ -120,7 +90,7 @@ def kafka_broker(directory: Path) -> Iterator[KafkaBroker]:
         ServiceError: it cannot be started.
     """
     java = required_command("java", "default-jre-headless")
-    classpath = f"{kafka_jars()}/*"
+    classpath = f"{fetched_jars(POM)}/*"
     settings = directory / "server.properties"
     broker = KafkaBroker(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}")
     settings.write_text(_settings(broker, directory / "data"))
