@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from feedback_platform.cleaning.configuration import load_rules
+from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.cleaning.reprocessing import ReprocessedDay, reprocess_days
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.progress import progress_bar
@@ -39,7 +40,7 @@ def reprocess(settings: Settings, as_json: bool, first: datetime, last: datetime
             first=first.date(),
             last=(last or first).date(),
             mapping=load_mapping(settings.event_mapping),
-            engine=cleaning_engine(settings.engine),
+            engine=chosen_engine(settings),
         ):
             days.append(day)
             report(day.done, day.objects)

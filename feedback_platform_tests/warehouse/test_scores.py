@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from statistics import NormalDist
 from typing import Any
 
 import pytest

@@ -61,9 +61,7 @@ class CleanedObjects:
 class Engine(Protocol[Held]):
     """Runs the definition of cleaning; whichever does, the rows are the same to the last bit."""
 
-    def read(
-        self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False
-    ) -> Held:
+    def read(self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False) -> Held:
         """Read one raw object; one that is none becomes a single rejected line.
 
         See `fetch_object` for what it means that a listing showed it.

@@ -42,9 +42,11 @@ class SparkEngine:
     def __init__(self) -> None:
         self._spark = spark_session()
 
-    def read(self, lake: Lake, key: str, mapping: EventMapping) -> FetchedObject:
+    def read(
+        self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False
+    ) -> FetchedObject:
         """Fetch one raw object; it is parsed when it is cleaned."""
-        return fetch_object(lake, key, mapping)
+        return fetch_object(lake, key, mapping, is_listed=is_listed)
 
     def clean(
         self, objects: list[FetchedObject], rules: CleaningRules, reference: Reference
