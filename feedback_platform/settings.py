@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from feedback_platform.errors import InvalidSettingError
 
@@ -33,7 +33,8 @@ class Settings:
         events_per_second: how many events each write key may send, or None for as many as it likes.
         event_mapping: the file that maps the senders' own event names, or None.
         cleaning_rules: the file with the installation's own cleaning rules, or None.
-        schema_registry_url: an external schema registry, or None for the embedded one.
+        schema_registry_url: an external schema registry, or None for the embedded one; it may hold
+            credentials.
         kafka_bootstrap_servers: the Kafka brokers, or None.
         compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
             for the data directory.
@@ -47,7 +48,7 @@ class Settings:
     events_per_second: float | None = None
     event_mapping: Path | None = None
     cleaning_rules: Path | None = None
-    schema_registry_url: str | None = None
+    schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
 
@@ -122,13 +123,12 @@ def checked_lake_url(url: str) -> str:
         InvalidSettingError: the scheme is unknown, or a bucket is missing.
     """
     accepts = "a directory, or a URL such as s3://bucket/prefix or gs://bucket/prefix"
-    parts = urlsplit(url)
+    parts = _parts("FEEDBACK_LAKE_URL", url, accepts)
     if not parts.scheme:
         return Path(url).expanduser().resolve().as_uri()
-    is_usable = not parts.netloc if parts.scheme == "file" else bool(parts.netloc)
-    # Credentials in a URL would be printed with it.
-    if parts.scheme not in LAKE_SCHEMES or not is_usable or "@" in parts.netloc:
-        raise InvalidSettingError("FEEDBACK_LAKE_URL", url, accepts)
+    is_usable = not parts.netloc if parts.scheme == "file" else _is_bucket(parts.netloc)
+    if parts.scheme not in LAKE_SCHEMES or not is_usable:
+        raise InvalidSettingError("FEEDBACK_LAKE_URL", without_credentials(url), accepts)
     return url.rstrip("/")
 
 
@@ -138,6 +138,29 @@ def _one_of(name: str, accepted: tuple[str, ...], environment: Mapping[str, str]
     if text not in accepted:
         raise InvalidSettingError(name, text, " or ".join(accepted))
     return text
+
+
+def checked_endpoint(url: str) -> str:
+    """Return the address that AWS's own variables give to a service.
+
+    Raises:
+        InvalidSettingError: it holds a user or a password, which errors would show.
+    """
+    if "@" in url:
+        raise InvalidSettingError(
+            "AWS_ENDPOINT_URL",
+            without_credentials(url),
+            "a URL without user and password; they stand in AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY",
+        )
+    return url
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL to be shown, however malformed: without what stands before its last `@`."""
+    before, _, rest = url.rpartition("@")
+    scheme, slashes, _ = before.partition("//")
+    return f"{scheme}//{rest}" if slashes else rest
 
 
 def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -188,9 +211,10 @@ def _web_address(name: str, environment: Mapping[str, str]) -> str | None:
     text = environment.get(name)
     if not text:
         return None
-    parts = urlsplit(text)
+    accepts = "an http:// or https:// URL"
+    parts = _parts(name, text, accepts)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise InvalidSettingError(name, text, "an http:// or https:// URL")
+        raise InvalidSettingError(name, without_credentials(text), accepts)
     return text.rstrip("/")
 
 
@@ -198,10 +222,24 @@ def _bucket(name: str, environment: Mapping[str, str]) -> str | None:
     text = environment.get(name)
     if not text:
         return None
-    parts = urlsplit(text)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise InvalidSettingError(name, text, "a URL such as s3://bucket/prefix")
+    accepts = "a URL such as s3://bucket/prefix"
+    parts = _parts(name, text, accepts)
+    if parts.scheme != "s3" or not _is_bucket(parts.netloc):
+        raise InvalidSettingError(name, without_credentials(text), accepts)
     return text.rstrip("/")
+
+
+def _parts(name: str, url: str, accepts: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its text repeats what stands in the URL.
+        raise InvalidSettingError(name, without_credentials(url), accepts) from None
+
+
+def _is_bucket(text: str) -> bool:
+    """Return whether a URL names a bucket, and no credentials, which would be printed with it."""
+    return bool(text) and not {"@", ":"} & set(text)
 
 
 def dagster_environment(settings: Settings) -> dict[str, str]:

@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from feedback_platform.errors import InvalidSettingError, PermanentError
-from feedback_platform.settings import checked_lake_url, dagster_environment, load_settings
+from feedback_platform.settings import (
+    checked_endpoint,
+    checked_lake_url,
+    dagster_environment,
+    load_settings,
+)
 
 
 def test_without_any_variable_everything_lies_under_data(
@@ -164,12 +169,50 @@ def test_malformed_keys_are_refused_without_showing_them(keys: str) -> None:
 
 
 def test_the_settings_do_not_print_their_secrets() -> None:
-    environment = {"FEEDBACK_WRITE_KEYS": "web:4f9c2e81", "FEEDBACK_API_KEYS": "5d0a77b3"}
+    environment = {
+        "FEEDBACK_WRITE_KEYS": "web:4f9c2e81",
+        "FEEDBACK_API_KEYS": "5d0a77b3",
+        "FEEDBACK_SCHEMA_REGISTRY_URL": "https://reader:91ce04d2@registry.example",
+    }
 
     shown = repr(load_settings(environment=environment))
 
     assert "4f9c2e81" not in shown
     assert "5d0a77b3" not in shown
+    assert "91ce04d2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "shown"),
+    [
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "htps://reader:91ce04d2@reg:8081", "htps://reg:8081"),
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "https:/reader:91ce04d2@reg", "reg"),
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "reader:91ce04d2@reg", "reg"),
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "https://reader:91ce04d2@[::1", "https://[::1"),
+        ("FEEDBACK_SCHEMA_REGISTRY_URL", "https://91ce04d2\u2100@reg", "https://reg"),
+        ("FEEDBACK_LAKE_URL", "s3://AKIA:91ce04d2@bucket/p", "s3://bucket/p"),
+        ("FEEDBACK_LAKE_URL", "s3://AKIA:91/ce04d2@bucket/p", "s3://bucket/p"),
+        ("FEEDBACK_LAKE_URL", "s3x://AKIA:91ce04d2@bucket/p", "s3x://bucket/p"),
+        ("FEEDBACK_LAKE_URL", "s3://AKIA:91ce@04d2@[bucket", "s3://[bucket"),
+        ("FEEDBACK_COMPUTE_LOGS_URL", "s3://AKIA:91ce04d2@bucket/p", "s3://bucket/p"),
+        ("FEEDBACK_COMPUTE_LOGS_URL", "s3x://AKIA:91ce04d2@bucket/p", "s3x://bucket/p"),
+    ],
+)
+def test_a_url_that_is_refused_is_shown_without_its_credentials(
+    name: str, url: str, shown: str
+) -> None:
+    with pytest.raises(InvalidSettingError) as refused:
+        load_settings(environment={name: url})
+
+    assert refused.value.value == shown
+    assert str(refused.value).startswith(f"{name} is {shown!r}, but it accepts")
+    assert refused.value.__cause__ is None
+
+
+def test_an_endpoint_of_aws_holds_no_credentials() -> None:
+    assert checked_endpoint("http://127.0.0.1:9000") == "http://127.0.0.1:9000"
+    with pytest.raises(InvalidSettingError, match=r"AWS_ENDPOINT_URL is 'http://127\.0\.0\.1'"):
+        checked_endpoint("http://reader:91ce04d2@127.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
-from urllib.parse import urlsplit
 
 from confluent_kafka.schema_registry import Schema as ConfluentSchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -19,6 +18,7 @@ from feedback_platform.events.schemas.schema import (
     SchemaType,
 )
 from feedback_platform.ingestion.schemas import ForeignSchemaError
+from feedback_platform.settings import without_credentials
 
 _NO_SUBJECT: Final = 40401
 _NO_VERSION: Final = 40402
@@ -39,9 +39,8 @@ class ExternalSchemas:
     """A registry with Confluent's API, through Confluent's client."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
         # An address may hold credentials; they stay out of messages.
-        self._shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self._shown = without_credentials(url)
         self._client = SchemaRegistryClient({"url": url, "timeout": 10.0, "max.retries": 1})
 
     def schema(self, schema_id: int) -> Schema:

@@ -21,6 +21,7 @@ from botocore.exceptions import (
 
 from feedback_platform.errors import PermanentError, TransientError
 from feedback_platform.ingestion.streams.partition import Message, short_digest
+from feedback_platform.settings import checked_endpoint
 
 # What one call returns at most; Kinesis itself stops at 10 MB.
 RECORDS_PER_CALL: Final = 10_000
@@ -202,11 +203,13 @@ class KinesisClient:
 
 def _client() -> Any:
     session = boto3.Session()
-    return session.client(
+    client = session.client(
         "kinesis",
         region_name=session.region_name or "us-east-1",
         config=Config(retries={"mode": "standard", "max_attempts": 3}, read_timeout=20),
     )
+    checked_endpoint(client.meta.endpoint_url)
+    return client
 
 
 def _shard(found: dict[str, Any]) -> Shard:

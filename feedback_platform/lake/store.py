@@ -30,6 +30,7 @@ from feedback_platform.errors import (
     LakeObjectMissingError,
     LakeUnavailableError,
 )
+from feedback_platform.settings import checked_endpoint
 
 # What one listing request returns at most, on S3 and GCS alike.
 PAGE_KEYS = 1000
@@ -219,7 +220,7 @@ def _aws_options(url: str) -> dict[str, Any]:
             "an s3:// URL only with AWS credentials (AWS_ACCESS_KEY_ID, a profile or a role)",
         )
     client = session.client("s3", region_name=session.region_name or "us-east-1")
-    endpoint: str = client.meta.endpoint_url
+    endpoint = checked_endpoint(client.meta.endpoint_url)
     options: dict[str, Any] = {
         "credential_provider": Boto3CredentialProvider(session),
         "region": session.region_name or "us-east-1",

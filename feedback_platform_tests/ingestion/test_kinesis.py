@@ -10,7 +10,7 @@ import boto3
 import orjson
 import pytest
 
-from feedback_platform.errors import LakeUnavailableError
+from feedback_platform.errors import InvalidSettingError, LakeUnavailableError
 from feedback_platform.ingestion import kinesis, kinesis_shard
 from feedback_platform.ingestion.kinesis import KinesisIngestion
 from feedback_platform.ingestion.kinesis_client import (
@@ -358,3 +358,12 @@ def test_no_answer_is_a_failure_that_may_pass(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with pytest.raises(KinesisUnavailableError, match="does not answer"):
         KinesisClient("Orders").shards()
+
+
+def test_a_password_in_the_address_of_kinesis_is_refused_before_an_error_shows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://reader:91ce04d2@127.0.0.1:9")
+    with pytest.raises(InvalidSettingError, match="AWS_ENDPOINT_URL") as refused:
+        KinesisClient("Orders")
+    assert "91ce04d2" not in str(refused.value)

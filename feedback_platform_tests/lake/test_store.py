@@ -179,3 +179,12 @@ def test_the_way_to_a_new_object_is_forced_to_disk_once(
     lake.put("raw/events/hr=00/b", b"2", mode="create")
 
     assert synced == [".", "raw", "raw/events", "raw/events/hr=00", "raw/events/hr=00"]
+
+
+def test_a_password_in_the_address_of_the_store_is_refused_before_an_error_shows_it(
+    s3_lake_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://reader:91ce04d2@127.0.0.1:9")
+    with pytest.raises(InvalidSettingError, match="AWS_ENDPOINT_URL") as refused:
+        Lake(s3_lake_url)
+    assert "91ce04d2" not in str(refused.value)
