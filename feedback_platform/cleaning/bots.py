@@ -36,7 +36,8 @@ def bot_rule(rules: tuple[tuple[str, tuple[str, ...]], ...]) -> nw.Expr:
 
 
 def _agent_with(parts: tuple[str, ...]) -> str:
-    return f"{_USER_AGENT}(?i:{'|'.join(map(_literal, parts))})"
+    # Without -u, Rust would take the long s for an s, and Java would not.
+    return f"{_USER_AGENT}(?i-u:{'|'.join(map(_literal, parts))})"
 
 
 def _literal(part: str) -> str:

@@ -11,9 +11,10 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
-from feedback_platform_tests.cleaning.test_reading import MALFORMED, NO_OBJECT
+from feedback_platform_tests.cleaning.test_bad_rows import BAD_ROWS
+from feedback_platform_tests.cleaning.test_reading import NO_OBJECT
 from feedback_platform_tests.cleaning.test_received_lines import AT, FIREHOSE, received, track
-from feedback_platform_tests.cleaning.test_validation import ACCEPTED, REJECTED
+from feedback_platform_tests.cleaning.test_validation import ACCEPTED
 
 # Where engines might differ: the ends of what a number, a time and a text can be.
 _NUMBERS: Final = [0.0, -0.0, 5e-324, 1e-16, 0.1, 1 / 3, 1e15 + 0.3, 2.0**53, 1e22, 1.7e308, -2.5]
@@ -27,6 +28,16 @@ _TIMES: Final = [
     "+262142-01-01T00:00:00Z",
 ]
 _DEVICES: Final = ["DESKTOP", "des\u212atop", "Mob\u0130le", "TABLET", "tablet ", "ẞ", "fridge", ""]
+# Letters that become others where case does not count, and spaces of other alphabets.
+_AGENTS: Final = [
+    "Googlebot/2.1",
+    "SPIDER",
+    "\u017fpider",
+    "play\u0175right",
+    "bot\u212a-",
+    "çurl/",
+    "x",
+]
 _IDS: Final = ["a", "a ", "A", "\u00e9", "e\u0301", "\U0001f600", "\ufffd", "z\u200b", "0", "-0"]
 _RECEIVED_LINES: Final = [
     received(track("Product Viewed", {"product_id": "p", "quote": 'q"\\'})),
@@ -46,13 +57,18 @@ _RECEIVED_LINES: Final = [
 def write_bad_objects(lake: Lake) -> int:
     """Put them into the lake; return how many there are."""
     lines: dict[str, list[dict[str, Any] | bytes]] = {
-        "contract": [line | {"event_id": f"r{n}"} for n, (_, _, line) in enumerate(REJECTED)],
+        "reasons": [row.line for row in BAD_ROWS if not row.is_whole_object],
         "accepted": [line | {"event_id": f"a{n}"} for n, line in enumerate(ACCEPTED)],
         "json": [event("before"), *NO_OBJECT.values(), b"", event("after")],
-        "fields": [event(f"m-{name}") | {name: value} for name, value in MALFORMED.items()],
+        "agents": [event(agent, properties={"userAgent": agent}) for agent in _AGENTS],
         "numbers": _numbers(),
         "times": _times(),
         "texts": [event(f"{id_}|{name}", device_type=name) for id_ in _IDS for name in _DEVICES],
+        "declared": [
+            b'{"event_id":"d%d","event_type":"item_clicked","item_id":"i","user_id":"u",' % number
+            + b'"properties":{"is_bot"%s:%strue}}' % (space, space)
+            for number, space in enumerate((b"", b" ", b"\t", "\u00a0".encode(), b"\x0b"))
+        ],
         "duplicates": [
             event("twice", received_at=f"2026-03-01T10:{minute:02}:00Z", item_id=f"i{minute}")
             for minute in (30, 10, 20, 10)
