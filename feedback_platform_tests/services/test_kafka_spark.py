@@ -10,16 +10,16 @@ from typing import Any, Final
 import orjson
 import polars as pl
 import pytest
-from feedback_platform.events.schemas.protobuf_contract import (
+from google.protobuf import descriptor_pool, message_factory, struct_pb2, timestamp_pb2
+
+from feedback_platform.events.registry.registry import SchemaRegistry
+from feedback_platform.events.schemas.framing import write_frame
+from feedback_platform.events.schemas.protobuf.contract import (
     MESSAGE,
     PACKAGE,
     SUBJECT,
     contract_file,
 )
-from google.protobuf import descriptor_pool, message_factory, struct_pb2, timestamp_pb2
-
-from feedback_platform.events.registry.registry import SchemaRegistry
-from feedback_platform.events.schemas.framing import write_frame
 from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
