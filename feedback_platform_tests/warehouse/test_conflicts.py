@@ -1,6 +1,6 @@
 """What happens to feedback that contradicts itself: each rule, worked out by hand.
 
-A brief look of no length has a score of 0.3 and a trifle, a long one 0.784, a long use 1.0. The
+A brief look of no length has a score of 0.3 and a trifle, a long one 0.789, a long use 1.0. The
 constants are those of score_rules.csv: scores conflict when they are half the scale apart, the
 implicit side then counts a quarter, and of the confidence two thirds remain, after a bounce a half.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
 # Four deviations below the mean on the logarithmic scale, and two above it (e^6 - 1 is about 402).
-BRIEF = 0.3 + 0.5 / (1 + math.exp(1.702 * 4))
-LONG = 0.3 + 0.5 / (1 + math.exp(-1.702 * 2))
+BRIEF = 0.3 + 0.5 * NormalDist().cdf(-4)
+LONG = 0.3 + 0.5 * NormalDist().cdf(2)
 LONG_MILLISECONDS = math.expm1(6)
 
 
