@@ -28,7 +28,7 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.spark ## the figures that README and docs quote; takes minutes, on an idle machine
+bench: $(VENV)/.spark ## what the parts cost, each beside a peer; takes long, on an idle machine
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: $(VENV)/.development ## pin every dependency by version and hash again
