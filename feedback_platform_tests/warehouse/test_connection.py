@@ -87,7 +87,7 @@ def test_the_fixed_tables_are_in_place_and_stay(path: Path) -> None:
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             assert is_complete(connection)
             assert single_row(connection, "select current_setting('TimeZone')") == ("UTC",)
-            assert connection.table("lake.clean_events").shape == (0, 36)
+            assert connection.table("lake.clean_events").shape == (0, 41)
 
 
 def test_a_transaction_is_all_or_nothing(path: Path) -> None:

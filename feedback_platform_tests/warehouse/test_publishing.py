@@ -90,6 +90,7 @@ def test_an_empty_warehouse_can_be_published(platform: SmallPlatform) -> None:
     assert {table: rows for table, rows in publication.rows.items() if rows} == {
         "feedback.signal_weights": 7,
         "feedback.score_rules": 14,
+        "interaction.burst_limits": 2,
     }
     assert platform.query("select event_id from interaction.interactions") == []
 

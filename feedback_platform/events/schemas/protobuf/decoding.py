@@ -200,7 +200,8 @@ def _shortest(number: float) -> float | str:
         shorter = float(f"{number:.{digits}g}")
         if struct.unpack("f", struct.pack("f", shorter))[0] == number:
             return shorter
-    return number
+    # So many tell any two of them apart.
+    return float(f"{number:.9g}")
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format, message_factory
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedback_platform.events.schemas.protobuf.decoding import (
@@ -257,6 +257,7 @@ FIELDS = st.fixed_dictionaries(
 
 
 @given(fields=FIELDS)
+@example(fields={"a_float": 1113995935219712.0})
 def test_any_message_is_what_protobufs_own_json_says(fields: dict[str, Any]) -> None:
     message = EVERYTHING()
     json_format.ParseDict(fields, message)
