@@ -81,7 +81,7 @@ def assert_same(spark: CleanedObjects, polars: CleanedObjects) -> None:
 def test_a_million_events_are_the_same_to_the_last_bit(spark: SparkEngine, lake: Lake) -> None:
     objects = list_raw_objects(lake)
     reference = fitted(lake, objects[-OBJECTS_AT_ONCE:])
-    assert len(reference.statistics) == 10
+    assert {"view", "use"} <= {entry.signal for entry in reference.statistics}
     rows = clean = quarantined = duplicates = 0
     for first in range(0, len(objects), OBJECTS_AT_ONCE):
         some = objects[first : first + OBJECTS_AT_ONCE]
