@@ -51,9 +51,7 @@ class SeenObjects:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """Return the set that `to_json` wrote, or that of a plain list of keys."""
-        if isinstance(content, list):
-            return cls.of(content)
+        """Return the set that `to_json` wrote."""
         ranges = {
             (prefix, int(width)): [(int(first), int(last)) for first, last in found]
             for prefix, by_width in content["numbered"].items()

@@ -1,8 +1,7 @@
 """Making a state of the warehouse visible: immutable Parquet, and a database of views over it.
 
 The database is built aside and renamed over the old one. A reader has either the old state or the
-new, whole; it never waits for the pipeline, and the pipeline never waits for it. Tables that grow
-for ever are kept in parts by time, and only the parts that changed are written again.
+new, whole; it never waits for the pipeline, and the pipeline never waits for it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -23,38 +21,17 @@ from feedback_platform.errors import TransientError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
+from feedback_platform.warehouse.exporting import (
+    PublishedFile,
+    PublishedTable,
+    export,
+    home_of,
+)
 from feedback_platform.warehouse.loading import is_complete
-from feedback_platform.warehouse.parts import Part, month_of, parts_to_write
-from feedback_platform.warehouse.published import DATABASE, open_published
+from feedback_platform.warehouse.published import open_published
 
 # Readers that opened the state before still read its files.
 GRACE_SECONDS: Final = 3600.0
-WHOLE: Final = "all"
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """A table that readers see.
-
-    Attributes:
-        time: the column by which a growing one is kept in parts.
-        key: of one that is kept in parts although its rows are not events: what `changes` names.
-    """
-
-    schema: str
-    name: str
-    time: str | None = None
-    key: str | None = None
-
-    @property
-    def qualified(self) -> str:
-        """The name with its schema, by which everybody knows it."""
-        return f"{self.schema}.{self.name}"
-
-    @property
-    def home(self) -> str:
-        """The schema of its view in the published database; see `_home_of`."""
-        return _home_of(self.schema)
 
 
 TABLES: Final = (
@@ -105,14 +82,6 @@ class Publication:
     files: int
 
 
-@dataclass(frozen=True)
-class _File:
-    table: str
-    partition: str
-    name: str
-    rows: int
-
-
 class UnfinishedRunError(TransientError):
     """The run that took in the newest batches did not end; readers must not see half of it."""
 
@@ -126,7 +95,7 @@ class UnfinishedRunError(TransientError):
 @dataclass(frozen=True)
 class _PublishedState:
     through: int
-    files: list[_File]
+    files: list[PublishedFile]
 
 
 def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publication:
@@ -156,7 +125,7 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
         files = [
             file
             for table in TABLES
-            for file in _export(
+            for file in export(
                 connection, table, directory, [f for f in kept if f.table == table.qualified]
             )
         ]
@@ -195,101 +164,12 @@ def _current_state(published_path: Path) -> _PublishedState:
         rows = connection.execute(
             'select "table", partition, name, rows from published.files'
         ).fetchall()
-    return _PublishedState(int(through), [_File(*row) for row in rows])
+    return _PublishedState(int(through), [PublishedFile(*row) for row in rows])
 
 
-def _export(
-    connection: duckdb.DuckDBPyConnection,
-    table: PublishedTable,
-    directory: Path,
-    kept: list[_File],
-) -> list[_File]:
-    if table.time is None:
-        return [_write(connection, table, directory)]
-    days = _changed_days(connection, table, directory, kept)
-    partitions = {file.partition for file in kept}
-    parts = parts_to_write(days, partitions, _rows_by_month(connection, table, days))
-    labels = {part.label for part in parts}
-    unchanged = [
-        file
-        for file in kept
-        if file.partition != WHOLE and not any(label.startswith(file.partition) for label in labels)
-    ]
-    files = unchanged + [
-        file for part in parts for file in _write_part(connection, table, directory, part)
-    ]
-    # A view needs a file to take its columns from, even where there are no rows.
-    return sorted(files, key=lambda file: file.partition) or [_write(connection, table, directory)]
-
-
-def _write(connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path) -> _File:
-    """Write a whole table into one file."""
-    name = f"{table.qualified}-{uuid4().hex}.parquet"
-    relation = connection.table(table.qualified)
-    relation.write_parquet(str(directory / name), compression="zstd")
-    return _File(table.qualified, WHOLE, name, int(relation.shape[0]))
-
-
-def _write_part(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path, part: Part
-) -> list[_File]:
-    """Write the rows of one part into one file; none where there are no rows any more."""
-    relation = _within(connection, table, part)
-    rows = int(relation.shape[0])
-    if rows == 0:
-        return []
-    name = f"{table.qualified}-{part.label}-{uuid4().hex}.parquet"
-    relation.write_parquet(str(directory / name), compression="zstd")
-    return [_File(table.qualified, part.label, name, rows)]
-
-
-def _within(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, part: Part
-) -> duckdb.DuckDBPyRelation:
-    # A range of the column itself: the storage knows which of its blocks to leave out.
-    condition = f"{table.time} < date '{part.end}'"
-    if part.begin > date.min:
-        condition += f" and {table.time} >= date '{part.begin}'"
-    return connection.table(table.qualified).filter(condition)
-
-
-def _changed_days(
-    connection: duckdb.DuckDBPyConnection,
-    table: PublishedTable,
-    directory: Path,
-    kept: list[_File],
-) -> list[date]:
-    """Return the days whose rows differ from what readers have, or all where they have nothing."""
-    if not kept:
-        changed = connection.table(table.qualified).project(f"cast({table.time} as date) as day")
-    elif table.key is None:
-        changed = connection.table("interaction.changes").project("day")
-    else:
-        # Where the row of a key lies now, and where the readers' row of it lies.
-        touched = connection.table("interaction.changes").project(table.key)
-        before = connection.read_parquet([str(directory / file.name) for file in kept])
-        homes = [
-            relation.join(touched, table.key, how="semi").project(
-                f"cast({table.time} as date) as day"
-            )
-            for relation in (connection.table(table.qualified), before)
-        ]
-        changed = homes[0].union(homes[1])
-    # A clock that was set wrong may say a day before the first that Python knows.
-    days = changed.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
-    return sorted(day for (day,) in days)
-
-
-def _rows_by_month(
-    connection: duckdb.DuckDBPyConnection, table: PublishedTable, days: list[date]
-) -> dict[str, int]:
-    months = {month.label: month for month in map(month_of, days)}
-    return {
-        label: int(_within(connection, table, month).shape[0]) for label, month in months.items()
-    }
-
-
-def _copy_to_lake(lake: Lake, directory: Path, files: list[_File], outgoing: list[_File]) -> None:
+def _copy_to_lake(
+    lake: Lake, directory: Path, files: list[PublishedFile], outgoing: list[PublishedFile]
+) -> None:
     """Keep a copy of the published files in a remote lake, and of the state before, no more."""
     if lake.directory is not None:
         return
@@ -330,14 +210,14 @@ def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
             [schema, name],
         ).fetchall()
         statements += [
-            f"create macro {_home_of(schema)}.{name}({', '.join(parameters)}) as table {definition}"
+            f"create macro {home_of(schema)}.{name}({', '.join(parameters)}) as table {definition}"
             for parameters, definition in rows
         ]
     return statements
 
 
 def _write_database(
-    path: Path, directory: Path, files: list[_File], macros: list[str], through: int
+    path: Path, directory: Path, files: list[PublishedFile], macros: list[str], through: int
 ) -> None:
     with duckdb.connect(path) as connection:
         for schema in sorted({table.home for table in TABLES} | {"published"}):
@@ -369,7 +249,7 @@ def _write_database(
         )
 
 
-def _mark_as_in_use(directory: Path, files: list[_File]) -> None:
+def _mark_as_in_use(directory: Path, files: list[PublishedFile]) -> None:
     """Stamp files with the time until which a reader could open them at least."""
     for file in files:
         with contextlib.suppress(FileNotFoundError):
@@ -386,16 +266,6 @@ def _remove_stale(directory: Path, wanted: set[str]) -> None:
     for folder in sorted(directory.rglob("*"), reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _home_of(schema: str) -> str:
-    """Return the schema in which a reader's `schema.table` is found.
-
-    DuckDB names a database after its file. In `feedback.duckdb` the name `feedback.user_feedback`
-    would be ambiguous if there were a schema `feedback` too, and DuckDB refuses to choose. So that
-    layer lies in `main`, where the same name finds it.
-    """
-    return "main" if schema == DATABASE else schema
 
 
 def _literal(text: str) -> str:

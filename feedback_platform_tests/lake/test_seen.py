@@ -74,10 +74,6 @@ def test_what_is_older_than_an_hour_is_forgotten(ones: set[str], hour: int) -> N
     assert SeenObjects.of(ones).since(since) == SeenObjects.of(kept)
 
 
-def test_a_plain_list_of_an_earlier_release_is_read() -> None:
-    assert SeenObjects.from_json([_key(1), _key(2)]) == SeenObjects.of([_key(1), _key(2)])
-
-
 def test_an_hour_of_one_collector_is_one_range() -> None:
     content = json.dumps(SeenObjects.of(_key(number) for number in range(15_000)).to_json())
 
