@@ -17,7 +17,7 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 	@$(BIN)/feedback-platform demo --data-dir $(DATA_DIR)
 
 test: $(VENV)/.development ## the tests that need nothing but Python packages
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts; none is skipped
 	@$(BIN)/pytest -m services feedback_platform_tests/services

@@ -2,17 +2,25 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import pytest
+import sqlalchemy
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from feedback_platform.settings import PROJECT_DIR
+from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
+from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 # Its assertions are explained like those of the files that pytest collects.
 pytest.register_assert_rewrite("feedback_platform_tests.lake.conformance")
@@ -22,6 +30,51 @@ hypothesis_settings.register_profile(
     "feedback", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("feedback")
+
+
+# Whoever begins with the longest files has no long one left when the other workers are done.
+LONGEST_FIRST = ("journeys", "warehouse", "orchestration", "cli")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the packages with the longest files in front; `make test` keeps this order."""
+
+    def place(item: pytest.Item) -> int:
+        package = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST_FIRST.index(package) if package in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_is_parsed_once() -> Iterator[None]:
+    """Parsing takes seconds and finds the same for every platform, wherever its files lie."""
+    parse = cast("cached_property[Manifest]", vars(DbtProject)["parsed"]).func
+    of_this_project: list[Manifest] = []
+
+    def parsed(project: DbtProject) -> Manifest:
+        if project.project_dir != DBT_PROJECT_DIR:
+            return parse(project)
+        if not of_this_project:
+            of_this_project.append(parse(project))
+        return of_this_project[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DbtProject, "parsed", property(parsed))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dagster_waits_for_no_disk() -> Iterator[None]:
+    """Dagster records each step of a run; no test of this process pulls the plug."""
+
+    def relax(connection: sqlite3.Connection, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("pragma synchronous = off")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
+    yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
 
 
 @pytest.fixture(scope="session")

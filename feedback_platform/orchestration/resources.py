@@ -1,6 +1,6 @@
 """The one resource: it carries the settings, and hands out plain objects that carry behaviour."""
 
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,17 @@ class PlatformResource(dg.ConfigurableResource):
         """Return what runs the cleaning rules."""
         return chosen_engine(self.settings)
 
-    @cached_property
-    def _dbt(self) -> DbtProject:
-        settings = self.settings
-        return DbtProject(DBT_PROJECT_DIR, settings.dbt_target_dir, settings.warehouse_path)
-
     def dbt(self) -> DbtProject:
         """Return the dbt project, parsed once per process."""
-        return self._dbt
+        settings = self.settings
+        return _dbt_project(settings.dbt_target_dir, settings.warehouse_path)
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
         """Run a query over the published tables."""
         return published.query(self.settings.published_path, sql, parameters)
+
+
+# Dagster makes the resource anew for every run; what it keeps for itself is parsed again each time.
+@cache
+def _dbt_project(target_dir: Path, warehouse_path: Path) -> DbtProject:
+    return DbtProject(DBT_PROJECT_DIR, target_dir, warehouse_path)
