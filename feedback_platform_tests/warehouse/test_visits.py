@@ -81,3 +81,11 @@ def test_the_visit_follows_the_device_to_its_user(platform: SmallPlatform) -> No
 
     assert platform.query(VISITS) == [("visit:ada@2026-03-01T12:00:00.000000Z", 2, 300.0)]
     assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_session_in_which_no_user_was_is_no_visit(platform: SmallPlatform) -> None:
+    update = event("update", "item_updated", user_id=None, item_id="i1", session_id="catalogue")
+    platform.land(update, at("12:00:00", session_id="s1"), object_id="1")
+    platform.process()
+
+    assert platform.query(VISITS) == [("s1", 1, 0.0)]

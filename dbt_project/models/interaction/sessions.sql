@@ -23,3 +23,5 @@ select
     arg_min(device_category, row(occurred_at, event_id)) as device_type
 from interactions
 group by session_id
+-- A catalogue sends its updates in sessions of its own, in which no user ever was.
+having count(user_id) > 0
