@@ -95,6 +95,79 @@
     )
 {%- endmacro %}
 
+{#-
+    What models are trained on: scores of what was observed. An imputed value is no observation, and
+    an outlier, capped or not, is none that can be trusted.
+-#}
+{% macro create_training_scores_as_of() -%}
+    create or replace macro feedback.training_scores_as_of(known_before) as table (
+        with observed as not materialized (
+            select * from feedback.user_feedback_as_of(known_before)
+            where not is_imputed and not is_outlier
+        )
+
+        select * from (
+            {{ feedback_scores('observed', 'feedback.score_rules') }}
+        )
+    )
+{%- endmacro %}
+
+{% macro create_users_as_of() -%}
+    create or replace macro interaction.users_as_of(known_before) as table (
+        {{ described_as_of('user_id', 'user_updated') }}
+
+        select
+            seen.user_id,
+            seen.first_seen_at,
+            seen.last_seen_at,
+            cast(coalesce(described.attributes, '{}') as json) as attributes
+        from seen
+        left join described on seen.user_id = described.user_id
+    )
+{%- endmacro %}
+
+{% macro create_items_as_of() -%}
+    create or replace macro interaction.items_as_of(known_before) as table (
+        {{ described_as_of('item_id', 'item_updated') }}
+
+        select
+            seen.item_id,
+            described.attributes ->> 'title' as title,
+            {{ categories('described.attributes') }} as categories,
+            seen.first_seen_at,
+            seen.last_seen_at,
+            cast(coalesce(described.attributes, '{}') as json) as attributes
+        from seen
+        left join described on seen.item_id = described.item_id
+    )
+{%- endmacro %}
+
+{#- Users or items that were there, and what had been said of them. -#}
+{% macro described_as_of(key, event_type) -%}
+        with interactions as not materialized (
+            select * from interaction.interactions_as_of(known_before) where {{ key }} is not null
+        ),
+
+        seen as (
+            select
+                {{ key }},
+                min(occurred_at) as first_seen_at,
+                max(occurred_at) as last_seen_at
+            from interactions
+            group by {{ key }}
+        ),
+
+        updates as (
+            select {{ key }}, occurred_at, event_id, properties
+            from interactions
+            where event_type = '{{ event_type }}'
+        ),
+
+        described as (
+            {{ latest_attributes('updates', key) }}
+        )
+{%- endmacro %}
+
 {% macro create_user_features_as_of() -%}
     create or replace macro features.user_features_as_of(known_before) as table (
         {{ layers_as_of() }}

@@ -55,10 +55,12 @@ class TrainingFrames:
     """What the published tables know, as learning reads it; see `training_data` for the columns.
 
     Attributes:
-        scores: feedback scores as of now.
+        scores: scores of what was observed, without imputed values and outliers, as of now.
         scores_at_cut: as they were known at the cut.
         cut: the end of the training part (UTC).
         items, users: the catalogue, and what is known of users.
+        items_at_cut, users_at_cut: what was known of them at the cut.
+        all_scores: scores of all feedback as of now; nobody is shown again what they know.
         affinities: user_id, category, affinity.
         user_features: user_id and numeric features, for the segments' profiles.
     """
@@ -67,7 +69,10 @@ class TrainingFrames:
     scores_at_cut: pl.DataFrame
     cut: datetime
     items: pl.DataFrame
+    items_at_cut: pl.DataFrame
     users: pl.DataFrame
+    users_at_cut: pl.DataFrame
+    all_scores: pl.DataFrame
     affinities: pl.DataFrame
     user_features: pl.DataFrame
 
@@ -98,7 +103,15 @@ def learn_factorisation(
         NothingToLearnError: there is not enough feedback on both sides of the cut.
     """
     split = choose_split(frames.scores_at_cut, frames.scores, frames.cut)
-    trained = train_factorisation(split, frames.scores, frames.items, frames.users, seed=SEED)
+    trained = train_factorisation(
+        split,
+        frames.scores,
+        frames.items,
+        frames.users,
+        items_at_cut=frames.items_at_cut,
+        users_at_cut=frames.users_at_cut,
+        seed=SEED,
+    )
     version = registry.register(
         lake,
         FACTORISATION,
@@ -154,7 +167,7 @@ def refresh_recommendations(lake: Lake, frames: TrainingFrames) -> pl.DataFrame:
     content = registry.read_file(lake, champion, FACTORISATION_FILE)
     lists = recommend(
         Factorisation.from_bytes(content),
-        frames.scores,
+        frames.all_scores,
         frames.items,
         model_version=champion.version,
     )

@@ -114,6 +114,8 @@ def train_factorisation(
     items: pl.DataFrame,
     users: pl.DataFrame,
     *,
+    items_at_cut: pl.DataFrame,
+    users_at_cut: pl.DataFrame,
     seed: int,
     parameters: FactorisationParameters | None = None,
     k: int = CUTOFF,
@@ -121,13 +123,16 @@ def train_factorisation(
     """Measure on the hold-out, then train on everything.
 
     For the measurement the catalogue is what had feedback before the cut: nobody could have
-    listed the other items then. Relevant items outside it count against every model alike.
+    listed the other items then. Relevant items outside it count against every model alike. Of
+    items and users it knows what was known at the cut, of a per-user split at the global one.
 
     Args:
         split: the hold-out.
         scores: all scores as of now, for the model that is served.
-        items: the catalogue.
-        users: what is known of users.
+        items: the catalogue as of now, for the model that is served.
+        users: what is known of users now.
+        items_at_cut: what was known of the items at the cut.
+        users_at_cut: what was known of the users at the cut.
         seed: of training and of the intervals.
         parameters: how to train; the defaults when left out.
         k: length of the lists that are measured.
@@ -137,9 +142,14 @@ def train_factorisation(
         NothingToLearnError: there is no preference to learn.
     """
     chosen = parameters or FactorisationParameters()
-    known_items = items.join(split.train, on=ITEM_ID, how="semi")
+    known_items = items_at_cut.join(split.train, on=ITEM_ID, how="semi")
     candidate = fit_factorisation(
-        split.train, known_items, users, parameters=chosen, seed=seed, threshold=split.threshold
+        split.train,
+        known_items,
+        users_at_cut,
+        parameters=chosen,
+        seed=seed,
+        threshold=split.threshold,
     )
     baseline = fit_popularity(split.train, item_ids=candidate.item_ids, threshold=split.threshold)
     evaluation, popularity = evaluate(candidate, split, k), evaluate(baseline, split, k)

@@ -57,8 +57,11 @@ TABLES: Final = (
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),
+    ("interaction", "users_as_of"),
+    ("interaction", "items_as_of"),
     ("feedback", "user_feedback_as_of"),
     ("feedback", "feedback_scores_as_of"),
+    ("feedback", "training_scores_as_of"),
     ("features", "user_features_as_of"),
     ("features", "item_features_as_of"),
     ("features", "inferred_ratings_as_of"),

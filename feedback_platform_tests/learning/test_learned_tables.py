@@ -47,7 +47,10 @@ def frames() -> TrainingFrames:
         scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
         cut=cut,
         items=NO_ITEMS,
+        items_at_cut=NO_ITEMS,
         users=NO_USERS,
+        users_at_cut=NO_USERS,
+        all_scores=scores,
         affinities=AFFINITIES,
         user_features=AFFINITIES.select("user_id").unique().with_columns(sessions=pl.lit(2.0)),
     )
@@ -131,10 +134,12 @@ def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stay
 
 
 def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: Lake) -> None:
-    none = frames.scores.clear()
-    empty = TrainingFrames(
-        none, none, frames.cut, NO_ITEMS, NO_USERS, AFFINITIES.clear(), frames.user_features.clear()
-    )
+    none = {
+        name: frame.clear()
+        for name, frame in vars(frames).items()
+        if isinstance(frame, pl.DataFrame)
+    }
+    empty = TrainingFrames(**none, cut=frames.cut)
 
     with pytest.raises(NothingToLearnError):
         learn_factorisation(lake, empty, now=NOON, trigger="manual")
@@ -149,6 +154,23 @@ def test_without_a_champion_the_lists_are_empty(frames: TrainingFrames, lake: La
 
     assert lists.schema == RECOMMENDATIONS_SCHEMA
     assert lists.is_empty()
+
+
+def test_nobody_is_shown_again_what_they_are_only_guessed_to_know(
+    frames: TrainingFrames, learned: Lake
+) -> None:
+    listed = refresh_recommendations(learned, frames).row(0, named=True)
+    guess = frames.scores.head(1).with_columns(
+        user_id=pl.lit(listed["user_id"]), item_id=pl.lit(listed["item_id"])
+    )
+    guessed = pl.concat([frames.all_scores, guess])
+
+    lists = refresh_recommendations(
+        learned, TrainingFrames(**{**vars(frames), "all_scores": guessed})
+    )
+    refresh_recommendations(learned, frames)
+
+    assert lists.join(guess, on=["user_id", "item_id"], how="semi").is_empty()
 
 
 def test_every_user_gets_a_list_of_the_champion(learned: Lake, frames: TrainingFrames) -> None:

@@ -20,6 +20,8 @@ SEEDS = range(int(MORE)) if MORE else (1, 4)
 
 LAYERS = {
     "interaction.interactions": "event_id, user_id, session_id, is_session_inferred",
+    "interaction.users": "*",
+    "interaction.items": "*",
     "feedback.user_feedback": "* exclude (batch_sequence)",
     "feedback.feedback_scores": "*",
     "features.user_features": "*",

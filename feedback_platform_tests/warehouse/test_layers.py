@@ -13,7 +13,12 @@ import pytest
 
 from feedback_platform.warehouse.connection import open_warehouse
 from feedback_platform.warehouse.loading import replace_table
-from feedback_platform.warehouse.published import affinities, items, users
+from feedback_platform.warehouse.training_tables import (
+    affinities,
+    items,
+    open_for_training,
+    users,
+)
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.warehouse.small_platform import RECEIVED, SmallPlatform, event
 
@@ -152,14 +157,17 @@ def test_an_attribute_is_what_was_said_last(worked: SmallPlatform) -> None:
     (film,) = worked.query("select attributes from interaction.items where item_id = 'film'")
 
     assert json.loads(film[0]) == {"title": "Film", "categories": ["drama"], "a/b": 1}
-    assert items(worked.published).to_dicts() == [
+    with open_for_training(worked.published) as publication:
+        catalogue = items(publication)
+    assert catalogue.to_dicts() == [
         {"item_id": "book", "title": None, "categories": []},
         {"item_id": "film", "title": "Film", "categories": ["drama"]},
     ]
 
 
 def test_attributes_of_users_are_read_whatever_their_names(worked: SmallPlatform) -> None:
-    frame = users(worked.published).filter(pl.col("user_id") == "u1")
+    with open_for_training(worked.published) as publication:
+        frame = users(publication).filter(pl.col("user_id") == "u1")
 
     assert sorted(frame["attributes"].to_list()[0]) == ["age:30", "plan:pro", "~/:x"]
 
@@ -193,7 +201,8 @@ def test_item_features_know_the_average_rating(worked: SmallPlatform) -> None:
 
 
 def test_affinities_add_up_to_one(worked: SmallPlatform) -> None:
-    totals = affinities(worked.published).group_by("user_id").agg(pl.col("affinity").sum())
+    with open_for_training(worked.published) as publication:
+        totals = affinities(publication).group_by("user_id").agg(pl.col("affinity").sum())
 
     assert totals.height > 0
     assert (totals["affinity"] - 1).abs().max() == pytest.approx(0, abs=1e-8)

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from feedback_platform.errors import NothingPublishedError
-from feedback_platform.warehouse import parts, published
+from feedback_platform.warehouse import parts, published, training_tables
 from feedback_platform.warehouse.publishing import TABLE_MACROS, TABLES
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
@@ -103,7 +103,7 @@ def test_before_the_first_publication_readers_are_told_what_to_do(tmp_path: Path
 
     assert published.published_through(path) == 0
     with pytest.raises(NothingPublishedError, match="feedback-platform process"):
-        published.items(path)
+        published.query(path, "from interaction.items")
 
 
 def test_only_the_months_that_changed_are_written_again(platform: SmallPlatform) -> None:
@@ -279,10 +279,14 @@ def test_times_are_read_as_utc(platform: SmallPlatform) -> None:
     _likes(platform, 1)
     platform.process()
 
-    times = published.feedback_times(platform.published)
-    earlier = published.scores_as_of(platform.published, datetime(2026, 3, 1, 12, tzinfo=UTC))
-    later = published.scores_as_of(platform.published, datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC))
+    with training_tables.open_for_training(platform.published) as publication:
+        times = training_tables.feedback_times(publication)
+        earlier = training_tables.training_scores(publication, datetime(2026, 3, 1, 12, tzinfo=UTC))
+        later = training_tables.training_scores(
+            publication, datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
+        )
+        features = training_tables.user_features(publication)
 
     assert times.unique().to_list() == [datetime(2026, 3, 1, 12, tzinfo=UTC)]
     assert (earlier.height, later.height) == (0, 2)
-    assert published.user_features(platform.published)["user_id"].to_list() == ["u0", "u1"]
+    assert features["user_id"].to_list() == ["u0", "u1"]

@@ -3,7 +3,10 @@
     post_hook=[
         "{{ create_interactions_as_of() }}",
         "{{ create_user_feedback_as_of() }}",
-        "{{ create_feedback_scores_as_of() }}"
+        "{{ create_feedback_scores_as_of() }}",
+        "{{ create_training_scores_as_of() }}",
+        "{{ create_users_as_of() }}",
+        "{{ create_items_as_of() }}"
     ]
 ) }}
 

@@ -20,7 +20,7 @@ from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.training_gate import refuse_unfit_data
-from feedback_platform.warehouse import published
+from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
 
@@ -161,15 +161,18 @@ def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
 
 
 def training_frames(platform: PlatformResource) -> TrainingFrames:
-    """Read what learning needs from the published tables."""
-    path = platform.settings.published_path
-    cut = choose_cut(published.feedback_times(path))
-    return TrainingFrames(
-        scores=published.scores_as_of(path),
-        scores_at_cut=published.scores_as_of(path, cut),
-        cut=cut,
-        items=published.items(path),
-        users=published.users(path),
-        affinities=published.affinities(path),
-        user_features=published.user_features(path),
-    )
+    """Read what learning needs from one publication."""
+    with training_tables.open_for_training(platform.settings.published_path) as publication:
+        cut = choose_cut(training_tables.feedback_times(publication))
+        return TrainingFrames(
+            scores=training_tables.training_scores(publication),
+            scores_at_cut=training_tables.training_scores(publication, cut),
+            cut=cut,
+            items=training_tables.items(publication),
+            items_at_cut=training_tables.items(publication, cut),
+            users=training_tables.users(publication),
+            users_at_cut=training_tables.users(publication, cut),
+            all_scores=training_tables.all_scores(publication),
+            affinities=training_tables.affinities(publication),
+            user_features=training_tables.user_features(publication),
+        )

@@ -1,0 +1,144 @@
+"""What learning reads of one publication: as it is now, or as it was known at a time.
+
+Every function reads an open connection, so that the data of one training are of one state, whatever
+is published meanwhile.
+
+Who opted out, by the latest `consent_changed` that says anything of `personalisation`, is in none
+of the frames, at no time: consent counts from now on for the past too. All else of a time in the
+past comes from events before it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from feedback_platform.warehouse.published import open_published, relation_frame
+
+_OPTED_OUT: Final = """
+    create temp table opted_out as
+    select user_id
+    from (
+        select user_id, properties ->> '/personalisation' as personalisation
+        from interaction.interactions
+        where
+            event_type = 'consent_changed'
+            and user_id is not null
+            and json_exists(properties, '/personalisation')
+        qualify row_number() over (
+            partition by user_id order by occurred_at desc, event_id desc
+        ) = 1
+    )
+    where personalisation = 'false'
+"""
+_TAKES_PART: Final = "user_id not in (select user_id from opted_out)"
+
+
+@contextmanager
+def open_for_training(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to the publication that is in place now, to read all of a training from it.
+
+    Raises:
+        NothingPublishedError: nothing has been published yet.
+    """
+    with open_published(path) as publication:
+        publication.execute(_OPTED_OUT)
+        yield publication
+
+
+def feedback_times(publication: duckdb.DuckDBPyConnection) -> pl.Series:
+    """Return when each piece of feedback was given that training may use (UTC)."""
+    sql = f"""
+        select "timestamp" from feedback.user_feedback
+        where confidence > 0 and not is_imputed and not is_outlier and {_TAKES_PART}
+    """  # noqa: S608 - the condition is the constant above
+    return relation_frame(publication, sql)["timestamp"]
+
+
+def training_scores(
+    publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
+) -> pl.DataFrame:
+    """Return the scores of what was observed: without imputed values and outliers.
+
+    Args:
+        publication: from `open_for_training`.
+        known_before: UTC; everything there is when left out.
+    """
+    sql = f"""
+        from feedback.training_scores_as_of(?::timestamp)
+        where {_TAKES_PART} order by user_id, item_id
+    """
+    return relation_frame(publication, sql, [_instant(known_before)])
+
+
+def all_scores(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the present scores of all feedback: who knows what, however it is known."""
+    sql = f"from feedback.feedback_scores where {_TAKES_PART} order by user_id, item_id"
+    return relation_frame(publication, sql)
+
+
+def items(
+    publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
+) -> pl.DataFrame:
+    """Return the catalogue as it was described before a time: item_id, title, categories."""
+    sql = """
+        select item_id, title, categories
+        from interaction.items_as_of(?::timestamp) order by item_id
+    """
+    return relation_frame(publication, sql, [_instant(known_before)])
+
+
+def users(
+    publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
+) -> pl.DataFrame:
+    """Return the users with the scalar attributes known before a time, each as `name:value`."""
+    sql = f"""
+        select
+            user_id,
+            list_filter(
+                list_transform(json_keys(attributes), lambda name: name || ':' || (
+                    attributes ->> ('/' || replace(replace(name, '~', '~0'), '/', '~1'))
+                )),
+                lambda pair: pair is not null
+            ) as attributes
+        from interaction.users_as_of(?::timestamp)
+        where {_TAKES_PART}
+        order by user_id
+    """  # noqa: S608 - the condition is the constant above
+    return relation_frame(publication, sql, [_instant(known_before)])
+
+
+def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return how each user's liking is spread now: user_id, category, affinity."""
+    sql = f"""
+        select user_id, entry.key as category, entry.value as affinity
+        from (
+            select user_id, unnest(map_entries(category_affinity)) as entry
+            from features.user_features
+            where {_TAKES_PART}
+        )
+        order by user_id, category
+    """  # noqa: S608 - the condition is the constant above
+    return relation_frame(publication, sql)
+
+
+def user_features(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the numeric features of each user as they are now."""
+    sql = f"""
+        select * exclude (as_of, category_affinity) from features.user_features
+        where {_TAKES_PART} order by user_id
+    """  # noqa: S608 - the condition is the constant above
+    return relation_frame(publication, sql)
+
+
+def _instant(known_before: datetime | None) -> datetime | str:
+    """Return a time as the warehouse writes it, naive; the end of time for none."""
+    if known_before is None:
+        return "infinity"
+    return known_before.astimezone(UTC).replace(tzinfo=None)

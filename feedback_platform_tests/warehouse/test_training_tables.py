@@ -1,0 +1,189 @@
+"""What training reads: of one publication, and of a time nothing from after it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import duckdb
+import pytest
+
+from feedback_platform.warehouse import training_tables
+from feedback_platform.warehouse.training_tables import open_for_training
+from feedback_platform_tests.warehouse.random_events import random_hour, random_object
+from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+
+MORE = os.environ.get("FEEDBACK_TEST_SEEDS")
+SEEDS = range(int(MORE)) if MORE else (1,)
+
+CUT = datetime(2026, 3, 1, 13, tzinfo=UTC)
+BEFORE, AFTER = "2026-03-01T12:00:00Z", "2026-03-01T14:00:00Z"
+
+
+def known(publication: duckdb.DuckDBPyConnection, cut: datetime) -> list[list[dict[str, Any]]]:
+    """All that a training sees of the time before a cut."""
+    return [
+        frame.to_dicts()
+        for frame in (
+            training_tables.training_scores(publication, cut),
+            training_tables.items(publication, cut),
+            training_tables.users(publication, cut),
+        )
+    ]
+
+
+def _time(line: dict[str, Any] | bytes) -> datetime:
+    assert isinstance(line, dict)
+    return datetime.fromisoformat(line["occurred_at"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_events_from_after_the_cut_change_nothing_that_training_sees(
+    platform: SmallPlatform, seed: int
+) -> None:
+    random = Random(seed)
+    hours = [random_hour(random) for _ in range(10)]
+    objects = [(hour, random_object(random, hour)) for hour in hours]
+    for number, (_, lines) in enumerate(objects):
+        # An id of its own for each: which of two deliveries counts is another matter.
+        lines[:] = [
+            line | {"event_id": f"{number}-{place}"}
+            for place, line in enumerate(lines)
+            if isinstance(line, dict)
+        ]
+    times = sorted(_time(line) for _, lines in objects for line in lines)
+    cut = times[random.randrange(len(times) // 3, len(times) * 4 // 5)]
+
+    def land(name: str, *, is_after: bool) -> None:
+        for number, (hour, lines) in enumerate(objects):
+            chosen = [line for line in lines if (_time(line) >= cut) == is_after]
+            if chosen:
+                platform.land(*chosen, received_at=hour, object_id=f"{name}{number}")
+
+    land("before", is_after=False)
+    platform.process()
+    with open_for_training(platform.published) as publication:
+        before = known(publication, cut)
+    land("after", is_after=True)
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        assert known(publication, cut) == before
+        assert all(before)
+        # So the later events do say something.
+        assert known(publication, datetime(2100, 1, 1, tzinfo=UTC)) != before
+
+
+def test_a_category_and_an_attribute_that_change_later_were_as_they_were(
+    platform: SmallPlatform,
+) -> None:
+    film: dict[str, Any] = {"user_id": None, "item_id": "film"}
+
+    def said(at: str, category: str, plan: str) -> list[dict[str, Any]]:
+        return [
+            event(
+                f"film {at}",
+                "item_updated",
+                **film,
+                occurred_at=at,
+                properties={"categories": [category]},
+            ),
+            event(f"user {at}", "user_updated", occurred_at=at, properties={"plan": plan}),
+        ]
+
+    platform.land(
+        event("like", "item_liked", item_id="film", occurred_at=BEFORE),
+        event("new", "item_liked", item_id="new", user_id="u2", occurred_at=AFTER),
+        *said(BEFORE, "war", "free"),
+        *said(AFTER, "love", "paid"),
+        object_id="1",
+    )
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        assert training_tables.items(publication)["categories"].to_list() == [["love"], []]
+        assert training_tables.users(publication)["attributes"].to_list() == [["plan:paid"], []]
+        scores, items, users = known(publication, CUT)
+    assert [row["item_id"] for row in scores] == ["film"]
+    assert items == [{"item_id": "film", "title": None, "categories": ["war"]}]
+    assert users == [{"user_id": "u1", "attributes": ["plan:free"]}]
+
+
+def test_imputed_values_and_outliers_are_no_ground_truth(platform: SmallPlatform) -> None:
+    platform.land(
+        event("like", "item_liked", item_id="liked"),
+        event("imputed", "item_viewed", item_id="imputed"),
+        event("outlier", "item_viewed", item_id="outlier", value=1e7),
+        event("capped", "item_used", item_id="used", value=1e12),
+        object_id="1",
+    )
+    platform.process()
+    flags = "select item_id from feedback.user_feedback where is_imputed or is_outlier order by 1"
+    assert platform.query(flags) == [("imputed",), ("outlier",), ("used",)]
+
+    with open_for_training(platform.published) as publication:
+        now = training_tables.training_scores(publication)
+        then = training_tables.training_scores(publication, CUT)
+        times = training_tables.feedback_times(publication)
+        everything = training_tables.all_scores(publication)
+
+    assert now["item_id"].to_list() == then["item_id"].to_list() == ["liked"]
+    assert len(times) == 1
+    # It is still known that the user has seen it.
+    assert "imputed" in everything["item_id"]
+
+
+def test_who_opted_out_takes_no_part_at_any_time_until_they_come_back(
+    platform: SmallPlatform,
+) -> None:
+    def consent(event_id: str, at: str, **properties: bool) -> dict[str, Any]:
+        return event(event_id, "consent_changed", occurred_at=at, properties=properties)
+
+    def participants() -> list[list[str]]:
+        with open_for_training(platform.published) as publication:
+            frames = (
+                training_tables.training_scores(publication),
+                training_tables.training_scores(publication, CUT),
+                training_tables.users(publication),
+                training_tables.users(publication, CUT),
+                training_tables.all_scores(publication),
+                training_tables.affinities(publication),
+                training_tables.user_features(publication),
+            )
+            assert len(training_tables.feedback_times(publication)) == frames[0].height
+        return [frame["user_id"].to_list() for frame in frames]
+
+    film = {"user_id": None, "item_id": "film", "occurred_at": BEFORE}
+    platform.land(
+        event("film", "item_updated", **film, properties={"categories": ["war"]}),
+        event("one", "item_liked", item_id="film", occurred_at=BEFORE),
+        event("two", "item_liked", item_id="film", user_id="u2", occurred_at=BEFORE),
+        consent("no", "2026-03-01T15:00:00Z", personalisation=False),
+        consent("other", "2026-03-01T16:00:00Z", research=True),
+        object_id="1",
+    )
+    platform.process()
+    assert participants() == [["u2"]] * 7
+
+    platform.land(consent("yes", "2026-03-01T17:00:00Z", personalisation=True), object_id="2")
+    platform.process()
+    assert participants() == [["u1", "u2"]] * 7
+
+
+def test_a_training_reads_one_state_whatever_is_published_meanwhile(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(event("one", "item_liked", item_id="i1"), object_id="1")
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        before = known(publication, CUT)
+        platform.land(event("two", "item_liked", item_id="i2", user_id="u2"), object_id="2")
+        platform.process()
+
+        assert known(publication, CUT) == before
+        assert training_tables.user_features(publication)["user_id"].to_list() == ["u1"]
+    with open_for_training(platform.published) as publication:
+        assert training_tables.user_features(publication)["user_id"].to_list() == ["u1", "u2"]
