@@ -38,7 +38,7 @@ def rewritten_line(line: bytes) -> bytes:
         return line
     try:
         return write_exactly(read_exactly(line))
-    except orjson.JSONEncodeError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return line
 
 

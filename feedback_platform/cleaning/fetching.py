@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from feedback_platform.cleaning.reading import RawObject, parse_raw_object, unreadable_object
+from feedback_platform.cleaning.reading import (
+    CanonicalLines,
+    RawObject,
+    canonical_lines,
+    parse_objects,
+    unreadable_lines,
+)
 from feedback_platform.errors import InvalidInputError, LakeObjectMissingError
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
@@ -37,11 +43,11 @@ class FetchedObject:
         """How many bytes it holds in memory."""
         return len(self.content)
 
-    def parsed(self) -> RawObject:
-        """Return what it says."""
+    def canonical(self) -> CanonicalLines:
+        """Return its lines in the terms of the contract."""
         if self.is_unreadable:
-            return unreadable_object(self.key, self.content)
-        return parse_raw_object(self.key, self.content, self.mapping)
+            return unreadable_lines(self.key, self.content)
+        return canonical_lines(self.key, self.content, self.mapping)
 
 
 def fetch_object(
@@ -75,4 +81,5 @@ def read_object(
     lake: Lake, key: str, mapping: EventMapping = DEFAULT_MAPPING, *, is_listed: bool = False
 ) -> RawObject:
     """Fetch one raw object and parse it; one that is none becomes a single rejected line."""
-    return fetch_object(lake, key, mapping, is_listed=is_listed).parsed()
+    (item,) = parse_objects([fetch_object(lake, key, mapping, is_listed=is_listed).canonical()])
+    return item

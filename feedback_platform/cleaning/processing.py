@@ -12,10 +12,10 @@ import polars as pl
 from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import Engine
-from feedback_platform.cleaning.fetching import read_object
+from feedback_platform.cleaning.fetching import fetch_object
 from feedback_platform.cleaning.kept_rules import keep_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
-from feedback_platform.cleaning.reading import typed_events
+from feedback_platform.cleaning.reading import parse_objects
 from feedback_platform.cleaning.reference import (
     BEGINNING,
     Reference,
@@ -23,6 +23,7 @@ from feedback_platform.cleaning.reference import (
     load_references,
     save_reference,
 )
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
@@ -179,8 +180,8 @@ def _fit(
 def _newest_texts(lake: Lake, objects: list[str], mapping: EventMapping) -> Iterator[pl.DataFrame]:
     read_bytes = 0
     for key in reversed(objects):
-        item = read_object(lake, key, mapping, is_listed=True)
-        read_bytes += item.size
-        yield item.texts
+        lines = fetch_object(lake, key, mapping, is_listed=True).canonical()
+        read_bytes += lines.size
+        yield parse_objects([lines])[0].texts
         if read_bytes > FIT_BYTES:
             return

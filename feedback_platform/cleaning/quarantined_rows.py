@@ -9,7 +9,8 @@ import orjson
 import polars as pl
 
 from feedback_platform.cleaning import validation as v
-from feedback_platform.cleaning.reading import RECEIVED_REACH, RawObject
+from feedback_platform.cleaning.reading import RawObject
+from feedback_platform.cleaning.typed_columns import RECEIVED_REACH
 from feedback_platform.events import columns as c
 from feedback_platform.events.received import OPENING
 from feedback_platform.lake import keys

@@ -1,22 +1,21 @@
-"""From the bytes of raw objects to typed columns: the edge where Polars reads JSON.
+"""Raw objects: from their bytes to the text of canonical events, and the lines that are none.
 
 Received lines are translated to canonical events first; from there on every line is an event.
-A line that is not a JSON object, or a field whose text is not of its kind, never costs its
-neighbours anything: the one becomes a rejected line, the other a null that `malformed_field` names.
+A line that is not a JSON object never costs its neighbours anything: it becomes a rejected line.
 """
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Final
 
-import orjson
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from feedback_platform.cleaning.exact_texts import NAMES, NO_NAME, exact_texts, rewritten_line
 from feedback_platform.cleaning.received_lines import (
     RefusedLine,
     holds_foreign_records,
@@ -24,24 +23,43 @@ from feedback_platform.cleaning.received_lines import (
     translate_lines,
 )
 from feedback_platform.cleaning.records import one_record_a_line
-from feedback_platform.cleaning.validation import MALFORMED_FIELD
+from feedback_platform.cleaning.text_columns import TEXT_SCHEMA, count_lines, read_lines
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events import columns as c
-from feedback_platform.events.contract import FIELDS, FieldKind
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 
-_TEXT_SCHEMA: Final = dict.fromkeys(FIELDS, pl.String)
-_ZULU: Final = "%Y-%m-%dT%H:%M:%S%.fZ"
-_ZULU_SECONDS: Final = "%Y-%m-%dT%H:%M:%SZ"
-_WITH_OFFSET: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
-# ISO 8601 has no other years without an agreement, and few readers have.
-_FIRST_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
-_LAST_TIME: Final = datetime.max.replace(tzinfo=UTC)
-_WITHOUT_SECONDS: Final = "%Y-%m-%dT%H:%M%#z"
+Rows = NDArray[np.int64]
 
-# An object lies under the hour in which it was received, by the platform's clock. A line that says
-# otherwise by more than this is not believed; the hour stands in for what it says.
-RECEIVED_REACH: Final = timedelta(days=1)
+_HOUR: Final = "%Y-%m-%dT%H:%M:%SZ"
+# Small objects are parsed together, up to this size: each call costs about a millisecond.
+_TOGETHER_BYTES: Final = 8 << 20
+
+
+@dataclass(frozen=True)
+class CanonicalLines:
+    """A raw object before its JSON is parsed.
+
+    Attributes:
+        key: where it lies in the lake.
+        content: its bytes, from which a rejected line is quoted.
+        ndjson: canonical events, one a line: the content itself, unless lines were translated.
+        came_from: the line of the content that each event came from; None where they are the same.
+        refused: the received lines that are no events.
+        is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
+    """
+
+    key: str
+    content: bytes
+    ndjson: bytes
+    came_from: list[int] | None = None
+    refused: list[RefusedLine] = field(default_factory=list)
+    is_unreadable: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many bytes it holds in memory."""
+        return len(self.content) + (0 if self.came_from is None else len(self.ndjson))
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,6 @@ class RawObject:
         content: the bytes, from which a rejected line is quoted.
         is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
         refused: the received lines that are no events.
-        translated_bytes: the size of the events that received lines became.
     """
 
     key: str
@@ -67,12 +84,6 @@ class RawObject:
     content: bytes
     is_unreadable: bool = False
     refused: list[RefusedLine] = field(default_factory=list)
-    translated_bytes: int = 0
-
-    @property
-    def size(self) -> int:
-        """How many bytes it holds in memory, about."""
-        return len(self.content) + self.translated_bytes
 
     @property
     def events(self) -> pl.DataFrame:
@@ -90,7 +101,15 @@ class RawObject:
 def parse_raw_object(
     key: str, content: bytes, mapping: EventMapping = DEFAULT_MAPPING
 ) -> RawObject:
-    """Read one raw object.
+    """Read one raw object; see `canonical_lines` for the arguments."""
+    (item,) = parse_objects([canonical_lines(key, content, mapping)])
+    return item
+
+
+def canonical_lines(
+    key: str, content: bytes, mapping: EventMapping = DEFAULT_MAPPING
+) -> CanonicalLines:
+    """Translate the received lines of a raw object.
 
     Args:
         key: its key; the hour in it stands in for a missing `received_at`.
@@ -100,20 +119,19 @@ def parse_raw_object(
     content = lines_of_object(key, content)
     is_bare = keys.is_firehose(key) and holds_foreign_records(content)
     if not is_bare and not holds_received_lines(content):
-        texts, rows, unreadable = _read_events(key, content)
-        return RawObject(key, len(rows) + len(unreadable), texts, unreadable, content)
+        return CanonicalLines(key, content, content)
     translated = translate_lines(key, content, mapping, is_bare=is_bare)
-    texts, rows, unreadable = _read_events(key, translated.ndjson)
-    came_from = translated.rows
-    return RawObject(
-        key,
-        len(rows) + len(unreadable) + len(translated.refused),
-        texts.with_columns(pl.Series(c.RAW_ROW, [came_from[row] for row in rows], dtype=pl.Int64)),
-        [came_from[row] for row in unreadable],
-        content,
-        refused=translated.refused,
-        translated_bytes=len(translated.ndjson),
-    )
+    return CanonicalLines(key, content, translated.ndjson, translated.rows, translated.refused)
+
+
+def unreadable_lines(key: str, content: bytes) -> CanonicalLines:
+    """Return what stands for an object that is not what a writer of this platform writes.
+
+    Args:
+        key: its key.
+        content: its first bytes, for the quarantine.
+    """
+    return CanonicalLines(key, content, b"", is_unreadable=True)
 
 
 def lines_of_object(key: str, content: bytes) -> bytes:
@@ -121,154 +139,82 @@ def lines_of_object(key: str, content: bytes) -> bytes:
     return one_record_a_line(content) if keys.is_firehose(key) else content
 
 
-def unreadable_object(key: str, content: bytes) -> RawObject:
-    """Return what stands for an object that is not what a writer of this platform writes.
-
-    Args:
-        key: its key.
-        content: its first bytes, for the quarantine.
-    """
-    texts = pl.DataFrame(schema={**_TEXT_SCHEMA, c.RAW_OBJECT: pl.String, c.RAW_ROW: pl.Int64})
-    return RawObject(key, 1, texts, [0], content, is_unreadable=True)
+def parse_objects(objects: list[CanonicalLines]) -> list[RawObject]:
+    """Parse the JSON of raw objects, in their order; what becomes of one depends on no other."""
+    return list(chain.from_iterable(_parsed_together(group) for group in _groups(objects)))
 
 
-def typed_events(texts: list[pl.DataFrame]) -> pl.DataFrame:
-    """Give each field its type, and name the first field whose text is not of its kind.
+def nothing_to_read() -> pl.DataFrame:
+    """Return the `texts` of an object without events."""
+    return pl.DataFrame(schema={**TEXT_SCHEMA, c.RAW_OBJECT: pl.String, c.RAW_ROW: pl.Int64})
 
-    All objects of a batch at once: on a small frame a column costs as much as on a large one.
 
-    Args:
-        texts: the `texts` of raw objects; at least one.
+def _groups(objects: list[CanonicalLines]) -> Iterator[list[CanonicalLines]]:
+    held: list[CanonicalLines] = []
+    size = 0
+    for item in objects:
+        if held and size + len(item.ndjson) > _TOGETHER_BYTES:
+            yield held
+            held, size = [], 0
+        held.append(item)
+        size += len(item.ndjson)
+    if held:
+        yield held
 
-    Returns:
-        The canonical fields typed, `raw_object`, `raw_row` and `malformed_field` beside them.
-    """
-    # An empty text says nothing: a sender without a session writes "" as often as nothing at all.
-    together = pl.concat(texts).with_columns(
-        pl.when(pl.col(NAMES) != "").then(pl.col(NAMES)).name.keep()
+
+def _parsed_together(objects: list[CanonicalLines]) -> list[RawObject]:
+    """Parse objects as if they were one, and give each its own again."""
+    counts = [count_lines(item.ndjson) for item in objects]
+    read = read_lines(b"".join(_ended(item.ndjson) for item in objects), sum(counts))
+    owners = np.repeat(np.arange(len(objects)), counts)
+    origins = np.concatenate([_origins(*pair) for pair in zip(objects, counts, strict=True)])
+    rows = np.asarray(read.rows, np.int64)
+    unreadable = np.asarray(read.unreadable, np.int64)
+    texts = read.texts.with_columns(
+        pl.col(c.RECEIVED_AT).fill_null(_repeated(_hours(objects), owners[rows])),
+        _repeated([item.key for item in objects], owners[rows]).alias(c.RAW_OBJECT),
+        pl.Series(c.RAW_ROW, origins[rows], pl.Int64),
     )
-    parsed = together.with_columns(_parsed(together, name) for name in FIELDS)
-    malformed = [
-        pl.when(together[name].is_not_null() & parsed[name].is_null()).then(pl.lit(name))
-        for name in FIELDS
+    events = _extents(owners[rows], len(objects))
+    lost = _extents(owners[unreadable], len(objects))
+    return [
+        _parsed(item, texts[of_events], origins[unreadable[of_lost]].tolist())
+        for item, of_events, of_lost in zip(objects, events, lost, strict=True)
     ]
-    # A malformed time of reception rejects the row; the hour of its object is known all the same.
-    hours = {key: keys.hour_of(key) for key in together[c.RAW_OBJECT].unique()}
-    hour = pl.col(c.RAW_OBJECT).replace_strict(
-        hours, default=None, return_dtype=pl.Datetime("us", "UTC")
+
+
+def _parsed(item: CanonicalLines, texts: pl.DataFrame, unreadable: list[int]) -> RawObject:
+    unreadable = [0] if item.is_unreadable else unreadable
+    return RawObject(
+        item.key,
+        texts.height + len(unreadable) + len(item.refused),
+        texts,
+        unreadable,
+        item.content,
+        is_unreadable=item.is_unreadable,
+        refused=item.refused,
     )
-    received = pl.col(c.RECEIVED_AT)
-    is_near = received.is_between(hour - RECEIVED_REACH, hour + RECEIVED_REACH)
-    return parsed.with_columns(
-        pl.coalesce(malformed).alias(MALFORMED_FIELD),
-        pl.when(is_near).then(received).otherwise(hour).alias(c.RECEIVED_AT),
-    )
 
 
-def _read_events(key: str, content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
-    """Return canonical events as text with their origin, their rows, and the unreadable lines."""
-    texts, rows, unreadable = _parse_lines(content)
-    hour = keys.hour_of(key).strftime(_ZULU_SECONDS)
-    texts = exact_texts(texts, rows, content).with_columns(
-        pl.col(c.RECEIVED_AT).fill_null(pl.lit(hour)),
-        pl.lit(key).alias(c.RAW_OBJECT),
-        pl.Series(c.RAW_ROW, rows, dtype=pl.Int64),
-    )
-    return texts, rows, unreadable
+def _ended(lines: bytes) -> bytes:
+    return lines + b"\n" if lines and not lines.endswith(b"\n") else lines
 
 
-def _parse_lines(content: bytes) -> tuple[pl.DataFrame, range | list[int], list[int]]:
-    """Return the fields as text, the line number of each row, and the unreadable lines."""
-    lines = content.count(b"\n") + (not content.endswith(b"\n")) if content else 0
-    if lines == 0:
-        return pl.DataFrame(schema=_TEXT_SCHEMA), [], []
-    try:
-        frame = pl.read_ndjson(io.BytesIO(content), schema=_TEXT_SCHEMA)
-    except pl.exceptions.PolarsError:
-        frame = None
-    if frame is not None and frame.height == lines:
-        return frame, range(lines), []
-    return _parse_line_by_line(content)
+def _hours(objects: list[CanonicalLines]) -> list[str]:
+    """Return what stands in for a missing time of reception, for each object."""
+    return [keys.hour_of(item.key).strftime(_HOUR) for item in objects]
 
 
-def _parse_line_by_line(content: bytes) -> tuple[pl.DataFrame, list[int], list[int]]:
-    """Single out what is not a JSON object, and read the rest."""
-    readable: list[tuple[int, bytes]] = []
-    unreadable: list[int] = []
-    for row, line in enumerate(content.split(b"\n")):
-        if not line.strip():
-            continue
-        try:
-            is_object = isinstance(orjson.loads(line), dict)
-        except orjson.JSONDecodeError:
-            is_object = False
-        if is_object:
-            readable.append((row, line))
-        else:
-            unreadable.append(row)
-    frames: list[pl.DataFrame] = []
-    rows: list[int] = []
-    _read_halves(readable, frames, rows, unreadable)
-    empty = pl.DataFrame(schema=_TEXT_SCHEMA)
-    return pl.concat([empty, *frames]), rows, sorted(unreadable)
+def _origins(item: CanonicalLines, lines: int) -> Rows:
+    """Return the line of the object that each line of its canonical ones came from."""
+    return np.arange(lines) if item.came_from is None else np.array(item.came_from, np.int64)
 
 
-def _read_halves(
-    lines: list[tuple[int, bytes]],
-    frames: list[pl.DataFrame],
-    rows: list[int],
-    unreadable: list[int],
-) -> None:
-    """Read lines, cutting in half what Polars refuses, though it is JSON, until one is left."""
-    if not lines:
-        return
-    try:
-        content = io.BytesIO(b"\n".join(line for _, line in lines))
-        frame = pl.read_ndjson(content, schema=_TEXT_SCHEMA)
-    except pl.exceptions.PolarsError:
-        frame = None
-    if frame is not None and frame.height == len(lines):
-        frames.append(frame)
-        rows.extend(row for row, _ in lines)
-    elif len(lines) == 1:
-        row, line = lines[0]
-        # An integer of more than 128 bits: as text it can be read.
-        rewritten = rewritten_line(line)
-        if rewritten != line:
-            _read_halves([(row, rewritten)], frames, rows, unreadable)
-        else:
-            unreadable.append(row)
-    else:
-        middle = len(lines) // 2
-        _read_halves(lines[:middle], frames, rows, unreadable)
-        _read_halves(lines[middle:], frames, rows, unreadable)
+def _repeated(values: list[str], owners: Rows) -> pl.Series:
+    return pl.Series(values, dtype=pl.String).gather(owners)
 
 
-def _parsed(texts: pl.DataFrame, name: str) -> pl.Series:
-    text = texts[name]
-    match FIELDS[name].kind:
-        case FieldKind.TIMESTAMP:
-            return _timestamps(text)
-        case FieldKind.DOUBLE:
-            number = text.cast(pl.Float64, strict=False)
-            return number.set(~number.is_finite().fill_null(value=False), None)
-        case FieldKind.INTEGER:
-            number = text.cast(pl.Float64, strict=False)
-            is_whole = (number.is_finite() & (number == number.round())).fill_null(value=False)
-            return number.set(~is_whole, None).cast(pl.Int64, strict=False)
-        case FieldKind.JSON:
-            is_object = text.str.contains(r'^\{("|\})')
-            return text.set(~is_object.fill_null(value=False), None)
-        case FieldKind.STRING:
-            return text.set(text.str.contains(NO_NAME, literal=True).fill_null(value=False), None)
-
-
-def _timestamps(text: pl.Series) -> pl.Series:
-    parsed = text.str.to_datetime(_ZULU, time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    for form in (_WITH_OFFSET, _WITHOUT_SECONDS):
-        missing = parsed.is_null() & text.is_not_null()
-        if not missing.any():
-            break
-        other = text.str.to_datetime(form, time_unit="us", strict=False).dt.convert_time_zone("UTC")
-        parsed = parsed.zip_with(~missing, other)
-    return parsed.set(~parsed.is_between(_FIRST_TIME, _LAST_TIME).fill_null(value=True), None)
+def _extents(owners: Rows, count: int) -> list[slice]:
+    """Return which rows are each owner's; they stand together, in the order of the owners."""
+    edges = np.searchsorted(owners, np.arange(count + 1)).tolist()
+    return [slice(first, end) for first, end in pairwise(edges)]

@@ -9,7 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_platform.cleaning.reading import parse_raw_object, typed_events
+from feedback_platform.cleaning.reading import parse_raw_object
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events.contract import FIELDS
 from feedback_platform.events.translation.rules import as_number
 from feedback_platform_tests.cleaning.lines import event, ndjson

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_platform.cleaning.reading import parse_raw_object
+from feedback_platform.cleaning import reading
+from feedback_platform.cleaning.reading import canonical_lines, parse_objects, parse_raw_object
 from feedback_platform.cleaning.validation import MALFORMED_FIELD
+from feedback_platform.lake.keys import raw_object
 from feedback_platform_tests.cleaning.lines import HOUR, KEY, event, ndjson, parsed
 
 NO_OBJECT = {
@@ -212,6 +215,56 @@ def test_half_a_surrogate_in_properties_is_no_text() -> None:
     read = parsed(event("before"), b'{"event_id": "e", "properties": {"x": "\\ud800"}}')
 
     assert read.events[MALFORMED_FIELD].to_list() == [None, "properties"]
+
+
+HALF_A_SURROGATE = b'{"event_id": "e", "unheard_of": "\\ud800"}'
+ODD_LINES = [
+    event("a"),
+    event(value="much", properties={"x": 'an "escape"'}),
+    event(item_id=10**60),
+    event(item_id=["i"], received_at="2026-03-01T10:20:00Z"),
+    b'{"format":"segment","message":{"cut": ',
+    b'{"format":"event","received_at":"2026-03-01T10:02:00Z","message":{"event_id":"r"}}',
+    HALF_A_SURROGATE,
+    b"",
+    b"\x0b",
+    *NO_OBJECT.values(),
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(ODD_LINES), max_size=4), min_size=1, max_size=5))
+def test_what_is_read_of_an_object_does_not_depend_on_those_beside_it(
+    contents: list[list[dict[str, Any] | bytes]],
+) -> None:
+    objects = [
+        canonical_lines(raw_object(HOUR, "web", str(number)), ndjson(*lines)[:-1])
+        for number, lines in enumerate(contents)
+    ]
+
+    together = parse_objects(objects)
+
+    for read, item in zip(together, objects, strict=True):
+        (alone,) = parse_objects([item])
+        assert read.texts.equals(alone.texts)
+        assert replace(read, texts=alone.texts) == alone
+
+
+def test_many_objects_are_read_each_with_its_own_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_TOGETHER_BYTES", 400)
+    keys = [raw_object(HOUR, "web", str(number)) for number in range(9)]
+
+    read = parse_objects([canonical_lines(key, ndjson(event(key), b"[]")) for key in keys])
+
+    assert [item.key for item in read] == keys
+    assert [item.events["event_id"].to_list() for item in read] == [[key] for key in keys]
+    assert all(item.unreadable_rows == [1] for item in read)
+
+
+def test_half_a_surrogate_is_refused_by_its_field_whatever_stands_beside_it() -> None:
+    alone, amid = parsed(HALF_A_SURROGATE), parsed(b"{broken}", HALF_A_SURROGATE)
+
+    assert (alone.unreadable_rows, amid.unreadable_rows) == ([], [0])
+    assert amid.events["event_id"].to_list() == alone.events["event_id"].to_list() == ["e"]
 
 
 @given(st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line), max_size=8))

@@ -15,8 +15,9 @@ from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import CleanedObjects, Engine
 from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.cleaning.engines.spark import SparkEngine
-from feedback_platform.cleaning.reading import typed_events
+from feedback_platform.cleaning.fetching import read_object
 from feedback_platform.cleaning.reference import BEGINNING, Reference, fit_reference
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
@@ -52,7 +53,7 @@ def lake(service_dir: Path) -> Lake:
 
 
 def fitted(lake: Lake, objects: list[str]) -> Reference:
-    texts = [POLARS.read(lake, key, DEFAULT_MAPPING).texts for key in objects]
+    texts = [read_object(lake, key).texts for key in objects]
     events = typed_events(texts).unique("event_id", keep="first", maintain_order=True)
     return fit_reference(events, default_rules(), effective_from=BEGINNING)
 

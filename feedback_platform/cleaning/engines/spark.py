@@ -8,7 +8,12 @@ import narwhals as nw
 import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules
-from feedback_platform.cleaning.engines.definition import clean_events, finished, refused_events
+from feedback_platform.cleaning.engines.definition import (
+    distinct_events,
+    finished,
+    refused_events,
+    valid_events,
+)
 from feedback_platform.cleaning.engines.port import CleanedObjects
 from feedback_platform.cleaning.engines.spark_parsing import (
     BESIDE,
@@ -19,9 +24,9 @@ from feedback_platform.cleaning.engines.spark_parsing import (
 )
 from feedback_platform.cleaning.fetching import FetchedObject, fetch_object
 from feedback_platform.cleaning.quarantined_rows import quarantined_rows
-from feedback_platform.cleaning.reading import RawObject
+from feedback_platform.cleaning.reading import RawObject, parse_objects
 from feedback_platform.cleaning.reference import Reference
-from feedback_platform.cleaning.rules import rule_table
+from feedback_platform.cleaning.rules import apply_rules, rule_table
 from feedback_platform.cleaning.validation import with_rejections
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
@@ -61,8 +66,8 @@ class SparkEngine:
             table = self._spark.createDataFrame(rule_table(rules, reference).to_arrow())
             refused = _collected(refused_events(checked).to_native())
             clean = _collected(
-                clean_events(
-                    checked,
+                apply_rules(
+                    distinct_events(valid_events(checked)),
                     nw.from_native(table.hint("broadcast")),
                     rules=rules,
                     reference_version=reference.version,
@@ -92,6 +97,8 @@ def _collected(frame: Any) -> pl.DataFrame:
 
 def _read(objects: list[FetchedObject], beside: dict[str, str]) -> list[RawObject]:
     return [
-        item.parsed() if item.is_unreadable else without_events(item, beside[item.key])
+        parse_objects([item.canonical()])[0]
+        if item.is_unreadable
+        else without_events(item, beside[item.key])
         for item in objects
     ]

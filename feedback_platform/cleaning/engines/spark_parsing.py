@@ -19,10 +19,11 @@ from feedback_platform.cleaning.fetching import FetchedObject
 from feedback_platform.cleaning.reading import (
     RawObject,
     lines_of_object,
-    typed_events,
-    unreadable_object,
+    nothing_to_read,
+    parse_objects,
 )
 from feedback_platform.cleaning.received_lines import RefusedLine
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 
@@ -54,10 +55,12 @@ class Parsing:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return rows of `parsed_columns` for rows of `contents`."""
         for batch in batches:
-            items = [
-                FetchedObject(row[_KEY], row[_CONTENT], self.mapping).parsed()
-                for row in batch.to_pylist()
-            ]
+            items = parse_objects(
+                [
+                    FetchedObject(row[_KEY], row[_CONTENT], self.mapping).canonical()
+                    for row in batch.to_pylist()
+                ]
+            )
             events = typed_events([item.texts for item in items])
             beside = pl.DataFrame(
                 {
@@ -97,11 +100,10 @@ def without_events(item: FetchedObject, beside: str) -> RawObject:
         beside: what `beside_events` says of it.
     """
     found = orjson.loads(beside)
-    nothing = unreadable_object(item.key, b"").texts
     return RawObject(
         item.key,
         found["lines"],
-        nothing,
+        nothing_to_read(),
         found["unreadable_rows"],
         lines_of_object(item.key, item.content),
         refused=[_refused_line(*line) for line in found["refused"]],
@@ -109,7 +111,7 @@ def without_events(item: FetchedObject, beside: str) -> RawObject:
 
 
 def _parsed_schema() -> pl.Schema:
-    nothing = typed_events([unreadable_object("", b"").texts])
+    nothing = typed_events([nothing_to_read()])
     return nothing.with_columns(pl.lit(None, pl.String).alias(BESIDE)).schema
 
 

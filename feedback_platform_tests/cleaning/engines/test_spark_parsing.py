@@ -17,7 +17,8 @@ from feedback_platform.cleaning.engines.spark_parsing import (
     without_events,
 )
 from feedback_platform.cleaning.fetching import FetchedObject
-from feedback_platform.cleaning.reading import typed_events
+from feedback_platform.cleaning.reading import RawObject, parse_objects
+from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.lake.keys import raw_object
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
@@ -25,6 +26,10 @@ from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
 
 def _object(number: int, *lines: dict[str, Any] | bytes) -> FetchedObject:
     return FetchedObject(raw_object(HOUR, "web", str(number)), ndjson(*lines))
+
+
+def _alone(objects: list[FetchedObject]) -> list[RawObject]:
+    return [parse_objects([item.canonical()])[0] for item in objects]
 
 
 def _received(**facts: Any) -> bytes:
@@ -58,7 +63,7 @@ def test_the_events_are_those_that_every_engine_reads() -> None:
     rows = _parsed(objects)
 
     events = rows.filter(pl.col(BESIDE).is_null()).drop(BESIDE)
-    assert events.equals(typed_events([item.parsed().texts for item in objects]))
+    assert events.equals(typed_events([item.texts for item in _alone(objects)]))
     assert events["event_id"].to_list() == ["a", "of a message", "b"]
 
 
@@ -66,7 +71,7 @@ def test_what_lies_beside_the_events_is_the_same_on_the_other_side() -> None:
     item = _object(1, event("a"), *POISON)
     (beside,) = _parsed([item])[BESIDE].drop_nulls()
 
-    read, expected = without_events(item, beside), item.parsed()
+    read, expected = without_events(item, beside), _alone([item])[0]
 
     assert (
         (read.lines, read.unreadable_rows) == (expected.lines, expected.unreadable_rows) == (6, [5])
