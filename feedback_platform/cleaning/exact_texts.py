@@ -18,7 +18,7 @@ NO_NAME: Final = "\x00"
 _NESTED: Final = r'^(\{"|\{\}|\[)'
 
 
-def exact_texts(texts: pl.DataFrame, rows: range | list[int], content: bytes) -> pl.DataFrame:
+def exact_texts(texts: pl.DataFrame, rows: list[int], content: bytes) -> pl.DataFrame:
     """Return the texts as their lines have them.
 
     Args:
@@ -42,9 +42,7 @@ def rewritten_line(line: bytes) -> bytes:
         return line
 
 
-def _with_exact_properties(
-    texts: pl.DataFrame, rows: range | list[int], content: bytes
-) -> pl.DataFrame:
+def _with_exact_properties(texts: pl.DataFrame, rows: list[int], content: bytes) -> pl.DataFrame:
     """Take the properties from a strict parser where their line holds an escape.
 
     Polars hands a nested object over as text, but writes its quotes, backslashes and control
@@ -60,9 +58,7 @@ def _with_exact_properties(
     return texts.with_columns(texts[c.PROPERTIES].scatter(escaped, exact))
 
 
-def _without_nested_names(
-    texts: pl.DataFrame, rows: range | list[int], content: bytes
-) -> pl.DataFrame:
+def _without_nested_names(texts: pl.DataFrame, rows: list[int], content: bytes) -> pl.DataFrame:
     """Tell the objects and arrays among the names from texts that only look like them.
 
     Polars hands both over as the same text. What is no name gets one that is refused.
@@ -81,6 +77,10 @@ def _looks_nested(names: pl.Series) -> pl.Series | None:
     """Return which names look like an object or an array; None where none does."""
     # Most fields are empty in most objects, and most objects are small.
     if names.null_count() == len(names):
+        return None
+    # That is no more than a guess, but a quick one.
+    may_be = names.str.starts_with("{") | names.str.starts_with("[")
+    if not may_be.any():
         return None
     looks = names.str.contains(_NESTED)
     return looks if looks.any() else None

@@ -14,7 +14,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from feedback_platform.cleaning.received_lines import (
     RefusedLine,
@@ -23,13 +22,11 @@ from feedback_platform.cleaning.received_lines import (
     translate_lines,
 )
 from feedback_platform.cleaning.records import one_record_a_line
-from feedback_platform.cleaning.text_columns import TEXT_SCHEMA, count_lines, read_lines
+from feedback_platform.cleaning.text_columns import TEXT_SCHEMA, Rows, line_ends, read_lines
 from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
-
-Rows = NDArray[np.int64]
 
 _HOUR: Final = "%Y-%m-%dT%H:%M:%SZ"
 # Small objects are parsed together, up to this size: each call costs about a millisecond.
@@ -164,12 +161,15 @@ def _groups(objects: list[CanonicalLines]) -> Iterator[list[CanonicalLines]]:
 
 def _parsed_together(objects: list[CanonicalLines]) -> list[RawObject]:
     """Parse objects as if they were one, and give each its own again."""
-    counts = [count_lines(item.ndjson) for item in objects]
-    read = read_lines(b"".join(_ended(item.ndjson) for item in objects), sum(counts))
+    ended = [_ended(item.ndjson) for item in objects]
+    content = b"".join(ended)
+    ends = line_ends(content)
+    read = read_lines(content, ends)
+    sizes = np.cumsum([len(lines) for lines in ended])
+    counts = np.diff(np.searchsorted(ends, sizes), prepend=0).tolist()
     owners = np.repeat(np.arange(len(objects)), counts)
     origins = np.concatenate([_origins(*pair) for pair in zip(objects, counts, strict=True)])
-    rows = np.asarray(read.rows, np.int64)
-    unreadable = np.asarray(read.unreadable, np.int64)
+    rows, unreadable = read.rows, read.unreadable
     texts = read.texts.with_columns(
         pl.col(c.RECEIVED_AT).fill_null(_repeated(_hours(objects), owners[rows])),
         _repeated([item.key for item in objects], owners[rows]).alias(c.RAW_OBJECT),
