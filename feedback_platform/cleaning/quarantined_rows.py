@@ -70,7 +70,7 @@ def _row(
     field: str | None,
     content: bytes | None = None,
 ) -> tuple[Any, ...]:
-    line = item.physical_lines[row]
+    line = item.line(row)
     source = _source_of(item.key, line)
     return (item.key, row, received_at, source, reason, field, line if content is None else content)
 

@@ -87,12 +87,17 @@ class RawObject:
         """The readable lines with their types; see `typed_events`."""
         return typed_events([self.texts])
 
-    @cached_property
-    def physical_lines(self) -> list[bytes]:
-        """The bytes of each line, blank ones included; cut only when a line has to be quoted."""
+    def line(self, row: int) -> bytes:
+        """Return the bytes of a line."""
         if self.is_unreadable:
-            return [self.content]
-        return self.content.split(b"\n")
+            return self.content
+        start = self._line_ends[row - 1] + 1 if row else 0
+        return self.content[start : self._line_ends[row]]
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        """Where the lines end, blank ones included; looked up only if one has to be quoted."""
+        return [*line_ends(self.content).tolist(), len(self.content)]
 
 
 def parse_raw_object(

@@ -41,7 +41,7 @@ def test_a_line_that_is_no_json_object_costs_its_neighbours_nothing(line: bytes)
 
     assert read.lines == 3
     assert read.unreadable_rows == [1]
-    assert read.physical_lines[1] == line
+    assert read.line(1) == line
     assert read.events.select("event_id", "raw_row").rows() == [("before", 0), ("after", 2)]
     assert read.events[MALFORMED_FIELD].is_null().all()
 
@@ -53,7 +53,7 @@ def test_blank_lines_are_no_lines_but_keep_their_numbers(blank: bytes) -> None:
     assert read.lines == 2
     assert read.unreadable_rows == []
     assert read.events.select("event_id", "raw_row").rows() == [("a", 1), ("b", 4)]
-    assert [json.loads(read.physical_lines[row])["event_id"] for row in (1, 4)] == ["a", "b"]
+    assert [json.loads(read.line(row))["event_id"] for row in (1, 4)] == ["a", "b"]
 
 
 def test_two_objects_in_a_line_and_a_blank_one_are_not_mistaken_for_two_lines() -> None:

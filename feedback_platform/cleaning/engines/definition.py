@@ -13,8 +13,6 @@ from feedback_platform.events import columns as c
 
 # A line may hold several events, which only their ids tell apart.
 CLEAN_ORDER: Final = (c.RECEIVED_AT, c.RAW_OBJECT, c.RAW_ROW, c.EVENT_ID)
-# An event counts once in an object.
-IDENTITY: Final = (c.RAW_OBJECT, c.EVENT_ID)
 _REFUSED: Final = (c.RAW_OBJECT, c.RAW_ROW, c.RECEIVED_AT, v.REASON, v.FIELD)
 
 
@@ -30,7 +28,8 @@ def valid_events(checked: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 def distinct_events(valid: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Return the first of the rows that have the same id in the same object."""
-    return valid.unique(list(IDENTITY), keep="first", order_by=[c.RECEIVED_AT, c.RAW_ROW])
+    identity = [c.RAW_OBJECT, c.EVENT_ID]
+    return valid.unique(identity, keep="first", order_by=[c.RECEIVED_AT, c.RAW_ROW])
 
 
 def finished(clean: pl.DataFrame) -> pl.DataFrame:

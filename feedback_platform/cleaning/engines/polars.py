@@ -9,11 +9,10 @@ import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.engines.definition import (
-    IDENTITY,
+    CLEAN_ORDER,
     distinct_events,
     finished,
     refused_events,
-    valid_events,
 )
 from feedback_platform.cleaning.engines.port import CleanedObjects
 from feedback_platform.cleaning.fetching import fetch_object
@@ -22,7 +21,12 @@ from feedback_platform.cleaning.reading import CanonicalLines, RawObject, parse_
 from feedback_platform.cleaning.reference import Reference
 from feedback_platform.cleaning.rules import apply_rules, rule_table
 from feedback_platform.cleaning.typed_columns import typed_events
-from feedback_platform.cleaning.validation import with_rejections
+from feedback_platform.cleaning.validation import (
+    MALFORMED_FIELD,
+    is_refused,
+    with_rejections,
+)
+from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.store import Lake
 
@@ -44,6 +48,7 @@ class PolarsEngine:
 
 
 _POSITION: Final = "position_in_batch"
+_IS_REFUSED: Final = "is_refused"
 POLARS: Final = PolarsEngine()
 
 
@@ -52,32 +57,39 @@ def clean_objects(
 ) -> CleanedObjects:
     """Apply the contract and the rules to raw objects that have been read."""
     events = typed_events([item.texts for item in objects])
-    checked = with_rejections(nw.from_native(events.lazy())).to_native().collect()
-    refused = refused_events(nw.from_native(checked.lazy())).to_native().collect()
-    valid = valid_events(nw.from_native(checked.lazy())).to_native().collect()
-    clean = (
-        apply_rules(
-            nw.from_native(_distinct(valid).lazy()),
-            nw.from_native(rule_table(rules, reference).lazy()),
-            rules=rules,
-            reference_version=reference.version,
-        )
-        .to_native()
-        .collect()
+    refusals = _narwhals(events).select(is_refused().alias(_IS_REFUSED)).to_native().collect()
+    is_valid = ~refusals[_IS_REFUSED]
+    refused = refused_events(with_rejections(_narwhals(events.filter(~is_valid))))
+    is_kept = _first_of_each(events, is_valid)
+    # In the order in which they are stored: later there are twice as many columns to put into it.
+    order = events.select(pl.arg_sort_by(CLEAN_ORDER)).to_series()
+    kept = events.drop(MALFORMED_FIELD)[order.filter(is_kept.gather(order))]
+    clean = apply_rules(
+        _narwhals(kept),
+        _narwhals(rule_table(rules, reference)),
+        rules=rules,
+        reference_version=reference.version,
     )
     return CleanedObjects(
         object_rows=[item.lines for item in objects],
-        clean=finished(clean),
-        quarantined=quarantined_rows(objects, refused),
-        duplicates=valid.height - clean.height,
+        clean=finished(clean.to_native().collect()),
+        quarantined=quarantined_rows(objects, refused.to_native().collect()),
+        duplicates=int(is_valid.sum()) - kept.height,
     )
 
 
-def _distinct(valid: pl.DataFrame) -> pl.DataFrame:
-    """Ask the definition only about events that come more than once; most do not."""
-    is_repeated = valid.select(pl.struct(IDENTITY).is_duplicated()).to_series()
+def _first_of_each(events: pl.DataFrame, is_valid: pl.Series) -> pl.Series:
+    """Return which valid events are not there already.
+
+    The definition is asked only about those whose id comes more than once; most do not.
+    """
+    is_repeated = is_valid & events[c.EVENT_ID].is_duplicated()
     if not is_repeated.any():
-        return valid
-    repeated = valid.with_row_index(_POSITION).filter(is_repeated)
-    chosen = distinct_events(nw.from_native(repeated.lazy())).to_native().collect()
-    return valid.filter((~is_repeated).scatter(chosen[_POSITION], values=True))
+        return is_valid
+    places = events.select(CLEAN_ORDER).with_row_index(_POSITION).filter(is_repeated)
+    chosen = distinct_events(_narwhals(places)).to_native().collect()
+    return (is_valid & ~is_repeated).scatter(chosen[_POSITION], values=True)
+
+
+def _narwhals(frame: pl.DataFrame) -> nw.LazyFrame[pl.LazyFrame]:
+    return nw.from_native(frame.lazy())
