@@ -18,6 +18,7 @@ import polars as pl
 from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import CleanedObjects, Engine
+from feedback_platform.cleaning.reading_ahead import read_ahead
 from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
@@ -25,8 +26,9 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger
 from feedback_platform.lake.store import Lake
 
-# Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger).
-BATCH_BYTES: Final = 192 << 20
+# Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger). On
+# the way to clean rows they take several times as much, and the next batch is read meanwhile.
+BATCH_BYTES: Final = 64 << 20
 
 
 def clean_pending(
@@ -63,7 +65,7 @@ def clean_pending(
     """
     manifests: list[BatchManifest] = []
     done = 0
-    for reference, objects in _batches(lake, raw_objects, references, mapping, engine):
+    for reference, objects in read_ahead(_batches(lake, raw_objects, references, mapping, engine)):
         cleaned = engine.clean(objects, rules, reference)
         manifest = store_batch(
             lake,

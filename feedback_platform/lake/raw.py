@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from bisect import bisect_right
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -71,12 +72,22 @@ def read_raw_object(lake: Lake, key: str) -> bytes:
     """
     data = lake.get(key)
     if not keys.is_firehose(key):
-        content, _ = _decompressed(key, data, zstandard.ZstdDecompressor().decompressobj(), 0)
-        return content
+        return _unpacked(key, data)
     if data.startswith(_GZIP):
         return _gunzipped(key, data)
     _check_size(key, len(data))
     return data
+
+
+def _unpacked(key: str, data: bytes) -> bytes:
+    """Decompress zstd: at once where the object says how large it is, else piece by piece."""
+    decompressor = zstandard.ZstdDecompressor()
+    with suppress(zstandard.ZstdError):
+        if 0 < zstandard.get_frame_parameters(data).content_size <= MAX_OBJECT_BYTES:
+            return decompressor.decompress(data)
+    # What is wrong with it, if anything is, shows on the way.
+    content, _ = _decompressed(key, data, decompressor.decompressobj(), 0)
+    return content
 
 
 def _gunzipped(key: str, data: bytes) -> bytes:
