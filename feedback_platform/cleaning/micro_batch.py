@@ -27,7 +27,7 @@ from feedback_platform.lake.batches import BatchManifest, Ledger
 from feedback_platform.lake.store import Lake
 
 # Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger). On
-# the way to clean rows they take several times as much, and the next batch is read meanwhile.
+# the way to clean rows they take several times as much, and the next batch is parsed meanwhile.
 BATCH_BYTES: Final = 64 << 20
 
 
@@ -39,7 +39,7 @@ def clean_pending(
     *,
     ledger: Ledger,
     mapping: EventMapping = DEFAULT_MAPPING,
-    engine: Engine[Any] = POLARS,
+    engine: Engine[Any, Any] = POLARS,
     is_reprocessing: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[BatchManifest]:
@@ -87,26 +87,26 @@ def _batches(
     raw_objects: list[str],
     references: list[Reference],
     mapping: EventMapping,
-    engine: Engine[Any],
+    engine: Engine[Any, Any],
 ) -> Iterator[tuple[Reference, list[Any]]]:
-    """Cut the objects into batches of one reference version and bounded size."""
+    """Read objects, and cut them into batches of one reference version and bounded size."""
     held: list[Any] = []
     held_bytes = 0
     held_reference: Reference | None = None
     for key in raw_objects:
         reference = reference_for(references, keys.hour_of(key))
         if held_reference is not None and held and reference != held_reference:
-            yield held_reference, held
+            yield held_reference, engine.parse(held)
             held, held_bytes = [], 0
         item = engine.read(lake, key, mapping, is_listed=True)
         held.append(item)
         held_bytes += item.size
         held_reference = reference
         if held_bytes >= BATCH_BYTES:
-            yield reference, held
+            yield reference, engine.parse(held)
             held, held_bytes = [], 0
     if held and held_reference is not None:
-        yield held_reference, held
+        yield held_reference, engine.parse(held)
 
 
 def store_batch(
@@ -157,9 +157,11 @@ def _write_by_day(
     by_object = {raw: keys.day_of(raw) for raw in frame[c.RAW_OBJECT].unique()}
     days = frame[c.RAW_OBJECT].replace_strict(by_object, return_dtype=pl.Date)
     tagged = frame.with_columns(pl.lit(sequence, dtype=pl.Int64).alias("batch_sequence"))
-    for day in days.unique().sort():
+    different = days.unique().sort()
+    for day in different:
         buffer = io.BytesIO()
-        tagged.filter(days == day).write_parquet(buffer, compression="zstd")
+        of_day = tagged if len(different) == 1 else tagged.filter(days == day)
+        of_day.write_parquet(buffer, compression="zstd")
         key = key_of(day)
         lake.put(key, buffer.getvalue(), mode="create")
         written.append(key)

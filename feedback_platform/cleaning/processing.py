@@ -76,7 +76,7 @@ def clean_new(
     *,
     is_sweep: bool,
     mapping: EventMapping = DEFAULT_MAPPING,
-    engine: Engine[Any] = POLARS,
+    engine: Engine[Any, Any] = POLARS,
     progress: Callable[[int, int], None] | None = None,
 ) -> CleaningOutcome:
     """Clean the raw objects that no batch has cleaned yet.
@@ -109,7 +109,7 @@ def _clean_objects(
     pending: list[str],
     rules: CleaningRules,
     mapping: EventMapping,
-    engine: Engine[Any],
+    engine: Engine[Any, Any],
     progress: Callable[[int, int], None] | None,
 ) -> CleaningOutcome:
     if not pending:

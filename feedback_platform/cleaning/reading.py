@@ -22,7 +22,13 @@ from feedback_platform.cleaning.received_lines import (
     translate_lines,
 )
 from feedback_platform.cleaning.records import one_record_a_line
-from feedback_platform.cleaning.text_columns import TEXT_SCHEMA, Rows, line_ends, read_lines
+from feedback_platform.cleaning.text_columns import (
+    TEXT_SCHEMA,
+    Rows,
+    line_ends,
+    line_starts,
+    read_lines,
+)
 from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
@@ -40,7 +46,9 @@ class CanonicalLines:
     Attributes:
         key: where it lies in the lake.
         content: its bytes, from which a rejected line is quoted.
-        ndjson: canonical events, one a line: the content itself, unless lines were translated.
+        ndjson: canonical events, one a line, each with its end: the content itself, unless lines
+            were translated.
+        ends: `line_ends` of it.
         came_from: the line of the content that each event came from; None where they are the same.
         refused: the received lines that are no events.
         is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
@@ -49,6 +57,7 @@ class CanonicalLines:
     key: str
     content: bytes
     ndjson: bytes
+    ends: Rows
     came_from: list[int] | None = None
     refused: list[RefusedLine] = field(default_factory=list)
     is_unreadable: bool = False
@@ -56,7 +65,7 @@ class CanonicalLines:
     @property
     def size(self) -> int:
         """How many bytes it holds in memory."""
-        return len(self.content) + (0 if self.came_from is None else len(self.ndjson))
+        return len(self.content) + (0 if self.ndjson is self.content else len(self.ndjson))
 
 
 @dataclass(frozen=True)
@@ -119,11 +128,16 @@ def canonical_lines(
         mapping: what the names of events in received lines mean.
     """
     content = lines_of_object(key, content)
+    ndjson = content if content.endswith(b"\n") or not content else content + b"\n"
+    ends = line_ends(ndjson)
     is_bare = keys.is_firehose(key) and holds_foreign_records(content)
-    if not is_bare and not holds_received_lines(content):
-        return CanonicalLines(key, content, content)
+    if not is_bare and not holds_received_lines(ndjson, line_starts(ends)):
+        return CanonicalLines(key, content, ndjson, ends)
     translated = translate_lines(key, content, mapping, is_bare=is_bare)
-    return CanonicalLines(key, content, translated.ndjson, translated.rows, translated.refused)
+    ends = line_ends(translated.ndjson)
+    return CanonicalLines(
+        key, content, translated.ndjson, ends, translated.rows, translated.refused
+    )
 
 
 def unreadable_lines(key: str, content: bytes) -> CanonicalLines:
@@ -133,7 +147,7 @@ def unreadable_lines(key: str, content: bytes) -> CanonicalLines:
         key: its key.
         content: its first bytes, for the quarantine.
     """
-    return CanonicalLines(key, content, b"", is_unreadable=True)
+    return CanonicalLines(key, content, b"", line_ends(b""), is_unreadable=True)
 
 
 def lines_of_object(key: str, content: bytes) -> bytes:
@@ -166,12 +180,11 @@ def _groups(objects: list[CanonicalLines]) -> Iterator[list[CanonicalLines]]:
 
 def _parsed_together(objects: list[CanonicalLines]) -> list[RawObject]:
     """Parse objects as if they were one, and give each its own again."""
-    ended = [_ended(item.ndjson) for item in objects]
-    content = b"".join(ended)
-    ends = line_ends(content)
+    counts = [len(item.ends) for item in objects]
+    offsets = np.cumsum([0, *(len(item.ndjson) for item in objects[:-1])])
+    content = b"".join(item.ndjson for item in objects)
+    ends = np.concatenate([item.ends for item in objects]) + np.repeat(offsets, counts)
     read = read_lines(content, ends)
-    sizes = np.cumsum([len(lines) for lines in ended])
-    counts = np.diff(np.searchsorted(ends, sizes), prepend=0).tolist()
     owners = np.repeat(np.arange(len(objects)), counts)
     origins = np.concatenate([_origins(*pair) for pair in zip(objects, counts, strict=True)])
     rows, unreadable = read.rows, read.unreadable
@@ -199,10 +212,6 @@ def _parsed(item: CanonicalLines, texts: pl.DataFrame, unreadable: list[int]) ->
         is_unreadable=item.is_unreadable,
         refused=item.refused,
     )
-
-
-def _ended(lines: bytes) -> bytes:
-    return lines + b"\n" if lines and not lines.endswith(b"\n") else lines
 
 
 def _hours(objects: list[CanonicalLines]) -> list[str]:

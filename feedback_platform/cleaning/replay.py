@@ -81,7 +81,7 @@ def replay_quarantine(
     chosen: QuarantineFilter,
     *,
     mapping: EventMapping,
-    engine: Engine[Any] = POLARS,
+    engine: Engine[Any, Any] = POLARS,
     progress: Callable[[int, int], None] | None = None,
 ) -> ReplayOutcome:
     """Clean again the raw objects that hold quarantined rows.
@@ -159,7 +159,7 @@ def _bounded(
     lake: Lake,
     pending: list[str],
     mapping: EventMapping,
-    engine: Engine[Any],
+    engine: Engine[Any, Any],
     unreadable: dict[str, str],
 ) -> Iterator[list[Any]]:
     """Read objects, as many at a time as memory is meant to hold; note those that cannot be."""
@@ -175,10 +175,10 @@ def _bounded(
         held.append(item)
         size += item.size
         if size >= BATCH_BYTES:
-            yield held
+            yield engine.parse(held)
             held, size = [], 0
     if held:
-        yield held
+        yield engine.parse(held)
 
 
 def _reference(references: list[Reference], manifest: BatchManifest, key: str) -> Reference:

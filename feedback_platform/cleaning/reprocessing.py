@@ -51,7 +51,7 @@ def reprocess(
     first: date,
     last: date,
     mapping: EventMapping = DEFAULT_MAPPING,
-    engine: Engine[Any] = POLARS,
+    engine: Engine[Any, Any] = POLARS,
 ) -> CleaningOutcome:
     """Clean a period again; see `reprocess_days`.
 
@@ -73,7 +73,7 @@ def reprocess_days(
     first: date,
     last: date,
     mapping: EventMapping = DEFAULT_MAPPING,
-    engine: Engine[Any] = POLARS,
+    engine: Engine[Any, Any] = POLARS,
 ) -> Iterator[ReprocessedDay]:
     """Clean again what was received on some days, with these rules and the newest statistics.
 

@@ -42,6 +42,11 @@ def line_ends(content: bytes) -> Rows:
     return np.flatnonzero(np.frombuffer(content, np.uint8) == _LINE_END)
 
 
+def line_starts(ends: Rows) -> Rows:
+    """Return where each line begins, of lines with these ends."""
+    return np.concatenate([np.zeros(1, np.int64), ends + 1])[: len(ends)]
+
+
 def read_lines(content: bytes, ends: Rows) -> TextColumns:
     """Read lines of JSON; one that is none costs its neighbours nothing.
 
@@ -74,7 +79,7 @@ class _Lines:
     def __init__(self, content: bytes, ends: Rows) -> None:
         self._content = content
         self._ends = ends
-        self._starts = np.concatenate([np.zeros(1, np.int64), ends + 1])[:-1]
+        self._starts = line_starts(ends)
 
     def __getitem__(self, row: int) -> bytes:
         return self._content[self._starts[row] : self._ends[row]]

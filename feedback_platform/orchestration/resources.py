@@ -60,7 +60,7 @@ class PlatformResource(dg.ConfigurableResource):
         """Return the cleaning rules, read anew as well."""
         return load_rules(self.settings.cleaning_rules)
 
-    def cleaning_engine(self) -> Engine[Any]:
+    def cleaning_engine(self) -> Engine[Any, Any]:
         """Return what runs the cleaning rules."""
         return chosen_engine(self.settings)
 

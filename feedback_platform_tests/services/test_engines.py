@@ -59,10 +59,10 @@ def fitted(lake: Lake, objects: list[str]) -> Reference:
 
 
 def cleaned(
-    engine: Engine[Any], lake: Lake, objects: list[str], reference: Reference
+    engine: Engine[Any, Any], lake: Lake, objects: list[str], reference: Reference
 ) -> CleanedObjects:
     held = [engine.read(lake, key, DEFAULT_MAPPING) for key in objects]
-    return engine.clean(held, default_rules(), reference)
+    return engine.clean(engine.parse(held), default_rules(), reference)
 
 
 def as_bits(frame: pl.DataFrame) -> pl.DataFrame:

@@ -40,11 +40,15 @@ class PolarsEngine:
         """Fetch one raw object, and translate what is not canonical yet."""
         return fetch_object(lake, key, mapping, is_listed=is_listed).canonical()
 
+    def parse(self, objects: list[CanonicalLines]) -> list[RawObject]:
+        """Parse the JSON of raw objects."""
+        return parse_objects(objects)
+
     def clean(
-        self, objects: list[CanonicalLines], rules: CleaningRules, reference: Reference
+        self, objects: list[RawObject], rules: CleaningRules, reference: Reference
     ) -> CleanedObjects:
         """Apply the contract and the rules."""
-        return clean_objects(parse_objects(objects), rules, reference)
+        return clean_objects(objects, rules, reference)
 
 
 _POSITION: Final = "position_in_batch"

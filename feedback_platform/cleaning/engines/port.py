@@ -13,23 +13,28 @@ from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.store import Lake
 
 
-class HeldObject(Protocol):
-    """A raw object as an engine holds it until it is cleaned."""
+class ParsedObject(Protocol):
+    """A raw object as an engine cleans it."""
 
     @property
     def key(self) -> str:
         """Where it lies in the lake."""
 
     @property
-    def size(self) -> int:
-        """How many bytes of memory it takes, for what a batch may hold."""
-
-    @property
     def is_unreadable(self) -> bool:
         """Whether it is no raw object at all; then it counts as one rejected line."""
 
 
+class HeldObject(Protocol):
+    """A raw object as an engine has read it."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes of memory it takes, for what a batch may hold."""
+
+
 Held = TypeVar("Held", bound=HeldObject)
+Parsed = TypeVar("Parsed", bound=ParsedObject)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class CleanedObjects:
         return sum(self.object_rows)
 
 
-class Engine(Protocol[Held]):
+class Engine(Protocol[Held, Parsed]):
     """Runs the definition of cleaning; whichever does, the rows are the same to the last bit."""
 
     def read(self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False) -> Held:
@@ -71,7 +76,10 @@ class Engine(Protocol[Held]):
             TransientError: the store did not answer.
         """
 
+    def parse(self, objects: list[Held]) -> list[Parsed]:
+        """Return the objects of a batch as `clean` takes them; another may be cleaned meanwhile."""
+
     def clean(
-        self, objects: list[Held], rules: CleaningRules, reference: Reference
+        self, objects: list[Parsed], rules: CleaningRules, reference: Reference
     ) -> CleanedObjects:
-        """Apply the contract and the rules to raw objects that it has read."""
+        """Apply the contract and the rules to raw objects that it has parsed."""

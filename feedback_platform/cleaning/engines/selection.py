@@ -9,7 +9,7 @@ from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.settings import Settings
 
 
-def chosen_engine(settings: Settings) -> Engine[Any]:
+def chosen_engine(settings: Settings) -> Engine[Any, Any]:
     """Return the engine that `FEEDBACK_ENGINE` names; Spark is started if need be.
 
     Raises:

@@ -50,8 +50,12 @@ class SparkEngine:
     def read(
         self, lake: Lake, key: str, mapping: EventMapping, *, is_listed: bool = False
     ) -> FetchedObject:
-        """Fetch one raw object; it is parsed when it is cleaned."""
+        """Fetch one raw object."""
         return fetch_object(lake, key, mapping, is_listed=is_listed)
+
+    def parse(self, objects: list[FetchedObject]) -> list[FetchedObject]:
+        """Return them as they are: Spark's workers parse them with everything else."""
+        return objects
 
     def clean(
         self, objects: list[FetchedObject], rules: CleaningRules, reference: Reference
