@@ -30,6 +30,9 @@ score_rules as (
 
 )
 
-select * from (
+select
+    *,
+    {{ staged_through() }} as batch_sequence
+from (
     {{ item_features('interactions', 'feedback_scores', 'items', 'score_rules') }}
 )

@@ -37,6 +37,9 @@ items as (
 
 )
 
-select * from (
+select
+    *,
+    {{ staged_through() }} as batch_sequence
+from (
     {{ user_features('interactions', 'feedback_scores', 'items') }}
 )

@@ -30,6 +30,9 @@ score_rules as (
 
 )
 
-select * from (
+select
+    *,
+    {{ staged_through() }} as batch_sequence
+from (
     {{ feedback_scores('user_feedback', 'score_rules') }}
 )

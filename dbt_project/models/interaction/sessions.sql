@@ -20,7 +20,8 @@ select
     date_diff('millisecond', min(occurred_at), max(occurred_at)) / 1000.0::double as duration_seconds,
     count(*) filter (where {{ is_engagement() }}) = 0
     and count(*) filter (where event_type = 'item_viewed') <= 1 as is_bounce,
-    arg_min(device_category, row(occurred_at, event_id)) as device_type
+    arg_min(device_category, row(occurred_at, event_id)) as device_type,
+    {{ staged_through() }} as batch_sequence
 from interactions
 group by session_id
 -- A catalogue sends its updates in sessions of its own, in which no user ever was.

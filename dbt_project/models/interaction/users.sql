@@ -36,6 +36,7 @@ select
     seen.user_id,
     seen.first_seen_at,
     seen.last_seen_at,
-    cast(coalesce(attributes.attributes, '{}') as json) as attributes
+    cast(coalesce(attributes.attributes, '{}') as json) as attributes,
+    {{ staged_through() }} as batch_sequence
 from seen
 left join attributes on seen.user_id = attributes.user_id
