@@ -19,6 +19,26 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 
 
+_VARIABLES = frozenset(
+    f"FEEDBACK_{name}"
+    for name in (
+        "DATA_DIR",
+        "LAKE_URL",
+        "ENGINE",
+        "WRITE_KEYS",
+        "API_KEYS",
+        "EVENTS_PER_SECOND",
+        "EVENT_MAPPING",
+        "CLEANING_RULES",
+        "SCHEMA_REGISTRY_URL",
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "COMPUTE_LOGS_URL",
+        # Of the tests.
+        "SHARED_DATA",
+    )
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where this installation keeps its data, and whom it listens to.
@@ -113,6 +133,22 @@ def load_settings(
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
+    )
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that look like settings of the platform, and are none; the tests' apart.
+
+    Args:
+        environment: the process's own when left out.
+    """
+    names = os.environ if environment is None else environment
+    return sorted(
+        name
+        for name in names
+        if name.startswith("FEEDBACK_")
+        and name not in _VARIABLES
+        and not name.startswith("FEEDBACK_TEST_")
     )
 
 

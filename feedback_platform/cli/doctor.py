@@ -11,15 +11,18 @@ import click
 import duckdb
 import orjson
 
+from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.errors import FeedbackPlatformError
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
 from feedback_platform.learning.training import FACTORISATION, SEGMENTS
 from feedback_platform.monitoring.accounting import account
-from feedback_platform.settings import Settings
+from feedback_platform.settings import DBT_PROJECT_DIR, Settings, unknown_settings
 from feedback_platform.warehouse.published import published_through, query
+from feedback_platform.warehouse.score_settings import check_score_settings
 
 _LITTLE_SPACE: Final = 1 << 30
 
@@ -52,6 +55,22 @@ def _disk(settings: Settings) -> tuple[bool, str]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.data_dir).free
     return free > _LITTLE_SPACE, f"{free / (1 << 30):.1f} GiB free at {settings.data_dir}"
+
+
+def _rules(settings: Settings) -> tuple[bool, str]:
+    check_score_settings(DBT_PROJECT_DIR / "seeds")
+    load_mapping(settings.event_mapping)
+    rules = load_rules(settings.cleaning_rules)
+    origin = settings.cleaning_rules or "those that ship"
+    mapped = f"; names of events by {settings.event_mapping}" if settings.event_mapping else ""
+    return True, f"cleaning {rules.version}, {origin}{mapped}"
+
+
+def _environment(_settings: Settings) -> tuple[bool, str]:
+    unknown = unknown_settings()
+    if unknown:
+        return False, f"nobody reads {', '.join(unknown)}; misspelt?"
+    return True, "every FEEDBACK_ variable is a setting"
 
 
 def _lake(settings: Settings) -> tuple[bool, str]:
@@ -92,6 +111,8 @@ def _models(settings: Settings) -> tuple[bool, str]:
 
 
 _EXAMINATIONS: Final = {
+    "settings": _environment,
+    "rules": _rules,
     "disk": _disk,
     "lake": _lake,
     "published": _published,

@@ -123,11 +123,19 @@ def replay(
         "unreadable": outcome.unreadable,
         "raw_objects": outcome.objects,
         "batches": batches,
-        "next": "feedback-platform process" if batches else "nothing changed",
+        "next": _next_step(outcome, batches),
     }
     show(values, as_json=as_json)
     if outcome.unreadable_objects:
         raise PermanentError(_unreadable(outcome))
+
+
+def _next_step(outcome: ReplayOutcome, batches: int) -> str:
+    if batches:
+        return "feedback-platform process"
+    if not outcome.objects:
+        return "nothing in quarantine is like that; `quarantine list` counts what is, by reason"
+    return "nothing changed"
 
 
 def _unreadable(outcome: ReplayOutcome) -> str:

@@ -55,6 +55,7 @@ def documentation_routes() -> list[BaseRoute]:
 
     return [
         Route("/openapi.json", openapi),
+        Route("/", to_page),
         Route("/docs", to_page),
         Route("/docs/", page),
         Route("/docs/page.js", page_script),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from feedback_platform_tests.cli.conftest import Finished, Run
 
@@ -60,7 +61,15 @@ def test_the_demo_builds_the_whole_loop_and_each_step_may_be_run_again(run: Run)
     assert trained["reason"]
 
     findings = {finding["check"]: finding for finding in parsed(run("doctor", "--json"))}
-    assert findings.keys() == {"disk", "lake", "published", "events", "models"}
+    assert list(findings) == [
+        "settings",
+        "rules",
+        "disk",
+        "lake",
+        "published",
+        "events",
+        "models",
+    ]
     assert all(finding["ok"] for finding in findings.values())
     assert f"{processed['interactions']:,} interactions" in findings["events"]["finding"]
 
@@ -79,6 +88,35 @@ def test_the_doctor_finds_a_lake_that_lost_rows(run: Run, tmp_path: Path) -> Non
     assert finished.code == 1
     (bad,) = [line for line in finished.output.splitlines() if line.startswith("BAD")]
     assert "events" in bad
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "check", "finding"),
+    [
+        ("FEEDBACK_ENGIN", "spark", "settings", "FEEDBACK_ENGIN"),
+        ("FEEDBACK_CLEANING_RULES", "missing.toml", "rules", "missing.toml cannot be read"),
+        ("FEEDBACK_CLEANING_RULES", "rules.toml", "rules", "did you mean 'scale'"),
+        ("FEEDBACK_EVENT_MAPPING", "missing.toml", "rules", "missing.toml"),
+    ],
+)
+def test_the_doctor_finds_what_a_program_would_refuse_to_start_with(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    check: str,
+    finding: str,
+) -> None:
+    (tmp_path / "rules.toml").write_text('[signals.view]\nscael = "log"\n')
+    monkeypatch.setenv(variable, value)
+
+    finished = run("doctor")
+
+    assert finished.code == 1
+    (bad,) = [line for line in finished.output.splitlines() if line.startswith("BAD")]
+    assert check in bad
+    assert finding in bad
 
 
 def test_importing_again_says_so_and_adds_nothing(run: Run, tmp_path: Path) -> None:

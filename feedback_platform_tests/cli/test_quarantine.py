@@ -60,7 +60,9 @@ def published(tmp_path: Path, sql: str) -> list[Any]:
 def test_an_empty_quarantine_says_so(run: Run) -> None:
     assert run("quarantine", "list").output == "0 in quarantine\n"
     assert parsed(run("quarantine", "list", "--json")) == {"total": 0, "reasons": {}, "events": []}
-    assert parsed(run("quarantine", "replay", "--json"))["replayed"] == 0
+    replayed = parsed(run("quarantine", "replay", "--reason", "nonsense", "--json"))
+    assert replayed["replayed"] == 0
+    assert "nothing in quarantine is like that" in replayed["next"]
 
 
 def test_unmapped_events_come_in_by_a_mapping_and_a_replay_and_all_is_accounted_for(
