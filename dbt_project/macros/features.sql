@@ -1,34 +1,31 @@
-{#- Counts of what happened, by type; the columns that user and item features share. -#}
-{% macro event_counts() -%}
-    count(*) as events,
-    count(*) filter (where event_type = 'item_impression') as impressions,
-    count(*) filter (where event_type = 'item_viewed') as views,
-    count(*) filter (where event_type = 'item_clicked') as clicks,
-    count(*) filter (where event_type = 'item_used') as uses,
-    count(*) filter (where event_type = 'item_liked') as likes,
-    count(*) filter (where event_type = 'item_dismissed') as dismissals,
-    count(*) filter (where event_type = 'item_rated') as ratings,
-    count(*) filter (where event_type = 'item_converted') as conversions
-{%- endmacro %}
-
 {#-
     The one definition of a user's features: what they do, on what device, and how their liking is
-    spread over the categories. They are as of the last of the events that are given.
+    spread over the categories. They are as of the last of the activity that is given.
 -#}
-{% macro user_features(interactions, feedback_scores, item_categories) -%}
-    with activity as (
+{% macro user_features(activity, feedback_scores, item_categories) -%}
+    with done as (
 
         select
             user_id,
-            max(occurred_at) as as_of,
-            {{ event_counts() }},
+            max(last_at) as as_of,
+            {{ event_totals() }},
             count(distinct session_id) as sessions,
-            count(distinct cast(occurred_at as date)) as active_days,
-            mode(device_category order by device_category) as main_device,
-            coalesce(mode(platform_category order by platform_category), 'unknown') as main_platform
-        from {{ interactions }}
-        where user_id is not null and {{ is_by_a_person() }}
+            count(distinct day) as active_days
+        from {{ activity }}
+        where is_by_a_person
         group by user_id
+
+    ),
+
+    devices as (
+
+        {{ most_frequent('device_category', activity) }}
+
+    ),
+
+    platforms as (
+
+        {{ most_frequent('platform_category', activity) }}
 
     ),
 
@@ -85,87 +82,86 @@
     )
 
     select
-        activity.user_id,
-        activity.as_of,
-        activity.events,
-        activity.sessions,
-        activity.active_days,
-        activity.impressions,
-        activity.views,
-        activity.clicks,
-        activity.uses,
-        activity.likes,
-        activity.dismissals,
-        activity.ratings,
-        activity.conversions,
+        done.user_id,
+        done.as_of,
+        done.events,
+        done.sessions,
+        done.active_days,
+        done.impressions,
+        done.views,
+        done.clicks,
+        done.uses,
+        done.likes,
+        done.dismissals,
+        done.ratings,
+        done.conversions,
         coalesce(opinions.items, 0) as items,
         opinions.average_score,
-        {{ one_hot('activity.main_device', 'device') }},
-        {{ one_hot('activity.main_platform', 'platform') }},
+        {{ one_hot('devices.device_category', 'device') }},
+        {{ one_hot("coalesce(platforms.platform_category, 'unknown')", 'platform') }},
         coalesce(affinities.category_affinity, map()) as category_affinity
-    from activity
-    left join opinions on activity.user_id = opinions.user_id
-    left join affinities on activity.user_id = affinities.user_id
+    from done
+    left join devices on done.user_id = devices.user_id
+    left join platforms on done.user_id = platforms.user_id
+    left join opinions on done.user_id = opinions.user_id
+    left join affinities on done.user_id = affinities.user_id
 {%- endmacro %}
 
-{#- The one definition of an item's features, as of the last of the events that are given. -#}
-{% macro item_features(interactions, feedback_scores, item_categories, score_rules) -%}
-    with activity as (
+{#- The category that most of a user's events have; of equal ones the first by name. -#}
+{% macro most_frequent(category, activity) -%}
+    select user_id, {{ category }}
+    from {{ activity }}
+    where is_by_a_person and {{ category }} is not null
+    group by user_id, {{ category }}
+    qualify row_number() over (
+        partition by user_id order by sum(events) desc, {{ category }}
+    ) = 1
+{%- endmacro %}
+
+{#- The one definition of an item's features, as of the last of the days that are given. -#}
+{% macro item_features(item_days, item_opinions, item_categories) -%}
+    with happened as (
 
         select
             item_id,
-            max(occurred_at) as as_of,
-            {{ event_counts() }},
-            count(distinct user_id) as users,
-            -- Only a rating is sure to fit the decimal; a filter would cast every value first.
-            avg(cast(case when event_type = 'item_rated' then value end as decimal(18, 6)))
-                as average_rating
-        from {{ interactions }}
-        where item_id is not null and {{ is_by_a_person() }}
-        group by item_id
-
-    ),
-
-    opinions as (
-
-        select
-            item_id,
-            count(*) filter (where feedback_score >= {{ rule('fan_score', score_rules) }}) as fans,
-            {{ share(exact_sum('feedback_score * confidence'), exact_sum('confidence')) }} as average_score
-        from {{ feedback_scores }}
+            max(last_person_at) as as_of,
+            {{ event_totals() }},
+            sum(rating_total) as rating_total
+        from {{ item_days }}
+        where last_person_at is not null
         group by item_id
 
     )
 
     select
-        activity.item_id,
-        activity.as_of,
-        activity.events,
-        activity.users,
-        activity.impressions,
-        activity.views,
-        activity.clicks,
-        activity.uses,
-        activity.likes,
-        activity.dismissals,
-        activity.ratings,
-        activity.conversions,
-        {{ share('activity.clicks', 'activity.impressions') }} as click_through,
-        round(cast(activity.average_rating as double), 9) as average_rating,
+        happened.item_id,
+        happened.as_of,
+        happened.events,
+        coalesce(opinions.users, 0) as users,
+        happened.impressions,
+        happened.views,
+        happened.clicks,
+        happened.uses,
+        happened.likes,
+        happened.dismissals,
+        happened.ratings,
+        happened.conversions,
+        {{ share('happened.clicks', 'happened.impressions') }} as click_through,
+        {{ share('happened.rating_total', 'happened.ratings') }} as average_rating,
         coalesce(opinions.fans, 0) as fans,
-        opinions.average_score,
+        {{ share('opinions.score_total', 'opinions.confidence_total') }} as average_score,
         coalesce(items.categories, []) as categories
-    from activity
-    left join {{ item_categories }} as items on activity.item_id = items.item_id
-    left join opinions on activity.item_id = opinions.item_id
+    from happened
+    left join {{ item_categories }} as items on happened.item_id = items.item_id
+    left join {{ item_opinions }} as opinions on happened.item_id = opinions.item_id
 {%- endmacro %}
 
 {#- Users with new events, and those who know an item whose attributes changed. -#}
 {% macro users_with_changed_features() -%}
-    select user_id from {{ ref('changes') }} where user_id is not null
+    {{ touched_keys('user_id') }}
     union all
     select scores.user_id
     from {{ ref('feedback_scores') }} as scores
-    inner join {{ ref('changes') }} as changes on scores.item_id = changes.item_id
+    inner join {{ new_changes() }} as changes on scores.item_id = changes.item_id
     where changes.event_type = 'item_updated'
 {%- endmacro %}

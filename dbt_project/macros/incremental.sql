@@ -2,14 +2,37 @@
     How a micro-batch stays exact and cheap.
 
     `interaction.changes` lists the keys of every event that is new, or whose accepted delivery
-    changed, since the last run that went through to its end and was published. A model forgets the rows of those keys
-    and computes them anew from all the events of the keys. So the order and the cut of batches do
-    not matter, a run that failed half-way is simply run again, and the cost follows what is new.
+    changed, since the last run that went through to its end. A model forgets the rows of those keys
+    and computes them anew. So the order and the cut of batches do not matter, and a run that failed
+    half-way is simply run again.
+
+    So that the cost follows what is new, no model computes a key from all the events that the key
+    ever had. `activity` and `item_days` count by day; a day of a key is computed from the events of
+    that day, which lie together in the storage, and the other models add the days up.
 -#}
 
-{#- The newest batch that readers can see; publishing, too, asks `changes` what it has to renew. -#}
-{% macro published_through() -%}
-    (select published_through from pipeline.state)
+{#- The newest batch that has reached every table. -#}
+{% macro completed_through() -%}
+    (select completed_through from pipeline.state)
+{%- endmacro %}
+
+{#-
+    As a pre-hook of `changes`: drop what every table and every reader has. Publishing, too, asks
+    `changes` what it has to renew; a first publication renews everything.
+-#}
+{% macro forget_published() -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where batch_sequence <= (
+        select case when published_through = 0 then completed_through else published_through end
+        from pipeline.state
+    )
+    {%- endif %}
+{%- endmacro %}
+
+{#- What changed since the last complete run, as a relation. -#}
+{% macro new_changes() -%}
+    (select * from {{ ref('changes') }} where batch_sequence > {{ completed_through() }})
 {%- endmacro %}
 
 {#- As a pre-hook: drop the rows that are about to be computed anew. -#}
@@ -21,7 +44,59 @@
 {%- endmacro %}
 
 {% macro touched_keys(key) -%}
-    select {{ key }} from {{ ref('changes') }} where {{ key }} is not null
+    select {{ key }} from {{ new_changes() }} where {{ key }} is not null
+{%- endmacro %}
+
+{#-
+    As a condition on a relation with a day: only what a key did on its touched days, or everything
+    on the first run. The days alone leave out nearly all of the storage.
+-#}
+{% macro is_touched_day(key) -%}
+    {#- Outside the condition, so that dbt sees the dependency when it parses. -#}
+    {% set changes = new_changes() -%}
+    {% if is_incremental() -%}
+    day in (select day from {{ changes }})
+    and ({{ key }}, day) in (select ({{ key }}, day) from {{ changes }} where {{ key }} is not null)
+    {%- else -%}
+    true
+    {%- endif %}
+{%- endmacro %}
+
+{#- As a pre-hook: drop the touched days of a key. -#}
+{% macro forget_touched_days(key) -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where {{ is_touched_day(key) }}
+    {%- endif %}
+{%- endmacro %}
+
+{#- As pre-hooks: drop what a run that died wrote, and what goes for good or comes anew. -#}
+{% macro forget_unfinished() -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where batch_sequence in (select batch_sequence from {{ new_changes() }})
+    {%- endif %}
+{%- endmacro %}
+
+{% macro forget_leaving(event_id) -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where {{ event_id }} in (select event_id from {{ new_changes() }} where is_leaving)
+    {%- endif %}
+{%- endmacro %}
+
+{#-
+    As a condition on interactions: the rows that this run wrote, or everything on the first run.
+    They have the numbers of the new batches, so the storage knows where they are.
+-#}
+{% macro is_newly_stored() -%}
+    {% set changes = new_changes() -%}
+    {% if is_incremental() -%}
+    batch_sequence in (select batch_sequence from {{ changes }})
+    and event_id in (select event_id from {{ changes }})
+    {%- else -%}
+    true
+    {%- endif %}
 {%- endmacro %}
 
 {#- As a condition: only the touched keys, or everything on the first run. -#}

@@ -39,8 +39,7 @@
                     'case when known.is_identified then known.user_id end',
                     'owners.user_id',
                     'known.anonymous_id'
-                ) }} as user_id,
-                cast(known.occurred_at as date) as day
+                ) }} as user_id
             from known
             left join owners on known.anonymous_id = owners.anonymous_id
         ),
@@ -71,11 +70,11 @@
             select * exclude (session_id) from judged where is_session_inferred
         )
 
-        select * exclude (later_user_id, day, is_unlike) from marked where not is_unlike
+        select * exclude (later_user_id, is_unlike) from marked where not is_unlike
         union all by name
-        select * exclude (later_user_id, day, is_unlike) from judged where not is_session_inferred
+        select * exclude (later_user_id, is_unlike) from judged where not is_session_inferred
         union all by name
-        select * exclude (later_user_id, day, is_unlike) from ({{ with_visits('sessionless') }})
+        select * exclude (later_user_id, is_unlike) from ({{ with_visits('sessionless') }})
     )
 {%- endmacro %}
 
@@ -170,20 +169,32 @@
 
 {% macro create_user_features_as_of() -%}
     create or replace macro features.user_features_as_of(known_before) as table (
-        {{ layers_as_of() }}
+        {{ layers_as_of() }},
+
+        activity as (
+            {{ activity('interactions') }}
+        )
 
         select * from (
-            {{ user_features('interactions', 'feedback_scores', 'items') }}
+            {{ user_features('activity', 'feedback_scores', 'items') }}
         )
     )
 {%- endmacro %}
 
 {% macro create_item_features_as_of() -%}
     create or replace macro features.item_features_as_of(known_before) as table (
-        {{ layers_as_of() }}
+        {{ layers_as_of() }},
+
+        item_days as (
+            {{ item_days('interactions') }}
+        ),
+
+        item_opinions as (
+            {{ item_opinions('feedback_scores', 'feedback.score_rules') }}
+        )
 
         select * from (
-            {{ item_features('interactions', 'feedback_scores', 'items', 'feedback.score_rules') }}
+            {{ item_features('item_days', 'item_opinions', 'items') }}
         )
     )
 {%- endmacro %}

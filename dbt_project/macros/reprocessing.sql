@@ -13,6 +13,22 @@
     (select event_id from lake.withdrawn_events)
 {%- endmacro %}
 
+{#- As pre-hooks of the interactions: drop what another delivery replaces, and what is withdrawn. -#}
+{% macro forget_replaced() -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where
+        day in (select former_day from {{ ref('arriving') }} where is_replacement)
+        and event_id in (select event_id from {{ ref('arriving') }} where is_replacement)
+    {%- endif %}
+{%- endmacro %}
+
+{% macro forget_withdrawn() -%}
+    {% if is_incremental() -%}
+    delete from {{ this }} where event_id in {{ withdrawn_events() }}
+    {%- endif %}
+{%- endmacro %}
+
 {#- The newest batch that is being taken in. -#}
 {% macro staged_through() -%}
     (select staged_through from pipeline.state)

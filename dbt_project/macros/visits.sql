@@ -2,8 +2,8 @@
     Events that a visit is made of when the sender has no sessions: what a user does, not what a
     program reports about users and items.
 -#}
-{% macro is_visited() -%}
-    event_type not in ('user_updated', 'user_aliased', 'item_updated', 'consent_changed')
+{% macro is_visited(event_type='event_type') -%}
+    {{ event_type }} not in ('user_updated', 'user_aliased', 'item_updated', 'consent_changed')
 {%- endmacro %}
 
 {#-

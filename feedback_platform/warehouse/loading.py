@@ -6,7 +6,9 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 import duckdb
@@ -20,6 +22,10 @@ from feedback_platform.warehouse.connection import open_warehouse, single_row, t
 from feedback_platform.warehouse.local_copies import LocalCopies
 from feedback_platform.warehouse.taking_back import take_back
 
+# What a run takes in at most, unless a single batch has more. So memory is bounded however much is
+# new; the outcome does not depend on the cut.
+RUN_ROWS: Final = 1_000_000
+
 
 @dataclass(frozen=True)
 class StagedBatches:
@@ -31,6 +37,7 @@ class StagedBatches:
         clean: staged rows.
         quarantined: rejected rows that came with them.
         is_rebuild: whether the warehouse is being built from nothing.
+        remaining: how many batches are left for runs to come.
     """
 
     through: int
@@ -38,6 +45,7 @@ class StagedBatches:
     clean: int
     quarantined: int
     is_rebuild: bool
+    remaining: int
 
 
 def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -54,14 +62,14 @@ def complete(connection: duckdb.DuckDBPyConnection, through: int) -> None:
 
 
 def stage_batches(
-    path: Path, lake: Lake, cache_dir: Path, *, definitions: str = ""
+    path: Path, lake: Lake, cache_dir: Path, *, definitions: str = "", rows: int = RUN_ROWS
 ) -> StagedBatches:
-    """Load the clean and rejected rows of the batches that are not complete yet.
+    """Load the clean and rejected rows of the next batches that are not complete yet.
 
-    What a reprocessing batch replaces is taken back first. Some changes are beyond an increment;
-    then the warehouse starts anew from the clean layer:
+    What a reprocessing batch replaces is taken back first. After a run that died the very batches
+    that it began with are loaded again: some tables may hold them. Some changes are beyond an
+    increment; then the warehouse starts anew from the clean layer:
     - the tables are of another lake, or of a lake that has lost batches;
-    - a run that died had begun to take in what is reprocessed now: some tables may know it;
     - they were built by other definitions: models, weights, the schema.
 
     Args:
@@ -69,16 +77,18 @@ def stage_batches(
         lake: where the batches lie.
         cache_dir: where objects of a remote lake are copied to while they load.
         definitions: fingerprint of what builds the tables, see `DbtProject.fingerprint`.
+        rows: load no more clean rows than these, but one batch at least.
     """
     basis = f"{lake_identity(lake)} {definitions}"
     begun, done = _progress_on(path, basis)
-    manifests = manifests_after(lake, done)
     latest = latest_manifest(lake)
-    is_behind = done > (latest.sequence if latest else 0)
-    if is_behind or _replaces_unfinished(manifests, begun):
-        done, manifests = 0, manifests_after(lake, 0)
+    if done > (latest.sequence if latest else 0):
+        done = 0
     if done == 0:
         _remove(path)
+        begun = 0
+    pending = manifests_after(lake, done)
+    manifests = _next_run(pending, begun, rows)
     through = manifests[-1].sequence if manifests else done
     with (
         open_warehouse(path) as connection,
@@ -91,7 +101,14 @@ def stage_batches(
             "update pipeline.state set staged_through = ?, basis = ?", [through, basis]
         )
         clean, quarantined = _staged_rows(connection, done)
-    return StagedBatches(through, len(manifests), clean, quarantined, is_rebuild=done == 0)
+    return StagedBatches(
+        through,
+        len(manifests),
+        clean,
+        quarantined,
+        is_rebuild=done == 0,
+        remaining=len(pending) - len(manifests),
+    )
 
 
 def lake_identity(lake: Lake) -> str:
@@ -145,14 +162,17 @@ def _progress_on(path: Path, basis: str) -> tuple[int, int]:
         return 0, 0
 
 
-def _replaces_unfinished(manifests: list[BatchManifest], begun: int) -> bool:
-    """Return whether a batch replaces objects of one that an unfinished run had begun with."""
-    unfinished = {key for m in manifests if m.sequence <= begun for key in m.raw_objects}
-    return any(
-        manifest.is_reprocessing and not unfinished.isdisjoint(manifest.raw_objects)
-        for manifest in manifests
-        if manifest.sequence > begun
-    )
+def _next_run(pending: list[BatchManifest], begun: int, rows: int) -> list[BatchManifest]:
+    """Return those of the pending batches that a run takes in: the first ones, in their order."""
+    unfinished = [manifest for manifest in pending if manifest.sequence <= begun]
+    if unfinished:
+        return unfinished
+    upto = accumulate(manifest.clean for manifest in pending)
+    return [
+        manifest
+        for place, (manifest, clean) in enumerate(zip(pending, upto, strict=True))
+        if place == 0 or clean <= rows
+    ]
 
 
 def _load_manifests(

@@ -13,6 +13,18 @@ create table if not exists pipeline.state (
 );
 insert into pipeline.state select 0, 0, 0, '' where not exists (from pipeline.state);
 
+-- Always empty: triggers write here what breaks a key, and the error undoes the statement.
+create table if not exists pipeline.refusals (message varchar);
+
+-- What feedback_scores lost and gained about each item, and item_opinions has not added up yet.
+create table if not exists pipeline.opinion_changes (
+    item_id varchar not null,
+    users bigint not null,
+    fans bigint not null,
+    score_total decimal(38, 12) not null,
+    confidence_total decimal(38, 12) not null
+);
+
 -- Rows that an earlier release cleaned have no platform_category, bots, treatment and rules_version.
 create table if not exists lake.clean_events (
     event_id varchar not null,

@@ -21,11 +21,14 @@ GROUPS = {
         "reprocessed/events",
     },
     "3_interaction": {
+        "interaction/activity",
         "interaction/arriving",
+        "interaction/attribute_updates",
         "interaction/burst_limits",
         "interaction/changes",
         "interaction/devices",
         "interaction/incoming",
+        "interaction/item_days",
         "interaction/interactions",
         "interaction/items",
         "interaction/sessions",
@@ -34,6 +37,7 @@ GROUPS = {
     "4_feedback": {
         "feedback/feedback_scores",
         "feedback/item_keys",
+        "feedback/item_opinions",
         "feedback/score_rules",
         "feedback/signal_weights",
         "feedback/user_feedback",

@@ -18,7 +18,7 @@ from feedback_platform.lake.batches import BatchManifest, Ledger, pending_object
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
-from feedback_platform.warehouse.loading import StagedBatches, complete, stage_batches
+from feedback_platform.warehouse.loading import RUN_ROWS, StagedBatches, complete, stage_batches
 from feedback_platform.warehouse.publishing import TABLES, Publication, publish
 from feedback_platform.warehouse.transformation import DbtProject
 
@@ -87,20 +87,23 @@ class SmallPlatform:
         applied = rules or default_rules()
         return clean_pending(self.lake, sorted(chosen), applied, [self.reference], ledger=ledger)
 
-    def stage(self) -> StagedBatches:
+    def stage(self, *, rows: int = RUN_ROWS) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:
-            return stage_batches(path, self.lake, self.directory / "cache")
+            return stage_batches(path, self.lake, self.directory / "cache", rows=rows)
 
     def run(self, models: Sequence[str] | None = None) -> None:
         self.project.warehouse_path = self.warehouse
         self.project.run(models)
 
-    def transform(self) -> None:
-        """Everything that is clean, through all models."""
-        staged = self.stage()
-        self.run()
-        with open_warehouse(self.warehouse) as connection:
-            complete(connection, staged.through)
+    def transform(self, *, rows: int = RUN_ROWS) -> None:
+        """Everything that is clean, through all models, in runs of so many rows."""
+        remaining = 1
+        while remaining:
+            staged = self.stage(rows=rows)
+            self.run()
+            with open_warehouse(self.warehouse) as connection:
+                complete(connection, staged.through)
+            remaining = staged.remaining
 
     def publish(self) -> Publication:
         return publish(self.warehouse, self.published, self.lake)

@@ -38,8 +38,8 @@ def test_increments_in_any_order_and_cut_equal_a_rebuild(
         batch, landed = landed[:size], landed[size:]
         platform.clean(batch)
         if random.random() < 0.25 and landed:
-            continue  # two batches in one run
-        platform.transform()
+            continue  # two batches at once, in one run or in two
+        platform.transform(rows=random.choice([0, 100]))
         if random.random() < 0.6 or not landed:
             platform.publish()
 
@@ -99,4 +99,26 @@ def test_new_categories_of_an_item_reach_everybody_who_knows_it(platform: SmallP
     platform.process()
 
     assert platform.query(affinity) == [({"sport": 0.5, "war": 0.5},)]
+    assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_run_that_died_between_the_scores_and_their_sums_adds_nothing_twice(
+    platform: SmallPlatform,
+) -> None:
+    platform.land(event("a", "item_liked", item_id="i1"), object_id="1")
+    platform.process()
+    platform.land(
+        event("b", "item_dismissed", item_id="i1", occurred_at="2026-03-01T13:00:00Z"),
+        event("c", "item_liked", user_id="u2", item_id="i1"),
+        object_id="2",
+    )
+    platform.clean()
+    for _ in range(2):
+        platform.stage()
+        platform.run(["+feedback_scores"])
+
+    platform.transform()
+    platform.publish()
+
+    assert platform.query("select users, fans from features.item_features") == [(2, 1)]
     assert platform.tables() == platform.rebuilt().tables()

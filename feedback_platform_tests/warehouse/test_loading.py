@@ -58,7 +58,7 @@ def _land(platform: SmallPlatform, name: str, **options: Any) -> str:
 
 
 def test_an_empty_lake_stages_nothing(platform: SmallPlatform) -> None:
-    assert platform.stage() == StagedBatches(0, 0, 0, 0, is_rebuild=True)
+    assert platform.stage() == StagedBatches(0, 0, 0, 0, is_rebuild=True, remaining=0)
 
 
 def test_staging_twice_is_the_same_as_once(platform: SmallPlatform) -> None:
@@ -70,7 +70,9 @@ def test_staging_twice_is_the_same_as_once(platform: SmallPlatform) -> None:
     first = platform.stage()
     rows = _staged(platform)
 
-    assert first == StagedBatches(through=2, batches=2, clean=2, quarantined=2, is_rebuild=True)
+    assert first == StagedBatches(
+        through=2, batches=2, clean=2, quarantined=2, is_rebuild=True, remaining=0
+    )
     assert platform.stage() == first
     assert _staged(platform) == rows
 
@@ -84,10 +86,43 @@ def test_what_is_complete_is_not_staged_again(platform: SmallPlatform) -> None:
 
     staged = platform.stage()
 
-    assert staged == StagedBatches(through=2, batches=1, clean=1, quarantined=1, is_rebuild=False)
+    assert staged == StagedBatches(
+        through=2, batches=1, clean=1, quarantined=1, is_rebuild=False, remaining=0
+    )
     clean, quarantined = _staged(platform)
     assert [row[0] for row in clean] == ["b"]
     assert len(quarantined) == 2  # rejected lines stay
+
+
+def test_a_run_takes_in_no_more_rows_than_it_may_but_one_batch_at_least(
+    platform: SmallPlatform,
+) -> None:
+    for name in "abc":
+        _land(platform, name)
+        platform.clean()
+
+    first = platform.stage(rows=0)
+    _complete(platform, first.through)
+    rest = platform.stage(rows=2)
+
+    assert (first.through, first.batches, first.remaining) == (1, 1, 2)
+    assert (rest.through, rest.batches, rest.remaining) == (3, 2, 0)
+
+
+def test_a_run_that_died_is_done_again_with_the_batches_that_it_began_with(
+    platform: SmallPlatform,
+) -> None:
+    first = _land(platform, "a")
+    platform.process()
+    _land(platform, "b")
+    platform.clean()
+    begun = platform.stage()
+    _reprocess(platform, first)
+
+    again = platform.stage()
+
+    assert (begun.through, begun.remaining) == (2, 0)
+    assert (again.through, again.remaining, again.is_rebuild) == (2, 1, False)
 
 
 def test_reprocessing_stages_the_new_rows_alone(platform: SmallPlatform) -> None:
@@ -99,7 +134,9 @@ def test_reprocessing_stages_the_new_rows_alone(platform: SmallPlatform) -> None
 
     staged = platform.stage()
 
-    assert staged == StagedBatches(through=3, batches=1, clean=1, quarantined=1, is_rebuild=False)
+    assert staged == StagedBatches(
+        through=3, batches=1, clean=1, quarantined=1, is_rebuild=False, remaining=0
+    )
     clean, quarantined = _staged(platform)
     assert [(row[0], row[-1]) for row in clean] == [("a", 3)]
     assert sorted(row[-1] for row in quarantined) == [2, 3]

@@ -4,17 +4,16 @@
     post_hook="{{ create_item_features_as_of() }}"
 ) }}
 
-with interactions as (
+with item_days as (
 
-    select * from {{ ref('interactions') }}
+    select * from {{ ref('item_days') }}
     where {{ is_touched('item_id') }}
 
 ),
 
-feedback_scores as (
+item_opinions as (
 
-    select * from {{ ref('feedback_scores') }}
-    where {{ is_touched('item_id') }}
+    select * from {{ ref('item_opinions') }}
 
 ),
 
@@ -22,17 +21,11 @@ items as (
 
     select * from {{ ref('items') }}
 
-),
-
-score_rules as (
-
-    select * from {{ ref('score_rules') }}
-
 )
 
 select
     *,
     {{ staged_through() }} as batch_sequence
 from (
-    {{ item_features('interactions', 'feedback_scores', 'items', 'score_rules') }}
+    {{ item_features('item_days', 'item_opinions', 'items') }}
 )

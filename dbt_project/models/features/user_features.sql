@@ -13,9 +13,9 @@ with touched as (
 
 ),
 
-interactions as (
+activity as (
 
-    select * from {{ ref('interactions') }}
+    select * from {{ ref('activity') }}
     {% if is_incremental() -%}
     where user_id in (select user_id from touched)
     {%- endif %}
@@ -41,5 +41,5 @@ select
     *,
     {{ staged_through() }} as batch_sequence
 from (
-    {{ user_features('interactions', 'feedback_scores', 'items') }}
+    {{ user_features('activity', 'feedback_scores', 'items') }}
 )

@@ -1,6 +1,10 @@
 {{ config(
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where (user_id, item_id) in (select (user_id, item_id) from {{ ref('changes') }} where user_id is not null and item_id is not null){% endif %}",
+    pre_hook=[
+        "{{ note_opinions(-1) }}",
+        "{% if is_incremental() %}delete from {{ this }} where pair_key in ({{ touched_pairs() }}){% endif %}"
+    ],
     post_hook=[
+        "{{ note_opinions(1) }}",
         "{{ create_interactions_as_of() }}",
         "{{ create_user_feedback_as_of() }}",
         "{{ create_feedback_scores_as_of() }}",
@@ -16,10 +20,7 @@ with user_feedback as (
 
     select * from {{ ref('user_feedback') }}
     {% if is_incremental() -%}
-    where (user_id, item_id) in (
-        select (user_id, item_id) from {{ ref('changes') }}
-        where user_id is not null and item_id is not null
-    )
+    where pair_key in ({{ touched_pairs() }})
     {%- endif %}
 
 ),
@@ -32,6 +33,7 @@ score_rules as (
 
 select
     *,
+    {{ pair_key() }} as pair_key,
     {{ staged_through() }} as batch_sequence
 from (
     {{ feedback_scores('user_feedback', 'score_rules') }}

@@ -2,7 +2,10 @@
     The article's feedback entity: one row for each event that says something about an item; the
     definition is in macros/user_feedback.sql.
 -#}
-{{ config(pre_hook="{{ forget_touched('feedback_id', touched='select event_id from ' ~ ref('changes')) }}") }}
+{{ config(
+    pre_hook=["{{ forget_unfinished() }}", "{{ forget_leaving('feedback_id') }}"],
+    post_hook="{% if not is_incremental() %}{{ enforce_feedback_keys() }}{% endif %}"
+) }}
 
 -- depends_on: {{ ref('user_keys') }}
 -- depends_on: {{ ref('item_keys') }}
@@ -12,11 +15,7 @@
 with interactions as (
 
     select * from {{ ref('interactions') }}
-    {% if is_incremental() -%}
-    where
-        batch_sequence > {{ published_through() }}
-        and event_id in (select event_id from {{ ref('changes') }})
-    {%- endif %}
+    where {{ is_newly_stored() }}
 
 ),
 
@@ -32,4 +31,9 @@ score_rules as (
 
 )
 
-{{ user_feedback('interactions', 'signal_weights', 'score_rules') }}
+select
+    *,
+    {{ pair_key() }} as pair_key
+from (
+    {{ user_feedback('interactions', 'signal_weights', 'score_rules') }}
+)

@@ -3,6 +3,9 @@
     stored, and those whose user or visit turned out to be another, or who are part of a burst now,
     or of none any more. Each is what a rebuild would make of it.
 
+    Visits and bursts are functions of what a user did on a day. So they are judged over the touched
+    days of users, with the few columns that it takes; whole rows are fetched of those that differ.
+
     The stored interactions are looked up by name, not by ref: they are built from this model.
 -#}
 {{ config(materialized='table', contract={'enforced': false}) }}
@@ -10,6 +13,16 @@
 {% set stored = adapter.get_relation(
     database=this.database, schema='interaction', identifier='interactions'
 ) %}
+{% set judged_columns %}
+        event_id,
+        event_type,
+        user_id,
+        sent_session_id,
+        occurred_at,
+        day,
+        raw_object,
+        raw_row
+{% endset %}
 
 with incoming as (
 
@@ -49,39 +62,48 @@ newest as (
 
 moved_devices as (
 
-    select * from devices where batch_sequence > {{ published_through() }}
+    select * from devices where batch_sequence > {{ completed_through() }}
 
 ),
 
-stored as (
+stored as not materialized (
 
     select
-        * exclude (
-            user_id, session_id, is_identified, is_session_inferred, is_burst, burst_rule, burst_bound
-        ),
+        * exclude (session_id, is_identified, is_session_inferred, is_burst, burst_rule, burst_bound),
         case when is_identified then user_id end as identified_user_id,
         case when not is_session_inferred then session_id end as sent_session_id,
         true as is_replacement,
-        user_id,
+        event_type as former_event_type,
+        user_id as former_user_id,
+        item_id as former_item_id,
         session_id as former_session_id,
+        day as former_day,
         burst_rule as former_burst_rule
     from {{ stored }}
+
+),
+
+-- First the few columns that say which rows move, then those rows, found by their days.
+moving as (
+
+    select event_id, day
+    from {{ stored }}
+    where anonymous_id in (select anonymous_id from moved_devices) and not is_identified
 
 ),
 
 moved as (
 
     select
-        stored.* exclude (user_id, batch_sequence, former_session_id, former_burst_rule),
+        stored.* exclude (user_id, batch_sequence, former_burst_rule),
         newest.batch_sequence,
         {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }} as user_id
     from stored
     inner join moved_devices on stored.anonymous_id = moved_devices.anonymous_id
     cross join newest
     where
-        stored.identified_user_id is null
-        -- Devices move soon after they were seen first: little of what is stored is looked at.
-        and stored.occurred_at >= (select min(first_seen_at) from moved_devices)
+        stored.day in (select day from moving)
+        and stored.event_id in (select event_id from moving)
         and stored.user_id
         is distinct from {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }}
         and stored.event_id not in (select event_id from incoming)
@@ -97,56 +119,39 @@ settled as (
 
 ),
 
-leaving as (
-
-    select stored.user_id, stored.event_type, stored.occurred_at
-    from settled
-    inner join stored on settled.event_id = stored.event_id
-    where settled.is_replacement
-    union all
-    select user_id, event_type, occurred_at
-    from stored
-    where event_id in {{ withdrawn_events() }}
-
-),
-
 touched_days as (
 
-    select user_id, cast(occurred_at as date) as day
+    select user_id, day
     from settled
     where {{ is_visited() }}
     union
-    select user_id, cast(occurred_at as date) as day
-    from leaving
-    where {{ is_visited() }}
+    select former_user_id as user_id, former_day as day
+    from settled
+    where is_replacement and {{ is_visited('former_event_type') }}
+    union
+    select user_id, day
+    from stored
+    where event_id in {{ withdrawn_events() }} and {{ is_visited() }}
 
 ),
 
 neighbours as (
 
-    select stored.* exclude (batch_sequence), newest.batch_sequence, true as is_neighbour
+    select
+        {{ judged_columns }},
+        former_session_id,
+        former_burst_rule,
+        true as is_neighbour
     from stored
-    cross join newest
     where
         {{ is_visited() }}
-        and stored.occurred_at >= (select min(day) from touched_days)
-        and (stored.user_id, cast(stored.occurred_at as date)) in (
-            select (user_id, day) from touched_days
-        )
-        and stored.event_id not in (select event_id from settled)
-        and stored.event_id not in {{ withdrawn_events() }}
+        and day in (select day from touched_days)
+        and (user_id, day) in (select (user_id, day) from touched_days)
+        and event_id not in (select event_id from settled)
+        and event_id not in {{ withdrawn_events() }}
 
 ),
 
-acted as (
-
-    select *, null as former_session_id, null as former_burst_rule, false as is_neighbour
-    from settled
-    where {{ is_visited() }}
-    union all by name
-    select * from neighbours
-
-),
 {%- else -%}
 settled as (
 
@@ -154,25 +159,27 @@ settled as (
 
 ),
 
-acted as (
-
-    select *, null as former_session_id, null as former_burst_rule, false as is_neighbour
-    from settled
-    where {{ is_visited() }}
-
-),
 {%- endif %}
 
-days as (
+acted as (
 
-    select *, cast(occurred_at as date) as day
-    from acted
+    select
+        {{ judged_columns }},
+        null as former_session_id,
+        null as former_burst_rule,
+        false as is_neighbour
+    from settled
+    where {{ is_visited() }}
+    {% if stored -%}
+    union all by name
+    select * from neighbours
+    {%- endif %}
 
 ),
 
 judged as (
 
-    {{ with_bursts('days', 'burst_limits') }}
+    {{ with_bursts('acted', 'burst_limits') }}
 
 ),
 
@@ -191,21 +198,40 @@ visits as (
     from judged
     where sent_session_id is not null
 
+),
+
+verdicts as (
+
+    select event_id, session_id, is_session_inferred, is_burst, burst_rule, burst_bound, is_neighbour
+    from visits
+    where
+        not is_neighbour
+        or former_session_id is distinct from session_id
+        or former_burst_rule is distinct from burst_rule
+
 )
 
-select * exclude (former_session_id, former_burst_rule, is_neighbour, day)
-from visits
-where
-    not is_neighbour
-    or former_session_id is distinct from session_id
-    or former_burst_rule is distinct from burst_rule
+select
+    settled.*,
+    coalesce(verdicts.session_id, settled.sent_session_id) as session_id,
+    coalesce(verdicts.is_session_inferred, false) as is_session_inferred,
+    coalesce(verdicts.is_burst, false) as is_burst,
+    verdicts.burst_rule,
+    verdicts.burst_bound
+from settled
+left join verdicts on settled.event_id = verdicts.event_id
+{% if stored -%}
 union all by name
 select
-    *,
-    sent_session_id as session_id,
-    false as is_session_inferred,
-    false as is_burst,
-    null as burst_rule,
-    null as burst_bound
-from settled
-where not {{ is_visited() }}
+    stored.* exclude (batch_sequence, former_burst_rule),
+    newest.batch_sequence,
+    verdicts.session_id,
+    verdicts.is_session_inferred,
+    verdicts.is_burst,
+    verdicts.burst_rule,
+    verdicts.burst_bound
+from stored
+inner join verdicts on stored.event_id = verdicts.event_id
+cross join newest
+where verdicts.is_neighbour and stored.day in (select day from touched_days)
+{%- endif %}

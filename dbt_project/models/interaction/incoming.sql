@@ -28,23 +28,52 @@ first_deliveries as (
 
 ),
 
+{% if stored -%}
+known as (
+
+    select
+        stored.event_id,
+        stored.event_type,
+        stored.user_id,
+        stored.item_id,
+        stored.session_id,
+        stored.day,
+        stored.received_at,
+        stored.raw_object,
+        stored.raw_row
+    from {{ stored }} as stored
+    inner join first_deliveries on stored.event_id = first_deliveries.event_id
+
+),
+{%- endif %}
+
 compared as (
 
     select
         first_deliveries.*,
         {% if stored -%}
         stored.event_id is not null as is_replacement,
+        stored.event_type as former_event_type,
+        stored.user_id as former_user_id,
+        stored.item_id as former_item_id,
+        stored.session_id as former_session_id,
+        stored.day as former_day,
         stored.event_id is null
         or (first_deliveries.received_at, first_deliveries.raw_object, first_deliveries.raw_row)
         < (stored.received_at, stored.raw_object, stored.raw_row)
         or stored.raw_object in {{ replaced_objects() }} as is_first
         {%- else -%}
         false as is_replacement,
+        cast(null as varchar) as former_event_type,
+        cast(null as varchar) as former_user_id,
+        cast(null as varchar) as former_item_id,
+        cast(null as varchar) as former_session_id,
+        cast(null as date) as former_day,
         true as is_first
         {%- endif %}
     from first_deliveries
     {% if stored -%}
-    left join {{ stored }} as stored on first_deliveries.event_id = stored.event_id
+    left join known as stored on first_deliveries.event_id = stored.event_id
     {%- endif %}
 
 )
@@ -57,6 +86,7 @@ select
     item_id,
     session_id as sent_session_id,
     occurred_at,
+    cast(occurred_at as date) as day,
     received_at,
     value,
     recommendation_id,
@@ -90,6 +120,11 @@ select
     raw_object,
     raw_row,
     batch_sequence,
-    is_replacement
+    is_replacement,
+    former_event_type,
+    former_user_id,
+    former_item_id,
+    former_session_id,
+    former_day
 from compared
 where is_first

@@ -1,6 +1,4 @@
-{{ config(
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where event_id in (select event_id from {{ ref('arriving') }} where is_replacement) or event_id in {{ withdrawn_events() }}{% endif %}"
-) }}
+{{ config(pre_hook=["{{ forget_replaced() }}", "{{ forget_withdrawn() }}"]) }}
 
 -- depends_on: {{ ref('changes') }}
 
@@ -18,6 +16,7 @@ select
     item_id,
     session_id,
     occurred_at,
+    day,
     received_at,
     value,
     recommendation_id,

@@ -1,17 +1,16 @@
 {{ config(pre_hook="{{ forget_touched('item_id') }}") }}
 
-with interactions as (
+with item_days as (
 
-    select * from {{ ref('interactions') }}
-    where item_id is not null and {{ is_touched('item_id') }}
+    select * from {{ ref('item_days') }}
+    where {{ is_touched('item_id') }}
 
 ),
 
 updates as (
 
-    select item_id, occurred_at, event_id, properties
-    from interactions
-    where event_type = 'item_updated'
+    select * from {{ ref('attribute_updates') }}
+    where event_type = 'item_updated' and {{ is_touched('item_id') }}
 
 ),
 
@@ -25,9 +24,9 @@ seen as (
 
     select
         item_id,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at
-    from interactions
+        min(first_at) as first_seen_at,
+        max(last_at) as last_seen_at
+    from item_days
     group by item_id
 
 )

@@ -1,17 +1,16 @@
 {{ config(pre_hook="{{ forget_touched('user_id') }}") }}
 
-with interactions as (
+with activity as (
 
-    select * from {{ ref('interactions') }}
-    where user_id is not null and {{ is_touched('user_id') }}
+    select * from {{ ref('activity') }}
+    where {{ is_touched('user_id') }}
 
 ),
 
 updates as (
 
-    select user_id, occurred_at, event_id, properties
-    from interactions
-    where event_type = 'user_updated'
+    select * from {{ ref('attribute_updates') }}
+    where event_type = 'user_updated' and {{ is_touched('user_id') }}
 
 ),
 
@@ -25,9 +24,9 @@ seen as (
 
     select
         user_id,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at
-    from interactions
+        min(first_at) as first_seen_at,
+        max(last_at) as last_seen_at
+    from activity
     group by user_id
 
 )

@@ -15,14 +15,11 @@ with touched as (
 
 interactions as (
 
-    select
-        *,
-        cast(occurred_at as date) as day
-    from {{ ref('interactions') }}
+    select * from {{ ref('interactions') }}
     where
         user_id is not null
         and {{ is_by_a_person() }}
-        and cast(occurred_at as date) in (select day from touched)
+        and day in (select day from touched)
 
 ),
 

@@ -17,9 +17,9 @@
 with changed as (
 
     {% if stored -%}
-    select distinct day from {{ ref('changes') }}
+    select distinct day from {{ new_changes() }}
     {%- else -%}
-    select distinct cast(occurred_at as date) as day from {{ ref('interactions') }}
+    select distinct day from {{ ref('interactions') }}
     {%- endif %}
 
 ),

@@ -9,20 +9,11 @@
 
 with interactions as (
 
-    select
-        *,
-        cast(occurred_at as date) as day
-    from {{ ref('interactions') }}
+    select * from {{ ref('interactions') }}
     where
         event_type in ('survey_answered', 'item_rated')
         and {{ is_by_a_person() }}
-        and cast(occurred_at as date) in (
-            {% if is_incremental() -%}
-            select day from {{ ref('changes') }}
-            {%- else -%}
-            select cast(occurred_at as date) from {{ ref('interactions') }}
-            {%- endif %}
-        )
+        and {{ is_touched('day') }}
 
 ),
 

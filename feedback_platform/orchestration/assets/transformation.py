@@ -86,17 +86,18 @@ def _run_models(
     if len(selected) < all_models:
         log.info("Not every table is selected, so new batches stay where they are.")
         return project.run(sorted(selected))
-    staged = stage_batches(
-        path, lake, platform.settings.cache_dir, definitions=project.fingerprint()
-    )
-    if staged.is_rebuild:
-        log.info("The warehouse is built from the clean layer, from its first batch on.")
-    if staged.is_rebuild:
-        restore_learned_tables(platform, lake)
-    results = project.run()
-    with open_warehouse(path) as connection:
-        complete(connection, staged.through)
-    return results
+    definitions = project.fingerprint()
+    while True:
+        staged = stage_batches(path, lake, platform.settings.cache_dir, definitions=definitions)
+        if staged.is_rebuild:
+            log.info("The warehouse is built from the clean layer, from its first batch on.")
+            restore_learned_tables(platform, lake)
+        results = project.run()
+        with open_warehouse(path) as connection:
+            complete(connection, staged.through)
+        if staged.remaining == 0:
+            return results
+        log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:

@@ -1,0 +1,23 @@
+{#-
+    What was said of users and items: few of the interactions, kept together so that the attributes
+    of one of them are found without reading all interactions.
+-#}
+{{ config(pre_hook="{{ forget_touched('event_id') }}") }}
+
+-- depends_on: {{ ref('changes') }}
+
+with interactions as (
+
+    select * from {{ ref('interactions') }}
+    where event_type in ('user_updated', 'item_updated') and {{ is_newly_stored() }}
+
+)
+
+select
+    event_id,
+    event_type,
+    user_id,
+    item_id,
+    occurred_at,
+    properties
+from interactions
