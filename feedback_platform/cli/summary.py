@@ -22,9 +22,8 @@ def built(settings: Settings) -> pl.DataFrame:
     return query(
         settings.published_path,
         """
-        select split_part("table", '.', 1) as layer, "table", sum(rows)::bigint as rows
-        from published.files
-        group by all
+        select split_part("table", '.', 1) as layer, "table", rows
+        from published.tables
         order by all
         """,
     )

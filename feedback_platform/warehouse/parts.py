@@ -42,6 +42,17 @@ def day_part(day: date) -> Part:
     return Part(day.isoformat(), day, day + timedelta(days=1))
 
 
+def months_in_question(changed: Iterable[date], kept: Collection[str]) -> list[Part]:
+    """Return the months whose rows have to be counted before `parts_to_write` can tell.
+
+    Args:
+        changed: the days on which a row came, went or became another.
+        kept: labels of the parts that there are.
+    """
+    by_day = _months_by_day(kept)
+    return sorted({month for day in changed if (month := month_of(day)).label not in by_day})
+
+
 def parts_to_write(
     changed: Iterable[date], kept: Collection[str], rows_by_month: Mapping[str, int]
 ) -> list[Part]:
@@ -50,19 +61,24 @@ def parts_to_write(
     Args:
         changed: the days on which a row came, went or became another.
         kept: labels of the parts that there are.
-        rows_by_month: how many rows each month of a changed day has now, by label.
+        rows_by_month: how many rows the months in question have now, by label.
     """
+    by_day = _months_by_day(kept)
     parts = set()
     for day in changed:
         month = month_of(day)
-        is_by_day = any(label.startswith(f"{month.label}-") for label in kept)
-        if is_by_day:
+        if month.label in by_day:
             parts.add(day_part(day))
         elif rows_by_month[month.label] <= MONTH_ROWS:
             parts.add(month)
         else:
             parts |= _days_of(month)
     return sorted(parts)
+
+
+def _months_by_day(kept: Collection[str]) -> set[str]:
+    """Return the labels of the months that are cut by day."""
+    return {month for month, _, day in (label.rpartition("-") for label in kept) if "-" in month}
 
 
 def _days_of(month: Part) -> set[Part]:

@@ -7,7 +7,6 @@ new, whole; it never waits for the pipeline, and the pipeline never waits for it
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -18,17 +17,18 @@ from uuid import uuid4
 import duckdb
 
 from feedback_platform.errors import TransientError
-from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
-from feedback_platform.warehouse.exporting import (
-    PublishedFile,
-    PublishedTable,
-    export,
-    home_of,
-)
+from feedback_platform.warehouse.exporting import export
 from feedback_platform.warehouse.loading import is_complete
-from feedback_platform.warehouse.published import open_published
+from feedback_platform.warehouse.published_copies import copy_to_lake
+from feedback_platform.warehouse.published_database import (
+    PublishedState,
+    files_by_table,
+    read_state,
+    write_database,
+)
+from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable, home_of
 
 # Readers that opened the state before still read its files.
 GRACE_SECONDS: Final = 3600.0
@@ -36,16 +36,16 @@ GRACE_SECONDS: Final = 3600.0
 
 TABLES: Final = (
     PublishedTable("interaction", "interactions", time="occurred_at"),
-    PublishedTable("interaction", "sessions", time="started_at", key="session_id"),
-    PublishedTable("interaction", "users"),
-    PublishedTable("interaction", "items"),
+    PublishedTable("interaction", "sessions", time="started_at", key=("session_id",)),
+    PublishedTable("interaction", "users", key=("user_id",)),
+    PublishedTable("interaction", "items", key=("item_id",)),
     PublishedTable("interaction", "burst_limits"),
     PublishedTable("feedback", "signal_weights"),
     PublishedTable("feedback", "score_rules"),
     PublishedTable("feedback", "user_feedback", time='"timestamp"'),
-    PublishedTable("feedback", "feedback_scores"),
-    PublishedTable("features", "user_features"),
-    PublishedTable("features", "item_features"),
+    PublishedTable("feedback", "feedback_scores", key=("user_id", "item_id")),
+    PublishedTable("features", "user_features", key=("user_id",)),
+    PublishedTable("features", "item_features", key=("item_id",)),
     PublishedTable("ml", "user_segments"),
     PublishedTable("ml", "segment_profiles"),
     PublishedTable("ml", "recommendations"),
@@ -95,12 +95,6 @@ class UnfinishedRunError(TransientError):
         )
 
 
-@dataclass(frozen=True)
-class _PublishedState:
-    through: int
-    files: list[PublishedFile]
-
-
 def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publication:
     """Publish the present state of the warehouse, which the caller holds exclusively.
 
@@ -115,28 +109,33 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
     """
     directory = published_path.parent / "tables"
     directory.mkdir(parents=True, exist_ok=True)
+    present = {path.name for path in directory.glob("*.parquet")}
     with open_warehouse(warehouse_path) as connection:
         if not is_complete(connection):
             raise UnfinishedRunError
         _remove_debris(published_path)
         through, published_through = _state(connection)
-        outgoing = _current_state(published_path)
-        # `changes` says what changed since published_through: on another state it cannot build.
-        kept = outgoing.files if outgoing.through == published_through else []
-        if not all((directory / file.name).exists() for file in kept):
-            kept = []
+        outgoing = read_state(published_path)
+        kept = _kept(outgoing, published_through, present)
         files = [
             file
             for table in TABLES
             for file in export(
-                connection, table, directory, [f for f in kept if f.table == table.qualified]
+                connection,
+                table,
+                directory,
+                kept.get(table.qualified, []),
+                since=published_through,
+                through=through,
             )
         ]
-        fresh = [file for file in files if file not in kept]
-        _copy_to_lake(lake, directory, files, outgoing.files)
+        rows = _rows(connection)
+        fresh = [file for file in files if file.name not in present]
+        copy_to_lake(lake, directory, TABLES, files, outgoing.files)
         staged = published_path.with_name(f".{published_path.name}.{uuid4().hex}")
         try:
-            _write_database(staged, directory, files, _macros(connection), through)
+            state = PublishedState(through, files)
+            write_database(staged, directory, TABLES, state, rows, _macros(connection))
             for path in [*(directory / file.name for file in fresh), staged]:
                 _sync(path)
             _mark_as_in_use(directory, outgoing.files)
@@ -144,11 +143,23 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
         finally:
             staged.unlink(missing_ok=True)
         connection.execute("update pipeline.state set published_through = ?", [through])
-    _remove_stale(directory, {file.name for file in files})
-    rows = {table.qualified: 0 for table in TABLES}
-    for file in files:
-        rows[file.table] += file.rows
+    _remove_stale(directory, present, {file.name for file in files})
     return Publication(through, rows, len(fresh), len(files))
+
+
+def _kept(
+    outgoing: PublishedState, published_through: int, present: set[str]
+) -> dict[str, list[PublishedFile]]:
+    """Return the files of each table that the new state may build on.
+
+    The warehouse tells what changed since `published_through`; on another state it cannot build.
+    Nor on one before the first batch, whose tables may have had other columns.
+    """
+    if outgoing.through != published_through or published_through == 0:
+        return {}
+    if not present.issuperset(file.name for file in outgoing.files):
+        return {}
+    return files_by_table(outgoing.files)
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -158,35 +169,9 @@ def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     return int(completed), int(published)
 
 
-def _current_state(published_path: Path) -> _PublishedState:
-    """Return what the database in place shows."""
-    if not published_path.exists():
-        return _PublishedState(0, [])
-    with open_published(published_path) as connection:
-        (through,) = single_row(connection, "select through from published.state")
-        rows = connection.execute(
-            'select "table", partition, name, rows from published.files'
-        ).fetchall()
-    return _PublishedState(int(through), [PublishedFile(*row) for row in rows])
-
-
-def _copy_to_lake(
-    lake: Lake, directory: Path, files: list[PublishedFile], outgoing: list[PublishedFile]
-) -> None:
-    """Keep a copy of the published files in a remote lake, and of the state before, no more."""
-    if lake.directory is not None:
-        return
-    stored = set(lake.list_keys(keys.PUBLISHED))
-    for file in files:
-        key = keys.published_file(file.name)
-        if key not in stored:
-            lake.put(key, (directory / file.name).read_bytes(), mode="overwrite")
-    tables: dict[str, list[str]] = {}
-    for file in files:
-        tables.setdefault(file.table, []).append(file.name)
-    lake.put(keys.published_current(), json.dumps(tables).encode(), mode="overwrite")
-    wanted = {keys.published_file(file.name) for file in [*files, *outgoing]}
-    lake.delete(sorted(stored - wanted - {keys.published_current()}))
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how many rows each table has."""
+    return {table.qualified: int(connection.table(table.qualified).shape[0]) for table in TABLES}
 
 
 def _remove_debris(published_path: Path) -> None:
@@ -219,39 +204,6 @@ def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return statements
 
 
-def _write_database(
-    path: Path, directory: Path, files: list[PublishedFile], macros: list[str], through: int
-) -> None:
-    with duckdb.connect(path) as connection:
-        for schema in sorted({table.home for table in TABLES} | {"published"}):
-            connection.execute(f"create schema if not exists {schema}")
-        for table in TABLES:
-            paths = ", ".join(
-                _literal(str(directory / file.name))
-                for file in files
-                if file.table == table.qualified
-            )
-            connection.execute(
-                f"create view {table.home}.{table.name} as "
-                f"from read_parquet([{paths}], hive_partitioning = false)"
-            )
-        for statement in macros:
-            connection.execute(statement)
-        connection.execute(
-            'create table published.files ("table" varchar, partition varchar, '
-            "name varchar, rows bigint)"
-        )
-        connection.executemany(
-            "insert into published.files values (?, ?, ?, ?)",
-            [[file.table, file.partition, file.name, file.rows] for file in files],
-        )
-        connection.execute(
-            "create table published.state as select ?::bigint as through, "
-            "now()::timestamp as published_at",
-            [through],
-        )
-
-
 def _mark_as_in_use(directory: Path, files: list[PublishedFile]) -> None:
     """Stamp files with the time until which a reader could open them at least."""
     for file in files:
@@ -259,17 +211,16 @@ def _mark_as_in_use(directory: Path, files: list[PublishedFile]) -> None:
             os.utime(directory / file.name)
 
 
-def _remove_stale(directory: Path, wanted: set[str]) -> None:
-    """Delete the files of states that no reader can still hold open."""
+def _remove_stale(directory: Path, present: set[str], wanted: set[str]) -> None:
+    """Delete the files of states that no reader can still hold open.
+
+    Args:
+        directory: where the files lie.
+        present: the names of those that were there before this publication.
+        wanted: those that the new state names.
+    """
     oldest = time.time() - GRACE_SECONDS
-    for path in directory.rglob("*.parquet"):
-        name = path.relative_to(directory).as_posix()
-        if name not in wanted and path.stat().st_mtime < oldest:
+    for name in present - wanted:
+        path = directory / name
+        if path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
-    for folder in sorted(directory.rglob("*"), reverse=True):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

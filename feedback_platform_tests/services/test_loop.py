@@ -75,7 +75,7 @@ def models(installation: Installation) -> list[str]:
 def published_copy(installation: Installation) -> dict[str, bytes]:
     """The files in the lake that its pointer names."""
     named = json.loads(installation.lake.get(keys.published_current()))
-    files = [file for of_a_table in named.values() for file in of_a_table]
+    files = [file for table in named.values() for file in [*table["files"], *table["layers"]]]
     return {file: installation.lake.get(keys.published_file(file)) for file in files}
 
 

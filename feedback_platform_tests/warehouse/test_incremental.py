@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from feedback_platform.warehouse import layered
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import RECEIVED, SmallPlatform, event
 
@@ -29,8 +30,11 @@ def _land_at_random(platform: SmallPlatform, random: Random) -> list[str]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_increments_in_any_order_and_cut_equal_a_rebuild(
-    platform: SmallPlatform, seed: int
+    platform: SmallPlatform, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    # As if the tables were large: what readers see is a base and layers.
+    monkeypatch.setattr(layered, "SMALL_ROWS", 0)
+    monkeypatch.setattr(layered, "SHARE_OF_BASE", 0.2)
     random = Random(seed)
     landed = _land_at_random(platform, random)
     while landed:

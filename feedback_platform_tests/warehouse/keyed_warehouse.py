@@ -1,0 +1,87 @@
+"""One table with a key, and what changes in it: enough to publish it without dbt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import duckdb
+
+from feedback_platform.warehouse.keyed_tables import export_keyed, view_of
+from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
+
+SCORES = PublishedTable("feedback", "feedback_scores", key=("user_id", "item_id"))
+
+Key = tuple[str, str]
+KEYS: list[Key] = [(f"u{user}", f"i{item}") for user in range(4) for item in range(6)]
+
+
+class KeyedWarehouse:
+    """A table of scores and what changes in it, without dbt."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.connection = duckdb.connect()
+        self.files: list[PublishedFile] = []
+        self.batch = 0
+        self._published = 0
+        self.connection.execute("create schema interaction; create schema feedback")
+        self.connection.execute(
+            "create table interaction.changes "
+            "(user_id varchar, item_id varchar, session_id varchar, batch_sequence bigint)"
+        )
+        self.connection.execute(
+            "create table feedback.feedback_scores (user_id varchar, item_id varchar, "
+            "score double, shares map(varchar, double), said json, batch_sequence bigint)"
+        )
+
+    def change(self, written: Collection[Key], gone: Collection[Key] = ()) -> None:
+        """A batch that computes the rows of some keys anew, and leaves none of others."""
+        self.batch += 1
+        for key in {*written, *gone}:
+            self.connection.execute(
+                "delete from feedback.feedback_scores where (user_id, item_id) = (?, ?)", key
+            )
+            self.connection.execute(
+                "insert into interaction.changes values (?, ?, 's', ?)", [*key, self.batch]
+            )
+        for key in set(written) - set(gone):
+            self.connection.execute(
+                "insert into feedback.feedback_scores values "
+                "($1, $2, $3, map(['a'], [$3 / 2]), json_object('batch', $3), $3)",
+                [*key, self.batch],
+            )
+
+    def publish(self) -> list[PublishedFile]:
+        """Publish; return the files that are new."""
+        before = set(self.files)
+        self.files = export_keyed(
+            self.connection,
+            SCORES,
+            self.directory,
+            self.files,
+            since=self._published,
+            through=self.batch,
+        )
+        self._published = self.batch
+        return [file for file in self.files if file not in before]
+
+    def seen(self) -> duckdb.DuckDBPyRelation:
+        """What a reader sees, who has nothing but the files."""
+        relation = duckdb.sql(view_of(SCORES, [self.directory / file.name for file in self.files]))
+        assert relation is not None
+        return relation
+
+    def stored(self) -> duckdb.DuckDBPyRelation:
+        return self.connection.sql(
+            "select * exclude (batch_sequence) from feedback.feedback_scores"
+        )
+
+    def is_published(self) -> bool:
+        """Whether readers see the table, row for row and column for column."""
+        seen, stored = self.seen(), self.stored()
+        return (seen.columns, seen.types, sorted(seen.fetchall(), key=repr)) == (
+            stored.columns,
+            stored.types,
+            sorted(stored.fetchall(), key=repr),
+        )
