@@ -1,7 +1,8 @@
 """Tables of the warehouse as immutable Parquet files.
 
 Those with a key are kept as a base and layers, see `keyed_tables`. Others that grow for ever are
-kept in parts by time, and only the parts that changed are written again.
+kept in parts by time. A part in which something changed is written again; one that was only added
+to gets one more file.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import duckdb
 
+from feedback_platform.warehouse.changes import BATCH, changes_since, departures_since
 from feedback_platform.warehouse.keyed_tables import export_keyed
 from feedback_platform.warehouse.parts import (
     Part,
+    files_taken_up,
     month_of,
     months_in_question,
     parts_to_write,
@@ -65,31 +68,58 @@ def _export_parts(
     *,
     since: int,
 ) -> list[PublishedFile]:
-    days = _changed_days(connection, rows, table, since=since if kept else None)
-    labels = {file.partition for file in kept}
+    if kept:
+        changed = _days(changes_since(connection, since))
+        rewritten = set(_days(departures_since(connection, since)))
+    else:
+        changed = _days(rows.project(f"cast({table.time} as date) as day"))
+        rewritten = set(changed)
+    before: dict[str, list[PublishedFile]] = {}
+    for file in kept:
+        if file.partition != WHOLE:
+            before.setdefault(file.partition, []).append(file)
     counts = {
         month.label: int(_within(rows, table, month).shape[0])
-        for month in months_in_question(days, labels)
+        for month in months_in_question(changed, before)
     }
-    parts = parts_to_write(days, labels, counts)
-    written = [
-        file for part in parts for file in _write_part(connection, rows, directory, table, part)
-    ]
-    # A day that is written again, or the month that was cut into it.
-    replaced = {part.label for part in parts} | {month_of(part.begin).label for part in parts}
-    unchanged = [file for file in kept if file.partition not in replaced | {WHOLE}]
-    return sorted([*unchanged, *written], key=lambda file: file.partition)
+    after = dict(before)
+    for part in parts_to_write(changed, before, counts):
+        # Of a month that is cut now.
+        after.pop(month_of(part.begin).label, None)
+        stored = _within(rows, table, part)
+        if part.label in before and not any(part.begin <= day < part.end for day in rewritten):
+            added = stored.filter(f"{BATCH} > {since}")
+            after[part.label] = _append(connection, added, directory, table, before[part.label])
+        else:
+            file = write_file(connection, stored, directory, table, part.label)
+            after[part.label] = _unless_empty(directory, file)
+    return [file for label in sorted(after) for file in after[label]]
 
 
-def _write_part(
+def _append(
     connection: duckdb.DuckDBPyConnection,
-    rows: duckdb.DuckDBPyRelation,
+    added: duckdb.DuckDBPyRelation,
     directory: Path,
     table: PublishedTable,
-    part: Part,
+    before: list[PublishedFile],
 ) -> list[PublishedFile]:
-    """Write the rows of one part into one file; none where there are no rows any more."""
-    file = write_file(connection, _within(rows, table, part), directory, table, part.label)
+    """Write rows that came to a part into one more file of it, or together with some others."""
+    label = before[0].partition
+    fresh = _unless_empty(directory, write_file(connection, added, directory, table, label))
+    if not fresh:
+        return before
+    taken = files_taken_up([file.rows for file in before], fresh[0].rows)
+    if taken == 0:
+        return [*before, *fresh]
+    merged = [directory / file.name for file in [*before[-taken:], *fresh]]
+    rows = connection.read_parquet([str(path) for path in merged])
+    together = write_file(connection, rows, directory, table, label)
+    merged[-1].unlink()
+    return [*before[:-taken], together]
+
+
+def _unless_empty(directory: Path, file: PublishedFile) -> list[PublishedFile]:
+    """Return a file that was written, or delete it where there were no rows."""
     if file.rows:
         return [file]
     (directory / file.name).unlink()
@@ -106,18 +136,7 @@ def _within(
     return rows.filter(condition)
 
 
-def _changed_days(
-    connection: duckdb.DuckDBPyConnection,
-    rows: duckdb.DuckDBPyRelation,
-    table: PublishedTable,
-    *,
-    since: int | None,
-) -> list[date]:
-    """Return the days whose rows changed since a batch, or all days that there are."""
-    if since is None:
-        changed = rows.project(f"cast({table.time} as date) as day")
-    else:
-        changed = connection.table("interaction.changes").filter(f"batch_sequence > {since}")
+def _days(places: duckdb.DuckDBPyRelation) -> list[date]:
     # A clock that was set wrong may say a day before the first that Python knows.
-    days = changed.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
+    days = places.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
     return sorted(day for (day,) in days)

@@ -12,6 +12,7 @@ from typing import Final
 
 import duckdb
 
+from feedback_platform.warehouse.changes import BATCH, departures_since
 from feedback_platform.warehouse.layered import is_worth_layers, layers_taken_up
 from feedback_platform.warehouse.published_files import (
     PublishedFile,
@@ -21,8 +22,7 @@ from feedback_platform.warehouse.published_files import (
 )
 
 BASE: Final = "base"
-# Of a table: the batch with which a row was computed. Of a layer: whether the key has no row now.
-_BATCH: Final = "batch_sequence"
+# In a layer: whether the key has no row any more.
 _IS_GONE: Final = "is_gone"
 
 
@@ -85,7 +85,7 @@ def view_of(table: PublishedTable, files: Sequence[Path]) -> str:
 def _write_base(
     connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path
 ) -> PublishedFile:
-    rows = connection.table(table.qualified).project(f"* exclude ({_BATCH})").order(_order(table))
+    rows = connection.table(table.qualified).project(f"* exclude ({BATCH})").order(_order(table))
     return write_file(connection, rows, directory, table, BASE)
 
 
@@ -95,16 +95,16 @@ def _changed(
     """Return the rows of a layer: those computed since a batch, and the keys that have none now."""
     key = ", ".join(table.key)
     stored = connection.table(table.qualified)
-    columns = [name for name in stored.columns if name != _BATCH]
+    columns = [name for name in stored.columns if name != BATCH]
     # Compared with a number, so that the storage knows which of its blocks to leave out.
-    computed = stored.filter(f"{_BATCH} > {since}").project(
+    computed = stored.filter(f"{BATCH} > {since}").project(
         ", ".join([*map(_quoted, columns), f"false as {_IS_GONE}"])
     )
-    touched = connection.table("interaction.changes").filter(
-        " and ".join([f"{_BATCH} > {since}", *(f"{name} is not null" for name in table.key)])
+    left = departures_since(connection, since).filter(
+        " and ".join(f"{name} is not null" for name in table.key)
     )
     # Whatever a batch touched was computed with it, if anything is left of it.
-    gone = touched.project(key).distinct().join(computed, key, how="anti")
+    gone = left.project(key).distinct().join(computed, key, how="anti")
     values = [
         _quoted(name) if name in table.key else f"null as {_quoted(name)}" for name in columns
     ]

@@ -1,19 +1,23 @@
 """How a published table that grows for ever is cut: by month, and large months by day.
 
-Whatever changes, the part that it lies in is written again, so parts have to be small. But a
-reader opens them all, so there must not be thousands: ratings of twenty years are a few hundred
-months of little each.
+When something in it changes, a part is written again, so parts have to be small. But a reader opens
+them all, so there must not be thousands: ratings of twenty years are a few hundred months of little
+each. What is only added to a part is one more file of it, until there are a few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from feedback_platform.warehouse.layered import layers_taken_up
+
 # A month with more rows than this is cut by day, and stays so.
 MONTH_ROWS: Final = 100_000
+# A part to which rows are added has no more files than these.
+FILES_OF_A_PART: Final = 3
 
 
 @dataclass(frozen=True, order=True)
@@ -74,6 +78,17 @@ def parts_to_write(
         else:
             parts |= _days_of(month)
     return sorted(parts)
+
+
+def files_taken_up(files: Sequence[int], new: int) -> int:
+    """Return how many of the newest files of a part one with added rows takes up.
+
+    Args:
+        files: rows of each, the oldest first.
+        new: how many rows were added.
+    """
+    taken = layers_taken_up(files, new)
+    return taken if len(files) - taken < FILES_OF_A_PART else len(files)
 
 
 def _months_by_day(kept: Collection[str]) -> set[str]:

@@ -28,7 +28,7 @@ class KeyedWarehouse:
         self.connection.execute("create schema interaction; create schema feedback")
         self.connection.execute(
             "create table interaction.changes "
-            "(user_id varchar, item_id varchar, session_id varchar, batch_sequence bigint)"
+            "(user_id varchar, item_id varchar, is_leaving boolean, batch_sequence bigint)"
         )
         self.connection.execute(
             "create table feedback.feedback_scores (user_id varchar, item_id varchar, "
@@ -43,7 +43,8 @@ class KeyedWarehouse:
                 "delete from feedback.feedback_scores where (user_id, item_id) = (?, ?)", key
             )
             self.connection.execute(
-                "insert into interaction.changes values (?, ?, 's', ?)", [*key, self.batch]
+                "insert into interaction.changes values (?, ?, ?, ?)",
+                [*key, key in gone, self.batch],
             )
         for key in set(written) - set(gone):
             self.connection.execute(

@@ -100,6 +100,19 @@ def test_a_row_that_is_new_although_no_event_names_its_key_is_published(
     assert warehouse.is_published()
 
 
+def test_a_key_that_only_came_cannot_be_gone(warehouse: KeyedWarehouse) -> None:
+    """Most of what users are shown says nothing about what they like: it has no score."""
+    warehouse.change(KEYS)
+    warehouse.publish()
+    warehouse.change({KEYS[0]})
+    warehouse.connection.execute(
+        "insert into interaction.changes select 'u' || n, 'shown', false, 2 from range(9) as r(n)"
+    )
+
+    assert [file.rows for file in warehouse.publish()] == [1]
+    assert warehouse.is_published()
+
+
 def test_what_was_published_before_is_no_change(warehouse: KeyedWarehouse) -> None:
     """`changes` is purged at the next run only."""
     warehouse.change(set(KEYS), gone={("u0", "never")})

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from datetime import date
 
-from feedback_platform.warehouse.parts import MONTH_ROWS, day_part, month_of, parts_to_write
+from feedback_platform.warehouse.parts import (
+    FILES_OF_A_PART,
+    MONTH_ROWS,
+    day_part,
+    files_taken_up,
+    month_of,
+    months_in_question,
+    parts_to_write,
+)
 
 SMALL, LARGE = {"2026-02": MONTH_ROWS}, {"2026-02": MONTH_ROWS + 1}
 DAY = date(2026, 2, 3)
@@ -41,3 +49,23 @@ def test_of_a_month_cut_by_day_the_changed_days_are_written_even_when_it_has_shr
 
 def test_a_day_ends_where_the_next_begins() -> None:
     assert day_part(date(2026, 2, 28)).end == day_part(date(2026, 3, 1)).begin
+
+
+def test_the_rows_of_a_month_cut_by_day_are_in_no_question() -> None:
+    kept = {"2026-01", "2026-02-01", "0999-02-01"}
+
+    assert months_in_question([date(2026, 1, 1), DAY, date(999, 2, 2)], kept) == [
+        month_of(date(2026, 1, 1))
+    ]
+
+
+def test_added_rows_take_up_files_that_are_not_much_larger() -> None:
+    assert files_taken_up([1000], 10) == 0
+    assert files_taken_up([1000, 15], 10) == 1
+
+
+def test_a_part_that_would_have_too_many_files_becomes_one() -> None:
+    files = [1000, 400, 100][-FILES_OF_A_PART:]
+
+    assert files_taken_up(files[1:], 10) == 0
+    assert files_taken_up(files, 10) == FILES_OF_A_PART

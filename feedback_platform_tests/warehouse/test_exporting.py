@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedback_platform.warehouse import parts
+from feedback_platform.warehouse.exporting import export
+from feedback_platform.warehouse.parts import FILES_OF_A_PART
+from feedback_platform.warehouse.published_files import (
+    PublishedFile,
+    PublishedTable,
+    rows_of,
+)
+
+EVENTS = PublishedTable("interaction", "interactions", time="occurred_at")
+DAYS = [f"2026-{month:02d}-{day:02d}" for month in (2, 3) for day in (1, 2, 28)]
+
+
+class Warehouse:
+    """Events, and where some came and others left, without dbt."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.connection = duckdb.connect()
+        self.files: list[PublishedFile] = []
+        self.batch = 0
+        self._published = 0
+        self._ids = 0
+        self.connection.execute("create schema interaction")
+        self.connection.execute(
+            "create table interaction.changes (day date, is_leaving boolean, batch_sequence bigint)"
+        )
+        self.connection.execute(
+            "create table interaction.interactions "
+            "(event_id varchar, occurred_at timestamp, batch_sequence bigint)"
+        )
+
+    def change(self, coming: Mapping[str, int], leaving: Collection[str] = ()) -> None:
+        """A batch of so many new events a day, and of one less where there is one."""
+        self.batch += 1
+        for day in leaving:
+            self.connection.execute(
+                "delete from interaction.interactions where event_id in (select min(event_id) "
+                "from interaction.interactions where occurred_at::date = $1::date)",
+                [day],
+            )
+            self.connection.execute(
+                "insert into interaction.changes values ($1, true, $2)", [day, self.batch]
+            )
+        for day, events in coming.items():
+            self.connection.execute(
+                "insert into interaction.interactions "
+                "select 'e' || n, $1::timestamp + interval 5 hour, $2 from range($3, $4) as r(n)",
+                [day, self.batch, self._ids, self._ids + events],
+            )
+            self._ids += events
+            self.connection.execute(
+                "insert into interaction.changes values ($1, false, $2)", [day, self.batch]
+            )
+
+    def publish(self) -> list[tuple[str, int]]:
+        """Publish; return label and rows of the files that are new."""
+        before = set(self.files)
+        self.files = export(
+            self.connection,
+            EVENTS,
+            self.directory,
+            self.files,
+            since=self._published,
+            through=self.batch,
+        )
+        self._published = self.batch
+        return [(file.partition, file.rows) for file in self.files if file not in before]
+
+    def is_published(self) -> bool:
+        """Whether the files, which are all that there are, have the rows of the table."""
+        paths = [self.directory / file.name for file in self.files]
+        seen = duckdb.sql(f"from {rows_of(paths)}")
+        assert seen is not None
+        stored = self.connection.table("interaction.interactions")
+        return (
+            sorted(seen.fetchall()) == sorted(stored.fetchall())
+            and {path.name for path in self.directory.iterdir()} == {path.name for path in paths}
+            and sum(file.rows for file in self.files) == len(stored)
+        )
+
+    def forget_former_files(self) -> None:
+        for path in self.directory.iterdir():
+            if path.name not in {file.name for file in self.files}:
+                path.unlink()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path)
+
+
+def test_what_is_only_added_to_a_part_is_one_more_file_of_it(warehouse: Warehouse) -> None:
+    warehouse.change({"2026-02-01": 10, "2026-03-01": 10})
+    warehouse.publish()
+    warehouse.change({"2026-03-02": 3})
+
+    assert warehouse.publish() == [("2026-03", 3)]
+    assert warehouse.is_published()
+
+
+def test_a_part_that_something_left_is_written_again(warehouse: Warehouse) -> None:
+    warehouse.change({"2026-02-01": 10, "2026-03-01": 10})
+    warehouse.publish()
+    warehouse.change({"2026-02-02": 1, "2026-03-02": 3}, leaving=["2026-03-01"])
+
+    assert warehouse.publish() == [("2026-02", 1), ("2026-03", 12)]
+    warehouse.forget_former_files()
+    assert warehouse.is_published()
+
+
+def test_where_nobody_can_tell_what_left_every_changed_part_is_written_again(
+    warehouse: Warehouse,
+) -> None:
+    warehouse.connection.execute("alter table interaction.changes drop column is_leaving")
+    warehouse.connection.execute("insert into interaction.changes values ('2026-03-01', 1)")
+    warehouse.connection.execute(
+        "insert into interaction.interactions values ('a', '2026-03-01', 1), ('b', '2026-03-01', 1)"
+    )
+    warehouse.batch = 1
+    warehouse.publish()
+    warehouse.connection.execute("delete from interaction.interactions where event_id = 'a'")
+    warehouse.connection.execute("insert into interaction.changes values ('2026-03-01', 2)")
+    warehouse.batch = 2
+
+    assert warehouse.publish() == [("2026-03", 1)]
+
+
+def test_a_part_that_nothing_of_the_table_came_to_keeps_its_files(warehouse: Warehouse) -> None:
+    """Most events are no feedback."""
+    warehouse.change({"2026-03-01": 10})
+    warehouse.publish()
+    warehouse.change({"2026-03-01": 0})
+
+    assert warehouse.publish() == []
+    assert warehouse.is_published()
+
+
+def test_a_part_has_few_files(warehouse: Warehouse) -> None:
+    warehouse.change({"2026-03-01": 1000})
+    warehouse.publish()
+    written = 0
+    for _ in range(40):
+        warehouse.change({"2026-03-01": 10})
+        written += sum(rows for _, rows in warehouse.publish())
+        warehouse.forget_former_files()
+        assert len(warehouse.files) <= FILES_OF_A_PART
+        assert warehouse.is_published()
+
+    assert written < 40 * 1000 / 4
+
+
+@settings(max_examples=25)
+@given(
+    batches=st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(DAYS), st.integers(0, 4), max_size=4),
+            st.sets(st.sampled_from(DAYS), max_size=2),
+            st.booleans(),
+        ),
+        min_size=3,
+        max_size=10,
+    ),
+    month_rows=st.sampled_from([6, 1000]),
+)
+def test_readers_see_every_row_once_after_every_publication(
+    batches: list[tuple[dict[str, int], set[str], bool]], month_rows: int
+) -> None:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "MONTH_ROWS", month_rows)
+        warehouse = Warehouse(Path(directory))
+        for coming, leaving, is_published in batches:
+            warehouse.change(coming, leaving)
+            if is_published:
+                warehouse.publish()
+                warehouse.forget_former_files()
+                assert warehouse.is_published()
+                files = Counter(file.partition for file in warehouse.files)
+                assert max(files.values()) <= FILES_OF_A_PART
+        warehouse.connection.close()
