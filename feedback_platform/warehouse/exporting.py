@@ -51,6 +51,8 @@ def export(
     if table.key:
         return export_keyed(connection, table, directory, kept, since=since, through=through)
     rows = connection.table(table.qualified)
+    if table.internal:
+        rows = rows.project(f"* exclude ({', '.join(table.internal)})")
     if table.time is None:
         return [write_file(connection, rows, directory, table, WHOLE)]
     return _export_parts(connection, rows, directory, table, kept, since=since) or [

@@ -85,8 +85,11 @@ def view_of(table: PublishedTable, files: Sequence[Path]) -> str:
 def _write_base(
     connection: duckdb.DuckDBPyConnection, table: PublishedTable, directory: Path
 ) -> PublishedFile:
-    rows = connection.table(table.qualified).project(f"* exclude ({BATCH})").order(_order(table))
-    return write_file(connection, rows, directory, table, BASE)
+    rows = connection.table(table.qualified)
+    columns = ", ".join(map(_quoted, _columns(table, rows)))
+    return write_file(
+        connection, rows.project(columns).order(_order(table)), directory, table, BASE
+    )
 
 
 def _changed(
@@ -95,7 +98,7 @@ def _changed(
     """Return the rows of a layer: those computed since a batch, and the keys that have none now."""
     key = ", ".join(table.key)
     stored = connection.table(table.qualified)
-    columns = [name for name in stored.columns if name != BATCH]
+    columns = _columns(table, stored)
     # Compared with a number, so that the storage knows which of its blocks to leave out.
     computed = stored.filter(f"{BATCH} > {since}").project(
         ", ".join([*map(_quoted, columns), f"false as {_IS_GONE}"])
@@ -109,6 +112,11 @@ def _changed(
         _quoted(name) if name in table.key else f"null as {_quoted(name)}" for name in columns
     ]
     return computed.union(gone.project(", ".join([*values, f"true as {_IS_GONE}"])))
+
+
+def _columns(table: PublishedTable, rows: duckdb.DuckDBPyRelation) -> list[str]:
+    """Return the columns that readers see."""
+    return [name for name in rows.columns if name not in {BATCH, *table.internal}]
 
 
 def _newest(table: PublishedTable, layers: Sequence[Path]) -> str:

@@ -26,12 +26,14 @@ class PublishedTable:
         time: the column that readers choose a range of, by which the rows lie together.
         key: the columns that tell its rows apart, where `interaction.changes` has them all; such a
             table says in `batch_sequence` with which batch each row was computed.
+        internal: columns that the pipeline keeps for itself.
     """
 
     schema: str
     name: str
     time: str | None = None
     key: tuple[str, ...] = ()
+    internal: tuple[str, ...] = ()
 
     @property
     def qualified(self) -> str:

@@ -42,8 +42,10 @@ TABLES: Final = (
     PublishedTable("interaction", "burst_limits"),
     PublishedTable("feedback", "signal_weights"),
     PublishedTable("feedback", "score_rules"),
-    PublishedTable("feedback", "user_feedback", time='"timestamp"'),
-    PublishedTable("feedback", "feedback_scores", key=("user_id", "item_id")),
+    PublishedTable("feedback", "user_feedback", time='"timestamp"', internal=("pair_key",)),
+    PublishedTable(
+        "feedback", "feedback_scores", key=("user_id", "item_id"), internal=("pair_key",)
+    ),
     PublishedTable("features", "user_features", key=("user_id",)),
     PublishedTable("features", "item_features", key=("item_id",)),
     PublishedTable("ml", "user_segments"),

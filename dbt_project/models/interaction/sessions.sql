@@ -1,5 +1,6 @@
 {#-
-    Visits of people: what bots and bursts did stays in interactions alone.
+    Visits of people: what bots and bursts did stays in interactions alone. So do sessions in which no
+    user ever was, as of a catalogue that sends its updates.
     A bounce is a visit in which the user looked at one thing at most and did nothing with it.
 -#}
 {{ config(pre_hook="{{ forget_touched('session_id') }}") }}
@@ -23,5 +24,3 @@ select
     {{ staged_through() }} as batch_sequence
 from activity
 group by session_id
--- A catalogue sends its updates in sessions of its own, in which no user ever was.
-having count(user_id) > 0
