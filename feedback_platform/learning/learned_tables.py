@@ -52,7 +52,7 @@ HISTORY_SCHEMA: Final = {
 
 @dataclass(frozen=True, eq=False)
 class TrainingFrames:
-    """What the published tables know, as learning reads it; see `training_data` for the columns.
+    """What a factorisation is trained and measured on; see `training_data` for the columns.
 
     Attributes:
         scores: scores of what was observed, without imputed values and outliers, as of now.
@@ -60,9 +60,6 @@ class TrainingFrames:
         cut: the end of the training part (UTC).
         items, users: the catalogue, and what is known of users.
         items_at_cut, users_at_cut: what was known of them at the cut.
-        all_scores: scores of all feedback as of now; nobody is shown again what they know.
-        affinities: user_id, category, affinity.
-        user_features: user_id and numeric features, for the segments' profiles.
     """
 
     scores: pl.DataFrame
@@ -72,9 +69,6 @@ class TrainingFrames:
     items_at_cut: pl.DataFrame
     users: pl.DataFrame
     users_at_cut: pl.DataFrame
-    all_scores: pl.DataFrame
-    affinities: pl.DataFrame
-    user_features: pl.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +122,27 @@ def learn_factorisation(
 
 
 def learn_segments(
-    lake: Lake, frames: TrainingFrames, *, now: datetime, trigger: str
+    lake: Lake,
+    affinities: pl.DataFrame,
+    user_features: pl.DataFrame,
+    *,
+    now: datetime,
+    trigger: str,
 ) -> RegisteredSegments:
     """Group the users, register the groups, and put them into use.
+
+    Args:
+        lake: where the segments are kept.
+        affinities: user_id, category, affinity.
+        user_features: user_id and numeric features, for the profiles.
+        now: when (UTC).
+        trigger: why.
 
     Raises:
         NothingToLearnError: too few users have shown a preference.
     """
-    trained = train_segments(frames.affinities, seed=SEED)
-    described = profiles(trained.segmentation, "", frames.user_features)
+    trained = train_segments(affinities, seed=SEED)
+    described = profiles(trained.segmentation, "", user_features)
     files = {
         **trained.files,
         ASSIGNMENTS_FILE: _to_parquet(assignments(trained.segmentation, "")),
@@ -156,10 +162,15 @@ def learn_segments(
     return RegisteredSegments(trained, version, described)
 
 
-def refresh_recommendations(lake: Lake, frames: TrainingFrames) -> pl.DataFrame:
+def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """Make every user's list with the champion and today's feedback, and keep it in the lake.
 
     Without a champion the lists are empty.
+
+    Args:
+        lake: where the lists are kept.
+        scores: of all feedback as of now; nobody is shown again what they know.
+        items: the catalogue.
     """
     champion = registry.champion(lake, FACTORISATION)
     if champion is None:
@@ -167,8 +178,8 @@ def refresh_recommendations(lake: Lake, frames: TrainingFrames) -> pl.DataFrame:
     content = registry.read_file(lake, champion, FACTORISATION_FILE)
     lists = recommend(
         Factorisation.from_bytes(content),
-        frames.all_scores,
-        frames.items,
+        scores,
+        items,
         model_version=champion.version,
     )
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")

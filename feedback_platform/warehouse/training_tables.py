@@ -87,17 +87,16 @@ def items(
     publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
 ) -> pl.DataFrame:
     """Return the catalogue as it was described before a time: item_id, title, categories."""
-    sql = """
-        select item_id, title, categories
-        from interaction.items_as_of(?::timestamp) order by item_id
-    """
-    return relation_frame(publication, sql, [_instant(known_before)])
+    items = "items" if known_before is None else "items_as_of(?::timestamp)"
+    sql = f"select item_id, title, categories from interaction.{items} order by item_id"  # noqa: S608 - two names
+    return relation_frame(publication, sql, _parameters(known_before))
 
 
 def users(
     publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
 ) -> pl.DataFrame:
     """Return the users with the scalar attributes known before a time, each as `name:value`."""
+    users = "users" if known_before is None else "users_as_of(?::timestamp)"
     sql = f"""
         select
             user_id,
@@ -107,11 +106,11 @@ def users(
                 )),
                 lambda pair: pair is not null
             ) as attributes
-        from interaction.users_as_of(?::timestamp)
+        from interaction.{users}
         where {_TAKES_PART}
         order by user_id
-    """  # noqa: S608 - the condition is the constant above
-    return relation_frame(publication, sql, [_instant(known_before)])
+    """  # noqa: S608 - names and the condition above
+    return relation_frame(publication, sql, _parameters(known_before))
 
 
 def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -135,6 +134,10 @@ def user_features(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         where {_TAKES_PART} order by user_id
     """  # noqa: S608 - the condition is the constant above
     return relation_frame(publication, sql)
+
+
+def _parameters(known_before: datetime | None) -> list[datetime | str]:
+    return [] if known_before is None else [_instant(known_before)]
 
 
 def _instant(known_before: datetime | None) -> datetime | str:

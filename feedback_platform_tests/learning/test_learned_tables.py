@@ -33,6 +33,9 @@ TABLES = {
 }
 
 
+USER_FEATURES = AFFINITIES.select("user_id").unique().with_columns(sessions=pl.lit(2.0))
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path.as_uri())
@@ -50,9 +53,6 @@ def frames() -> TrainingFrames:
         items_at_cut=NO_ITEMS,
         users=NO_USERS,
         users_at_cut=NO_USERS,
-        all_scores=scores,
-        affinities=AFFINITIES,
-        user_features=AFFINITIES.select("user_id").unique().with_columns(sessions=pl.lit(2.0)),
     )
 
 
@@ -61,8 +61,8 @@ def learned(frames: TrainingFrames, tmp_path_factory: pytest.TempPathFactory) ->
     """A lake after one training of everything."""
     lake = Lake(tmp_path_factory.mktemp("learned").as_uri())
     learn_factorisation(lake, frames, now=NOON, trigger="initial")
-    learn_segments(lake, frames, now=NOON, trigger="initial")
-    refresh_recommendations(lake, frames)
+    learn_segments(lake, AFFINITIES, USER_FEATURES, now=NOON, trigger="initial")
+    refresh_recommendations(lake, frames.scores, frames.items)
     return lake
 
 
@@ -144,13 +144,13 @@ def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: La
     with pytest.raises(NothingToLearnError):
         learn_factorisation(lake, empty, now=NOON, trigger="manual")
     with pytest.raises(NothingToLearnError):
-        learn_segments(lake, empty, now=NOON, trigger="manual")
+        learn_segments(lake, AFFINITIES.clear(), USER_FEATURES.clear(), now=NOON, trigger="manual")
 
     assert lake.list_keys("models") == []
 
 
 def test_without_a_champion_the_lists_are_empty(frames: TrainingFrames, lake: Lake) -> None:
-    lists = refresh_recommendations(lake, frames)
+    lists = refresh_recommendations(lake, frames.scores, frames.items)
 
     assert lists.schema == RECOMMENDATIONS_SCHEMA
     assert lists.is_empty()
@@ -159,16 +159,12 @@ def test_without_a_champion_the_lists_are_empty(frames: TrainingFrames, lake: La
 def test_nobody_is_shown_again_what_they_are_only_guessed_to_know(
     frames: TrainingFrames, learned: Lake
 ) -> None:
-    listed = refresh_recommendations(learned, frames).row(0, named=True)
+    listed = refresh_recommendations(learned, frames.scores, frames.items).row(0, named=True)
     guess = frames.scores.head(1).with_columns(
         user_id=pl.lit(listed["user_id"]), item_id=pl.lit(listed["item_id"])
     )
-    guessed = pl.concat([frames.all_scores, guess])
-
-    lists = refresh_recommendations(
-        learned, TrainingFrames(**{**vars(frames), "all_scores": guessed})
-    )
-    refresh_recommendations(learned, frames)
+    lists = refresh_recommendations(learned, pl.concat([frames.scores, guess]), frames.items)
+    refresh_recommendations(learned, frames.scores, frames.items)
 
     assert lists.join(guess, on=["user_id", "item_id"], how="semi").is_empty()
 
@@ -185,7 +181,9 @@ def test_every_user_gets_a_list_of_the_champion(learned: Lake, frames: TrainingF
 def test_the_lists_in_the_table_are_those_that_were_made(
     learned: Lake, frames: TrainingFrames
 ) -> None:
-    assert table(learned, "recommendations").equals(refresh_recommendations(learned, frames))
+    assert table(learned, "recommendations").equals(
+        refresh_recommendations(learned, frames.scores, frames.items)
+    )
 
 
 def test_every_user_with_a_taste_has_one_segment_and_every_segment_a_profile(
@@ -203,20 +201,20 @@ def test_every_user_with_a_taste_has_one_segment_and_every_segment_a_profile(
 
 
 def test_the_history_keeps_every_segmentation_that_was_in_use(
-    frames: TrainingFrames, lake: Lake
+    lake: Lake,
 ) -> None:
-    first = learn_segments(lake, frames, now=NOON, trigger="initial")
-    fewer = frames.affinities.filter(pl.col("user_id") != frames.affinities["user_id"][0])
-    later = TrainingFrames(**{**vars(frames), "affinities": fewer})
-    second = learn_segments(lake, later, now=NOON + timedelta(days=1), trigger="schedule")
+    first = learn_segments(lake, AFFINITIES, USER_FEATURES, now=NOON, trigger="initial")
+    fewer = AFFINITIES.filter(pl.col("user_id") != AFFINITIES["user_id"][0])
+    tomorrow = NOON + timedelta(days=1)
+    second = learn_segments(lake, fewer, USER_FEATURES, now=tomorrow, trigger="schedule")
 
     history = table(lake, "segment_assignments")
 
     assert history.schema == HISTORY_SCHEMA
-    users = frames.affinities["user_id"].n_unique()
+    users = AFFINITIES["user_id"].n_unique()
     assert sorted(history.group_by("model_version", "effective_from").len().rows()) == [
         (first.version.version, NOON, users),
-        (second.version.version, NOON + timedelta(days=1), users - 1),
+        (second.version.version, tomorrow, users - 1),
     ]
     assert table(lake, "user_segments").height == users - 1
 

@@ -3,10 +3,12 @@
 Training holds no lock: micro-batches go on beside it. Only the copy takes its turn.
 """
 
+import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+import duckdb
 
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
@@ -86,9 +88,13 @@ def segments(
     """Group the users and describe the groups."""
     with reported_failures():
         refuse_unfit_data(context.instance)
+        with open_publication(platform) as publication:
+            affinities = training_tables.affinities(publication)
+            user_features = training_tables.user_features(publication)
         learned = learn_segments(
             platform.lake(),
-            training_frames(platform),
+            affinities,
+            user_features,
             now=datetime.now(UTC),
             trigger=config.trigger,
         )
@@ -146,7 +152,10 @@ def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
     """Make the lists, and copy what learning keeps in the lake into the warehouse."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
-        refresh_recommendations(lake, training_frames(platform))
+        with open_publication(platform) as publication:
+            scores = training_tables.all_scores(publication)
+            items = training_tables.items(publication)
+        refresh_recommendations(lake, scores, items)
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
@@ -160,9 +169,16 @@ def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
         yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows})
 
 
+def open_publication(
+    platform: PlatformResource,
+) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Connect to what is published now; all data of a training come from it."""
+    return training_tables.open_for_training(platform.settings.published_path)
+
+
 def training_frames(platform: PlatformResource) -> TrainingFrames:
-    """Read what learning needs from one publication."""
-    with training_tables.open_for_training(platform.settings.published_path) as publication:
+    """Read what a factorisation is trained and measured on."""
+    with open_publication(platform) as publication:
         cut = choose_cut(training_tables.feedback_times(publication))
         return TrainingFrames(
             scores=training_tables.training_scores(publication),
@@ -172,7 +188,4 @@ def training_frames(platform: PlatformResource) -> TrainingFrames:
             items_at_cut=training_tables.items(publication, cut),
             users=training_tables.users(publication),
             users_at_cut=training_tables.users(publication, cut),
-            all_scores=training_tables.all_scores(publication),
-            affinities=training_tables.affinities(publication),
-            user_features=training_tables.user_features(publication),
         )
