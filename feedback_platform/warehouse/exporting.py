@@ -1,6 +1,7 @@
 """Tables of the warehouse as immutable Parquet files.
 
-Those with a key are kept as a base and layers, see `keyed_tables`. Others that grow for ever are
+Those with a key are kept as a base and layers, see `keyed_tables`; small ones are written whole
+when they are not what they were. Others that grow for ever are
 kept in parts by time. A part in which something changed is written again; one that was only added
 to gets one more file.
 """
@@ -54,11 +55,28 @@ def export(
     if table.internal:
         rows = rows.project(f"* exclude ({', '.join(table.internal)})")
     if table.time is None:
-        return [write_file(connection, rows, directory, table, WHOLE)]
+        return _export_whole(connection, rows, directory, table, kept)
     return _export_parts(connection, rows, directory, table, kept, since=since) or [
         # A view needs a file to take its columns from, even where there are no rows.
         write_file(connection, rows, directory, table, WHOLE)
     ]
+
+
+def _export_whole(
+    connection: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    directory: Path,
+    table: PublishedTable,
+    kept: list[PublishedFile],
+) -> list[PublishedFile]:
+    """Write all rows of a table, unless readers have them: the label tells them from others."""
+    columns = ", ".join(f'"{name}"' for name in rows.columns)
+    # A sum, so that the order of the rows does not matter, and that each of two equal ones does.
+    ((count, total),) = rows.aggregate(f"count(*), coalesce(sum(hash({columns})), 0)").fetchall()
+    label = f"{WHOLE}-{count}-{int(total) % 2**64:016x}"
+    if [file.partition for file in kept] == [label]:
+        return kept
+    return [write_file(connection, rows, directory, table, label)]
 
 
 def _export_parts(

@@ -52,7 +52,7 @@ class PublishedFile:
 
     Attributes:
         table: the name with its schema.
-        partition: the label of its part, base, layer, or `WHOLE`.
+        partition: the label of its part, base or layer; if it is all, one that begins with `WHOLE`.
         name: of the file, below the directory of all of them.
         rows: how many it has.
     """

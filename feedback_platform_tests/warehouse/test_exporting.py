@@ -20,6 +20,7 @@ from feedback_platform.warehouse.published_files import (
 )
 
 EVENTS = PublishedTable("interaction", "interactions", time="occurred_at")
+WEIGHTS = PublishedTable("feedback", "signal_weights")
 DAYS = [f"2026-{month:02d}-{day:02d}" for month in (2, 3) for day in (1, 2, 28)]
 
 
@@ -160,6 +161,29 @@ def test_a_part_has_few_files(warehouse: Warehouse) -> None:
         assert warehouse.is_published()
 
     assert written < 40 * 1000 / 4
+
+
+def test_a_table_without_parts_is_written_when_its_rows_are_others(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    connection.execute("create schema feedback")
+    connection.execute("create table feedback.signal_weights (signal varchar, low double)")
+    files: list[PublishedFile] = []
+    outcomes = []
+    for change in (
+        "select 1",
+        "insert into feedback.signal_weights values ('view', 0.5), ('like', null)",
+        "delete from feedback.signal_weights where signal = 'view'",
+        "insert into feedback.signal_weights values ('view', 0.5)",  # and it is where it was
+        "insert into feedback.signal_weights values ('view', 0.5)",
+        "update feedback.signal_weights set low = 1 where signal = 'like'",
+    ):
+        connection.execute(change).fetchall()
+        before, files = files, export(connection, WEIGHTS, tmp_path, files, since=1, through=1)
+        outcomes.append((files != before, files[0].rows))
+        again = export(connection, WEIGHTS, tmp_path, files, since=1, through=1)
+        assert again == files
+
+    assert outcomes == [(True, 0), (True, 2), (True, 1), (True, 2), (True, 3), (True, 2 + 1)]
 
 
 @settings(max_examples=25)
