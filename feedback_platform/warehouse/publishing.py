@@ -190,20 +190,17 @@ def _sync(path: Path) -> None:
 
 def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the statements that create the readers' table macros, as dbt defined them."""
-    statements = []
-    for schema, name in TABLE_MACROS:
-        rows = connection.execute(
-            """
-            select parameters, macro_definition from duckdb_functions()
-            where schema_name = ? and function_name = ? and function_type = 'table_macro'
-            """,
-            [schema, name],
-        ).fetchall()
-        statements += [
-            f"create macro {home_of(schema)}.{name}({', '.join(parameters)}) as table {definition}"
-            for parameters, definition in rows
-        ]
-    return statements
+    rows = connection.execute(
+        "select schema_name, function_name, parameters, macro_definition from duckdb_functions() "
+        "where function_type = 'table_macro'"
+    ).fetchall()
+    found = {(schema, name): (parameters, text) for schema, name, parameters, text in rows}
+    return [
+        f"create macro {home_of(schema)}.{name}({', '.join(parameters)}) as table {text}"
+        for schema, name in TABLE_MACROS
+        if (schema, name) in found
+        for parameters, text in [found[schema, name]]
+    ]
 
 
 def _mark_as_in_use(directory: Path, files: list[PublishedFile]) -> None:
