@@ -16,9 +16,5 @@ def changes_since(connection: duckdb.DuckDBPyConnection, batch: int) -> duckdb.D
 
 
 def departures_since(connection: duckdb.DuckDBPyConnection, batch: int) -> duckdb.DuckDBPyRelation:
-    """Return those of them where events went or became others: all else is only added to.
-
-    Without the column that tells them apart, each may be one.
-    """
-    changes = changes_since(connection, batch)
-    return changes.filter("is_leaving") if "is_leaving" in changes.columns else changes
+    """Return those of them where events went or became others: all else is only added to."""
+    return changes_since(connection, batch).filter("is_leaving")

@@ -122,23 +122,6 @@ def test_a_part_that_something_left_is_written_again(warehouse: Warehouse) -> No
     assert warehouse.is_published()
 
 
-def test_where_nobody_can_tell_what_left_every_changed_part_is_written_again(
-    warehouse: Warehouse,
-) -> None:
-    warehouse.connection.execute("alter table interaction.changes drop column is_leaving")
-    warehouse.connection.execute("insert into interaction.changes values ('2026-03-01', 1)")
-    warehouse.connection.execute(
-        "insert into interaction.interactions values ('a', '2026-03-01', 1), ('b', '2026-03-01', 1)"
-    )
-    warehouse.batch = 1
-    warehouse.publish()
-    warehouse.connection.execute("delete from interaction.interactions where event_id = 'a'")
-    warehouse.connection.execute("insert into interaction.changes values ('2026-03-01', 2)")
-    warehouse.batch = 2
-
-    assert warehouse.publish() == [("2026-03", 1)]
-
-
 def test_a_part_that_nothing_of_the_table_came_to_keeps_its_files(warehouse: Warehouse) -> None:
     """Most events are no feedback."""
     warehouse.change({"2026-03-01": 10})
