@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,26 +18,7 @@ LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
-
-
-_VARIABLES = frozenset(
-    f"FEEDBACK_{name}"
-    for name in (
-        "DATA_DIR",
-        "LAKE_URL",
-        "ENGINE",
-        "WRITE_KEYS",
-        "API_KEYS",
-        "EVENTS_PER_SECOND",
-        "EVENT_MAPPING",
-        "CLEANING_RULES",
-        "SCHEMA_REGISTRY_URL",
-        "KAFKA_BOOTSTRAP_SERVERS",
-        "COMPUTE_LOGS_URL",
-        # Of the tests.
-        "SHARED_DATA",
-    )
-)
+_OF_TESTS = frozenset({"FEEDBACK_SHARED_DATA"})
 
 
 @dataclass(frozen=True)
@@ -137,19 +119,32 @@ def load_settings(
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return the variables that look like settings of the platform, and are none; the tests' apart.
+    """Return the variables that look like settings of the platform, and that nobody reads.
 
     Args:
         environment: the process's own when left out.
     """
-    names = os.environ if environment is None else environment
-    return sorted(
-        name
-        for name in names
-        if name.startswith("FEEDBACK_")
-        and name not in _VARIABLES
-        and not name.startswith("FEEDBACK_TEST_")
-    )
+    names = dict(os.environ if environment is None else environment)
+    asked = _Asked(names)
+    load_settings(environment=asked)
+    ours = {name for name in names if name.startswith("FEEDBACK_") and name not in _OF_TESTS}
+    return sorted(name for name in ours - asked.keys_asked if not name.startswith("FEEDBACK_TEST_"))
+
+
+class _Asked(UserDict[str, str]):
+    """Variables that remember which of them were asked for."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.keys_asked: set[str] = set()
+        super().__init__(variables)
+
+    def __contains__(self, name: object) -> bool:
+        self.keys_asked.add(str(name))
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> str:
+        self.keys_asked.add(name)
+        return super().__getitem__(name)
 
 
 def checked_lake_url(url: str) -> str:
