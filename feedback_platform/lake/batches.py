@@ -83,10 +83,15 @@ def read_manifest(lake: Lake, sequence: int) -> BatchManifest:
     return BatchManifest(**content, recent_objects=recent)
 
 
+def sequences_after(lake: Lake, sequence: int) -> list[int]:
+    """Return the numbers of all batches after one, in order."""
+    listed = lake.list_keys(keys.CLEAN_BATCHES, after=keys.batch_manifest(sequence))
+    return [keys.batch_sequence(key) for key in listed]
+
+
 def manifests_after(lake: Lake, sequence: int) -> list[BatchManifest]:
     """Return the manifests of all batches after a sequence number, in order."""
-    listed = lake.list_keys(keys.CLEAN_BATCHES, after=keys.batch_manifest(sequence))
-    return [read_manifest(lake, keys.batch_sequence(key)) for key in listed]
+    return [read_manifest(lake, number) for number in sequences_after(lake, sequence)]
 
 
 def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:

@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -16,7 +15,12 @@ import polars as pl
 
 from feedback_platform.errors import LakeObjectExistsError
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import BatchManifest, latest_manifest, manifests_after
+from feedback_platform.lake.batches import (
+    BatchManifest,
+    latest_manifest,
+    read_manifest,
+    sequences_after,
+)
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row, transaction
 from feedback_platform.warehouse.local_copies import LocalCopies
@@ -87,8 +91,8 @@ def stage_batches(
     if done == 0:
         _remove(path)
         begun = 0
-    pending = manifests_after(lake, done)
-    manifests = _next_run(pending, begun, rows)
+    pending = sequences_after(lake, done)
+    manifests = _next_run(lake, pending, begun, rows)
     through = manifests[-1].sequence if manifests else done
     with (
         open_warehouse(path) as connection,
@@ -162,17 +166,23 @@ def _progress_on(path: Path, basis: str) -> tuple[int, int]:
         return 0, 0
 
 
-def _next_run(pending: list[BatchManifest], begun: int, rows: int) -> list[BatchManifest]:
-    """Return those of the pending batches that a run takes in: the first ones, in their order."""
-    unfinished = [manifest for manifest in pending if manifest.sequence <= begun]
+def _next_run(lake: Lake, pending: list[int], begun: int, rows: int) -> list[BatchManifest]:
+    """Return those of the pending batches that a run takes in: the first ones, in their order.
+
+    No others are read: of a long backlog each run would read all that are left.
+    """
+    unfinished = [sequence for sequence in pending if sequence <= begun]
     if unfinished:
-        return unfinished
-    upto = accumulate(manifest.clean for manifest in pending)
-    return [
-        manifest
-        for place, (manifest, clean) in enumerate(zip(pending, upto, strict=True))
-        if place == 0 or clean <= rows
-    ]
+        return [read_manifest(lake, sequence) for sequence in unfinished]
+    manifests: list[BatchManifest] = []
+    clean = 0
+    for sequence in pending:
+        manifest = read_manifest(lake, sequence)
+        clean += manifest.clean
+        if manifests and clean > rows:
+            break
+        manifests.append(manifest)
+    return manifests
 
 
 def _load_manifests(
