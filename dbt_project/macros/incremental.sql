@@ -6,9 +6,15 @@
     and computes them anew. So the order and the cut of batches do not matter, and a run that failed
     half-way is simply run again.
 
+    Whatever a run writes bears the number of a batch that it takes in: an event the number of its
+    own, a stored row that moves or is judged anew the newest. So `batch_sequence` finds what a run wrote, or
+    one that died, and the storage knows where those numbers are. What goes for good has no row
+    to bear a number; that is in `changes` alone, as `is_leaving`.
+
     So that the cost follows what is new, no model computes a key from all the events that the key
     ever had. `activity` and `item_days` count by day; a day of a key is computed from the events of
-    that day, which lie together in the storage, and the other models add the days up.
+    that day, and the other models add the days up. Events mostly arrive on their day, so those of a
+    day lie together; how far apart they are read follows how late events come.
 -#}
 
 {#- The newest batch that has reached every table. -#}

@@ -5,7 +5,8 @@
     A popular item has scores by the million, too many to add up for every new one. So
     `feedback_scores` notes down, in the transaction that changes a score, what the sums lose and
     gain by it (`pipeline.opinion_changes`), and `item_opinions` adds up the notes and drops them, in
-    one transaction, too. Whatever dies in between, nothing is added twice or left out.
+    one transaction, too. Whatever dies in between, nothing is added twice or left out. So scores
+    change by the model alone; a test of the table compares the sums with the scores.
 -#}
 {% macro item_opinions(feedback_scores, score_rules) -%}
     select

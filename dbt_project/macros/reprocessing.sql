@@ -13,19 +13,38 @@
     (select event_id from lake.withdrawn_events)
 {%- endmacro %}
 
-{#- As pre-hooks of the interactions: drop what another delivery replaces, and what is withdrawn. -#}
+{#- What is arriving, unless the run that brought it is complete: then it is stored, and stays so. -#}
+{% macro arrived() -%}
+    (select * from {{ ref('arriving') }} where batch_sequence > {{ completed_through() }})
+{%- endmacro %}
+
+{#-
+    As pre-hooks of the interactions: drop what another delivery replaces, what is withdrawn, and
+    what this very run has stored already.
+-#}
 {% macro forget_replaced() -%}
+    {% set arriving = arrived() -%}
     {% if is_incremental() -%}
     delete from {{ this }}
     where
-        day in (select former_day from {{ ref('arriving') }} where is_replacement)
-        and event_id in (select event_id from {{ ref('arriving') }} where is_replacement)
+        day in (select former_day from {{ arriving }} where is_replacement)
+        and event_id in (select event_id from {{ arriving }} where is_replacement)
     {%- endif %}
 {%- endmacro %}
 
 {% macro forget_withdrawn() -%}
     {% if is_incremental() -%}
     delete from {{ this }} where event_id in {{ withdrawn_events() }}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro forget_arrived() -%}
+    {% set arriving = arrived() -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where
+        batch_sequence in (select batch_sequence from {{ arriving }})
+        and event_id in (select event_id from {{ arriving }})
     {%- endif %}
 {%- endmacro %}
 

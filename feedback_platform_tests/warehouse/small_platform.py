@@ -14,6 +14,7 @@ import duckdb
 from feedback_platform.cleaning.configuration import CleaningRules, default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.cleaning.reference import ALL_DEVICES, BEGINNING, Reference, SignalStatistics
+from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger, pending_objects
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
@@ -86,6 +87,24 @@ class SmallPlatform:
         chosen = pending_objects(self.lake, is_sweep=True) if raw_objects is None else raw_objects
         applied = rules or default_rules()
         return clean_pending(self.lake, sorted(chosen), applied, [self.reference], ledger=ledger)
+
+    def reprocess(self, *raw_objects: str) -> None:
+        """Clean objects again, in place of what was made of them."""
+        clean_pending(
+            self.lake,
+            sorted(raw_objects),
+            default_rules(),
+            [self.reference],
+            ledger=Ledger.opened(self.lake),
+            is_reprocessing=True,
+        )
+
+    def rewrite(self, raw_object: str, *lines: dict[str, Any] | bytes) -> None:
+        """Let an object say something else, as a corrected mapping does."""
+        self.lake.delete([raw_object])
+        object_id = raw_object.rpartition("-")[2].partition(".")[0]
+        received_at = keys.hour_of(raw_object)
+        assert self.land(*lines, received_at=received_at, object_id=object_id) == raw_object
 
     def stage(self, *, rows: int = RUN_ROWS) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:

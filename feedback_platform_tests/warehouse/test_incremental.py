@@ -6,11 +6,13 @@ import os
 from datetime import date, timedelta
 from random import Random
 
+import duckdb
 import pytest
 
+from feedback_platform.lake.keys import hour_of
 from feedback_platform.warehouse import layered
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
-from feedback_platform_tests.warehouse.small_platform import RECEIVED, SmallPlatform, event
+from feedback_platform_tests.warehouse.small_platform import RECEIVED, Row, SmallPlatform, event
 
 # These notice when the keys of a replaced delivery are forgotten; others on demand:
 # FEEDBACK_TEST_SEEDS=100 pytest …
@@ -51,6 +53,85 @@ def test_increments_in_any_order_and_cut_equal_a_rebuild(
     incremental = platform.tables()
     for table, rows in rebuilt.items():
         assert incremental[table] == rows, table
+
+
+# What only the pipeline reads, and builds the rest from.
+INTERNAL = (
+    "interaction.activity",
+    "interaction.item_days",
+    "interaction.attribute_updates",
+    "feedback.item_opinions",
+    "pipeline.opinion_changes",
+)
+MODELS = (
+    "devices",
+    "changes",
+    "interactions",
+    "activity",
+    "item_days",
+    "user_feedback",
+    "feedback_scores",
+    "item_opinions",
+    "user_features",
+    "item_features",
+)
+
+
+def _internal_tables(platform: SmallPlatform) -> dict[str, list[Row]]:
+    with duckdb.connect(platform.warehouse, read_only=True) as connection:
+        return {
+            table: sorted(connection.execute(f"from {table}").fetchall(), key=repr)
+            for table in INTERNAL
+        }
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_runs_that_die_anywhere_and_objects_that_change_their_mind_equal_a_rebuild(
+    platform: SmallPlatform, seed: int
+) -> None:
+    random = Random(seed)
+    platform.process()  # of nothing
+    landed = _land_at_random(platform, random)
+    cleaned: list[str] = []
+    while landed:
+        size = random.randint(2, 4)
+        batch, landed = landed[:size], landed[size:]
+        platform.clean(batch)
+        cleaned += batch
+        for _ in range(random.choice([1, 2])):
+            platform.stage(rows=random.choice([0, 100]))
+            platform.run([f"+{model}" for model in random.sample(MODELS, 2)])
+            if random.random() < 0.4:
+                changed = random.choice(cleaned)
+                platform.rewrite(changed, *random_object(random, hour_of(changed)))
+                platform.reprocess(changed)
+        platform.transform(rows=random.choice([0, 100]))
+        if random.random() < 0.5 or not landed:
+            platform.publish()
+
+    rebuilt = platform.rebuilt()
+    assert _internal_tables(platform) == _internal_tables(rebuilt)
+    for table, rows in rebuilt.tables().items():
+        assert platform.tables()[table] == rows, table
+
+
+def test_a_model_that_is_run_again_by_itself_changes_nothing(platform: SmallPlatform) -> None:
+    random = Random(1)
+    landed = _land_at_random(platform, random)
+    platform.clean(landed[:3])
+    platform.transform()
+    platform.clean(landed[3:])
+    platform.transform()
+    platform.publish()
+    before, internal = platform.tables(), _internal_tables(platform)
+
+    for model in ("arriving", "changes", *MODELS[2:], "interactions"):
+        platform.run([model])
+    platform.publish()
+
+    assert _internal_tables(platform) == internal
+    for table, rows in before.items():
+        assert platform.tables()[table] == rows, table
 
 
 def test_an_earlier_delivery_that_turns_up_later_leaves_nothing_of_the_other(

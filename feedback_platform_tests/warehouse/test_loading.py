@@ -8,9 +8,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.micro_batch import clean_pending
-from feedback_platform.lake.batches import Ledger
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse
 from feedback_platform.warehouse.loading import (
@@ -21,7 +18,6 @@ from feedback_platform.warehouse.loading import (
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.warehouse.small_platform import (
     RECEIVED,
-    REFERENCE,
     SmallPlatform,
     event,
 )
@@ -38,17 +34,6 @@ def _staged(platform: SmallPlatform) -> tuple[list[Any], list[Any]]:
 def _complete(platform: SmallPlatform, through: int) -> None:
     with open_warehouse(platform.warehouse) as connection:
         complete(connection, through)
-
-
-def _reprocess(platform: SmallPlatform, *raw_objects: str) -> None:
-    clean_pending(
-        platform.lake,
-        list(raw_objects),
-        default_rules(),
-        [REFERENCE],
-        ledger=Ledger.opened(platform.lake),
-        is_reprocessing=True,
-    )
 
 
 def _land(platform: SmallPlatform, name: str, **options: Any) -> str:
@@ -117,7 +102,7 @@ def test_a_run_that_died_is_done_again_with_the_batches_that_it_began_with(
     _land(platform, "b")
     platform.clean()
     begun = platform.stage()
-    _reprocess(platform, first)
+    platform.reprocess(first)
 
     again = platform.stage()
 
@@ -130,7 +115,7 @@ def test_reprocessing_stages_the_new_rows_alone(platform: SmallPlatform) -> None
     platform.clean()
     _land(platform, "b", received_at=RECEIVED + timedelta(hours=1))
     platform.process()
-    _reprocess(platform, first)
+    platform.reprocess(first)
 
     staged = platform.stage()
 
@@ -149,8 +134,8 @@ def test_reprocessing_stages_the_new_rows_alone(platform: SmallPlatform) -> None
 def test_reprocessing_before_the_first_run_also_replaces(platform: SmallPlatform) -> None:
     first = _land(platform, "a")
     platform.clean()
-    _reprocess(platform, first)
-    _reprocess(platform, first)
+    platform.reprocess(first)
+    platform.reprocess(first)
 
     assert platform.stage().clean == 1
     assert len(_staged(platform)[1]) == 1
@@ -162,7 +147,7 @@ def test_reprocessing_ends_in_the_same_tables(platform: SmallPlatform) -> None:
     platform.process()
     before = platform.tables()
 
-    _reprocess(platform, *objects[1:])
+    platform.reprocess(*objects[1:])
     platform.transform()
     publication = platform.publish()
 

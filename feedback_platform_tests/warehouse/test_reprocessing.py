@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,15 +10,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.micro_batch import clean_pending
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import Ledger
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import (
     RECEIVED,
-    REFERENCE,
     SmallPlatform,
     event,
 )
@@ -32,30 +27,12 @@ SEEDS = range(int(MORE)) if MORE else (1, 25)
 Lines = list[dict[str, Any] | bytes]
 
 
-def reprocess(platform: SmallPlatform, *raw_objects: str) -> None:
-    clean_pending(
-        platform.lake,
-        sorted(raw_objects),
-        default_rules(),
-        [REFERENCE],
-        ledger=Ledger.opened(platform.lake),
-        is_reprocessing=True,
-    )
-
-
-def read_differently(platform: SmallPlatform, raw_object: str, *lines: dict[str, Any]) -> None:
-    """Let an object say something else, as a corrected mapping does, and clean it again."""
-    _rewrite(platform, raw_object, lines)
-    reprocess(platform, raw_object)
-
-
-def _rewrite(
-    platform: SmallPlatform, raw_object: str, lines: Sequence[dict[str, Any] | bytes]
+def read_differently(
+    platform: SmallPlatform, raw_object: str, *lines: dict[str, Any] | bytes
 ) -> None:
-    platform.lake.delete([raw_object])
-    object_id = raw_object.rpartition("-")[2].partition(".")[0]
-    received_at = keys.hour_of(raw_object)
-    assert platform.land(*lines, received_at=received_at, object_id=object_id) == raw_object
+    """Let an object say something else, and clean it again."""
+    platform.rewrite(raw_object, *lines)
+    platform.reprocess(raw_object)
 
 
 def staged_is_rebuild(platform: SmallPlatform) -> bool:
@@ -67,7 +44,7 @@ def in_one_go(platform: SmallPlatform, contents: dict[str, Lines]) -> SmallPlatf
     directory = platform.directory / "once"
     once = SmallPlatform(directory, platform.project, Lake((directory / "lake").as_uri()))
     for raw_object, lines in contents.items():
-        _rewrite(once, raw_object, lines)
+        once.rewrite(raw_object, *lines)
     once.process()
     return once
 
@@ -96,12 +73,12 @@ def test_a_backfill_beside_live_events_ends_in_the_tables_of_one_clean_run(
         again = random.sample(sorted(set(contents) - set(live)), random.randint(1, 3))
         for raw_object in again:
             contents[raw_object] = random_object(random, keys.hour_of(raw_object))
-            _rewrite(platform, raw_object, contents[raw_object])
+            platform.rewrite(raw_object, *contents[raw_object])
         if random.random() < 0.5:
             platform.clean(live)
-            reprocess(platform, *again)
+            platform.reprocess(*again)
         else:
-            reprocess(platform, *again)
+            platform.reprocess(*again)
             platform.clean(live)
         if random.random() < 0.4:  # a run that dies half-way
             platform.stage()
@@ -276,7 +253,7 @@ def test_the_clean_layer_is_read_again_only_where_events_left_their_place(
     for stored in platform.lake.list_keys(keys.CLEAN):
         platform.lake.delete([stored])
 
-    reprocess(platform, kept)
+    platform.reprocess(kept)
     platform.process()
 
     with duckdb.connect(platform.warehouse) as connection:

@@ -17,6 +17,9 @@ ORDER = (
     "arriving",
     "changes",
     "interactions",
+    "activity",
+    "item_days",
+    "attribute_updates",
     "sessions",
     "users",
     "items",
@@ -24,6 +27,7 @@ ORDER = (
     "item_keys",
     "user_feedback",
     "feedback_scores",
+    "item_opinions",
 )
 
 
@@ -44,7 +48,7 @@ def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatf
     random = Random(7)
     _land_at_random(platform, random, "0")
     platform.process()
-    for number, models_run in enumerate((2, 4, 5, 11), start=1):
+    for number, models_run in enumerate((2, 4, 5, 15), start=1):
         _land_at_random(platform, random, f"{number}")
         platform.clean()
         platform.stage()
@@ -63,7 +67,7 @@ def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> N
     _land_at_random(platform, random, "0")
     platform.clean()
     platform.stage()
-    platform.run(ORDER[:10])
+    platform.run(ORDER[:13])
     platform.process()
 
     assert platform.tables() == platform.rebuilt().tables()
@@ -109,7 +113,7 @@ def test_a_failing_data_test_is_a_result_and_no_error(platform: SmallPlatform) -
     platform.land(event("e1", "item_liked", item_id="i1"), object_id="1")
     platform.process()
     with open_warehouse(platform.warehouse) as connection:
-        connection.execute("update feedback.feedback_scores set confidence = 7")
+        connection.execute("update feedback.feedback_scores set resolution = 'a whim'")
     seen: list[NodeResult] = []
 
     results = platform.project.test(["feedback_scores"], on_result=seen.append)
@@ -118,5 +122,5 @@ def test_a_failing_data_test_is_a_result_and_no_error(platform: SmallPlatform) -
     assert [(result.kind, result.status, result.failures) for result in bad] == [
         ("test", "fail", 1)
     ]
-    assert "confidence" in bad[0].name
+    assert "resolution" in bad[0].name
     assert {result.name for result in seen} >= {result.name for result in results}

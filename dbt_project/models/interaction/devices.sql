@@ -6,7 +6,8 @@
     because somebody said so.
 
     A device stays when its link is gone; user_id is null then. `batch_sequence` says when the owner
-    changed last: the interactions of the device have to follow.
+    changed last: the interactions of the device have to follow. It is 0 while the first owner, or nobody,
+    has it: nothing is stored that would have to follow.
 -#}
 {{ config(incremental_strategy='delete+insert', unique_key='anonymous_id') }}
 
@@ -79,7 +80,9 @@ remaining as (
         select * from {{ stored }} where anonymous_id in (select anonymous_id from unlinked)
         union all
         select * from {{ stored }}
-        where {{ aliased_device() }} in (select anonymous_id from unlinked)
+        where
+            event_type = 'user_aliased'
+            and {{ aliased_device() }} in (select anonymous_id from unlinked)
     )
     where
         event_id not in (select event_id from incoming)
@@ -140,8 +143,8 @@ select
     owners.event_id,
     least(seen.first_seen_at, kept.first_seen_at) as first_seen_at,
     case
-        when kept.anonymous_id is not null and owners.user_id is not distinct from kept.user_id
-            then kept.batch_sequence
+        when kept.anonymous_id is null then 0
+        when owners.user_id is not distinct from kept.user_id then kept.batch_sequence
         else newest.batch_sequence
     end as batch_sequence
 from touched

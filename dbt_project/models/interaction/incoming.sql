@@ -29,6 +29,15 @@ first_deliveries as (
 ),
 
 {% if stored -%}
+-- First which of them are stored, by one column; then those rows, found by their days.
+met as (
+
+    select event_id, day
+    from {{ stored }}
+    where event_id in (select event_id from first_deliveries)
+
+),
+
 known as (
 
     select
@@ -42,7 +51,9 @@ known as (
         stored.raw_object,
         stored.raw_row
     from {{ stored }} as stored
-    inner join first_deliveries on stored.event_id = first_deliveries.event_id
+    where
+        stored.day in (select day from met)
+        and stored.event_id in (select event_id from met)
 
 ),
 {%- endif %}

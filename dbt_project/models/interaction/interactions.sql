@@ -1,10 +1,12 @@
-{{ config(pre_hook=["{{ forget_replaced() }}", "{{ forget_withdrawn() }}"]) }}
+{{ config(
+    pre_hook=["{{ forget_replaced() }}", "{{ forget_withdrawn() }}", "{{ forget_arrived() }}"]
+) }}
 
 -- depends_on: {{ ref('changes') }}
 
 with arriving as (
 
-    select * from {{ ref('arriving') }}
+    select * from {{ arrived() }}
 
 )
 
