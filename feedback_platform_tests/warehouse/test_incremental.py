@@ -85,7 +85,7 @@ def _internal_tables(platform: SmallPlatform) -> dict[str, list[Row]]:
         }
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS if MORE else SEEDS[:1])
 def test_runs_that_die_anywhere_and_objects_that_change_their_mind_equal_a_rebuild(
     platform: SmallPlatform, seed: int
 ) -> None:
