@@ -194,7 +194,9 @@ def resident(pid: int) -> int:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--without-spark", is_flag=True)
 @click.pass_context
-def main(context: click.Context, sizes: tuple[int, ...], rounds: int, without_spark: bool) -> None:  # noqa: FBT001
+def main(
+    context: click.Context, sizes: tuple[int, ...], rounds: int, *, without_spark: bool
+) -> None:
     """Measure and print a table."""
     if context.invoked_subcommand is not None:
         return

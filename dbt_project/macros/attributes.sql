@@ -30,6 +30,30 @@
     group by {{ key }}
 {%- endmacro %}
 
+{#- The one definition of a user's row: when they were seen, and what was said of them last. -#}
+{% macro user_rows(seen, attributes) -%}
+    select
+        seen.user_id,
+        seen.first_seen_at,
+        seen.last_seen_at,
+        cast(coalesce(said.attributes, '{}') as json) as attributes
+    from {{ seen }} as seen
+    left join {{ attributes }} as said on seen.user_id = said.user_id
+{%- endmacro %}
+
+{#- The one definition of an item's row, likewise. -#}
+{% macro item_rows(seen, attributes) -%}
+    select
+        seen.item_id,
+        said.attributes ->> 'title' as title,
+        {{ categories('said.attributes') }} as categories,
+        seen.first_seen_at,
+        seen.last_seen_at,
+        cast(coalesce(said.attributes, '{}') as json) as attributes
+    from {{ seen }} as seen
+    left join {{ attributes }} as said on seen.item_id = said.item_id
+{%- endmacro %}
+
 {#- The categories among an item's attributes; none when it says nothing of them that can be read. -#}
 {% macro categories(attributes) -%}
     coalesce(

@@ -7,9 +7,9 @@
     half-way is simply run again.
 
     Whatever a run writes bears the number of a batch that it takes in: an event the number of its
-    own, a stored row that moves or is judged anew the newest. So `batch_sequence` finds what a run wrote, or
-    one that died, and the storage knows where those numbers are. What goes for good has no row
-    to bear a number; that is in `changes` alone, as `is_leaving`.
+    own, a stored row that moves or is judged anew the newest. So `batch_sequence` finds what a run
+    wrote, or one that died, and the storage knows where those numbers are. What goes for good has
+    no row to bear a number; that is in `changes` alone, as `is_leaving`.
 
     So that the cost follows what is new, no model computes a key from all the events that the key
     ever had. `activity` and `item_days` count by day; a day of a key is computed from the events of
@@ -55,7 +55,7 @@
 
 {#-
     As a condition on a relation with a day: only what a key did on its touched days, or everything
-    on the first run. The days alone leave out nearly all of the storage.
+    on the first run. The days come first: by them the storage leaves out what lies apart from them.
 -#}
 {% macro is_touched_day(key) -%}
     {#- Outside the condition, so that dbt sees the dependency when it parses. -#}

@@ -2,11 +2,10 @@
     The keys of user_feedback, enforced by the database: no feedback twice, none of a user or about
     an item that nobody knows, and no user or item goes or becomes another while feedback refers to it.
 
-    Triggers, because the constraints of DuckDB are indexes over random ids: of ten million pieces of
-    feedback they took half a second and 0.7 GB to insert three thousand, and as long again to be
-    written down, growing with what is stored. A trigger reads one column. It does not see what a
-    transaction beside its own has not committed; the lock on the warehouse keeps those out. DuckDB
-    refuses `merge` into a table with triggers, and to replace the table.
+    Triggers, because the constraints of DuckDB are indexes over random ids: what they cost at each
+    insert, in time and in memory, grows with what is stored. A trigger reads one column. It does
+    not see what a transaction beside its own has not committed; the lock on the warehouse keeps
+    those out. DuckDB refuses `merge` into a table with triggers, and to replace the table.
 -#}
 {% macro enforce_feedback_keys() -%}
     {#- Without the name of the database, which is that of the file. -#}

@@ -115,13 +115,7 @@
     create or replace macro interaction.users_as_of(known_before) as table (
         {{ described_as_of('user_id', 'user_updated') }}
 
-        select
-            seen.user_id,
-            seen.first_seen_at,
-            seen.last_seen_at,
-            cast(coalesce(described.attributes, '{}') as json) as attributes
-        from seen
-        left join described on seen.user_id = described.user_id
+        {{ user_rows('seen', 'described') }}
     )
 {%- endmacro %}
 
@@ -129,15 +123,7 @@
     create or replace macro interaction.items_as_of(known_before) as table (
         {{ described_as_of('item_id', 'item_updated') }}
 
-        select
-            seen.item_id,
-            described.attributes ->> 'title' as title,
-            {{ categories('described.attributes') }} as categories,
-            seen.first_seen_at,
-            seen.last_seen_at,
-            cast(coalesce(described.attributes, '{}') as json) as attributes
-        from seen
-        left join described on seen.item_id = described.item_id
+        {{ item_rows('seen', 'described') }}
     )
 {%- endmacro %}
 

@@ -1,7 +1,7 @@
 {#-
-    A number for a user and an item: what two columns of texts say, in eight bytes, which DuckDB
-    looks up ten times faster. Should two pairs ever have the same number, both are computed anew where one
-    is touched. Of MD5, so that it is the same in every release of the database.
+    A number for a user and an item: what two columns of texts say, in eight bytes, which take less
+    to look through. Should two pairs ever have the same number, both are computed anew where one is
+    touched. Of MD5, so that it is the same in every release of the database.
 -#}
 {% macro pair_key() -%}
     md5_number_lower(user_id || chr(0) || item_id)

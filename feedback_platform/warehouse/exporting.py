@@ -1,9 +1,8 @@
 """Tables of the warehouse as immutable Parquet files.
 
 Those with a key are kept as a base and layers, see `keyed_tables`; small ones are written whole
-when they are not what they were. Others that grow for ever are
-kept in parts by time. A part in which something changed is written again; one that was only added
-to gets one more file.
+when they are not what they were. Others that grow for ever are kept in parts by time. A part in
+which something changed is written again; one that was only added to gets one more file.
 """
 
 from __future__ import annotations

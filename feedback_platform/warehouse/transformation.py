@@ -176,9 +176,7 @@ class DbtProject:
                     )
                 )
 
-        # A run resolves the foreign keys in place, and the next would not understand the result.
-        manifest = self.parsed.deepcopy()
-        outcome = self._invoke(command, arguments, manifest=manifest, callbacks=[forward])
+        outcome = self._invoke(command, arguments, manifest=self.parsed, callbacks=[forward])
         return [_node_result(result) for result in outcome.result.results]
 
     def _invoke(

@@ -29,7 +29,7 @@ def test_the_next_item_is_made_while_one_is_in_use_and_no_other() -> None:
     assert made[1].wait(SOON)
     assert next(ahead) == 1
     assert made[2].wait(SOON)
-    ahead.close()  # type: ignore[attr-defined]
+    ahead.close()
     assert not made[3].is_set()
 
 

@@ -33,15 +33,23 @@ def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
     return split_at(scores.filter(pl.col("last_feedback_at") <= cut), scores, cut)
 
 
-def trained(seed: int = 1) -> TrainedFactorisation:
+def trained(
+    seed: int = 1,
+    *,
+    items: pl.DataFrame = NO_ITEMS,
+    users: pl.DataFrame = NO_USERS,
+    items_at_cut: pl.DataFrame | None = None,
+    users_at_cut: pl.DataFrame | None = None,
+) -> TrainedFactorisation:
+    """On two tastes; what is known of items and users was known at the cut, unless told apart."""
     scores = two_tastes()
     return train_factorisation(
         as_of(scores),
         scores,
-        NO_ITEMS,
-        NO_USERS,
-        items_at_cut=NO_ITEMS,
-        users_at_cut=NO_USERS,
+        items,
+        users,
+        items_at_cut=items if items_at_cut is None else items_at_cut,
+        users_at_cut=users if users_at_cut is None else users_at_cut,
         seed=seed,
         parameters=SMALL,
     )
@@ -67,53 +75,27 @@ def test_training_is_repeatable() -> None:
 
 
 def test_the_measured_model_knows_only_items_from_before_the_cut() -> None:
-    scores = two_tastes()
     later = items_of(*[(f"new{n}", None, []) for n in range(50)])
-    result = train_factorisation(
-        as_of(scores),
-        scores,
-        later,
-        NO_USERS,
-        items_at_cut=later,
-        users_at_cut=NO_USERS,
-        seed=1,
-        parameters=SMALL,
-    )
+    result = trained(items=later)
     assert result.metrics == trained().metrics
     assert len(result.model.item_ids) == 24 + 50
 
 
 def test_what_was_said_of_items_and_users_after_the_cut_helps_the_served_model_only() -> None:
-    scores = two_tastes()
     items = items_of(
         *[(f"i{item:03d}", None, ["even", "odd"][item % 2 : item % 2 + 1]) for item in range(24)]
     )
     users = pl.DataFrame(
-        [(user, [f"taste:{int(user[1:]) % 2}"]) for user in scores["user_id"].unique().sort()],
+        [
+            (user, [f"taste:{int(user[1:]) % 2}"])
+            for user in two_tastes()["user_id"].unique().sort()
+        ],
         schema=NO_USERS.schema,
         orient="row",
     )
 
-    told_later = train_factorisation(
-        as_of(scores),
-        scores,
-        items,
-        users,
-        items_at_cut=NO_ITEMS,
-        users_at_cut=NO_USERS,
-        seed=1,
-        parameters=SMALL,
-    )
-    told_before = train_factorisation(
-        as_of(scores),
-        scores,
-        items,
-        users,
-        items_at_cut=items,
-        users_at_cut=users,
-        seed=1,
-        parameters=SMALL,
-    )
+    told_later = trained(items=items, users=users, items_at_cut=NO_ITEMS, users_at_cut=NO_USERS)
+    told_before = trained(items=items, users=users)
 
     assert told_later.metrics == trained().metrics
     assert told_later.files != trained().files

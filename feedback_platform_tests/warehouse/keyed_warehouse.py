@@ -1,4 +1,4 @@
-"""One table with a key, and what changes in it: enough to publish it without dbt."""
+"""A table with a key, published without dbt."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from feedback_platform.warehouse.keyed_tables import export_keyed, view_of
-from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
+from feedback_platform.warehouse.keyed_tables import view_of
+from feedback_platform.warehouse.published_files import PublishedTable
+from feedback_platform_tests.warehouse.lone_table import LoneTable
 
 SCORES = PublishedTable("feedback", "feedback_scores", key=("user_id", "item_id"))
 
@@ -16,16 +17,11 @@ Key = tuple[str, str]
 KEYS: list[Key] = [(f"u{user}", f"i{item}") for user in range(4) for item in range(6)]
 
 
-class KeyedWarehouse:
-    """A table of scores and what changes in it, without dbt."""
+class KeyedWarehouse(LoneTable):
+    """A table of scores and what changes in it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.connection = duckdb.connect()
-        self.files: list[PublishedFile] = []
-        self.batch = 0
-        self._published = 0
-        self.connection.execute("create schema interaction; create schema feedback")
+        super().__init__(directory, SCORES)
         self.connection.execute(
             "create table interaction.changes "
             "(user_id varchar, item_id varchar, is_leaving boolean, batch_sequence bigint)"
@@ -52,20 +48,6 @@ class KeyedWarehouse:
                 "($1, $2, $3, map(['a'], [$3 / 2]), json_object('batch', $3), $3)",
                 [*key, self.batch],
             )
-
-    def publish(self) -> list[PublishedFile]:
-        """Publish; return the files that are new."""
-        before = set(self.files)
-        self.files = export_keyed(
-            self.connection,
-            SCORES,
-            self.directory,
-            self.files,
-            since=self._published,
-            through=self.batch,
-        )
-        self._published = self.batch
-        return [file for file in self.files if file not in before]
 
     def seen(self) -> duckdb.DuckDBPyRelation:
         """What a reader sees, who has nothing but the files."""

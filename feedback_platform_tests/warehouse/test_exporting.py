@@ -18,23 +18,19 @@ from feedback_platform.warehouse.published_files import (
     PublishedTable,
     rows_of,
 )
+from feedback_platform_tests.warehouse.lone_table import LoneTable
 
 EVENTS = PublishedTable("interaction", "interactions", time="occurred_at")
 WEIGHTS = PublishedTable("feedback", "signal_weights")
 DAYS = [f"2026-{month:02d}-{day:02d}" for month in (2, 3) for day in (1, 2, 28)]
 
 
-class Warehouse:
-    """Events, and where some came and others left, without dbt."""
+class Warehouse(LoneTable):
+    """Events, and where some came and others left."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.connection = duckdb.connect()
-        self.files: list[PublishedFile] = []
-        self.batch = 0
-        self._published = 0
+        super().__init__(directory, EVENTS)
         self._ids = 0
-        self.connection.execute("create schema interaction")
         self.connection.execute(
             "create table interaction.changes (day date, is_leaving boolean, batch_sequence bigint)"
         )
@@ -66,19 +62,9 @@ class Warehouse:
                 "insert into interaction.changes values ($1, false, $2)", [day, self.batch]
             )
 
-    def publish(self) -> list[tuple[str, int]]:
+    def written(self) -> list[tuple[str, int]]:
         """Publish; return label and rows of the files that are new."""
-        before = set(self.files)
-        self.files = export(
-            self.connection,
-            EVENTS,
-            self.directory,
-            self.files,
-            since=self._published,
-            through=self.batch,
-        )
-        self._published = self.batch
-        return [(file.partition, file.rows) for file in self.files if file not in before]
+        return [(file.partition, file.rows) for file in self.publish()]
 
     def is_published(self) -> bool:
         """Whether the files, which are all that there are, have the rows of the table."""
@@ -108,7 +94,7 @@ def test_what_is_only_added_to_a_part_is_one_more_file_of_it(warehouse: Warehous
     warehouse.publish()
     warehouse.change({"2026-03-02": 3})
 
-    assert warehouse.publish() == [("2026-03", 3)]
+    assert warehouse.written() == [("2026-03", 3)]
     assert warehouse.is_published()
 
 
@@ -117,7 +103,7 @@ def test_a_part_that_something_left_is_written_again(warehouse: Warehouse) -> No
     warehouse.publish()
     warehouse.change({"2026-02-02": 1, "2026-03-02": 3}, leaving=["2026-03-01"])
 
-    assert warehouse.publish() == [("2026-02", 1), ("2026-03", 12)]
+    assert warehouse.written() == [("2026-02", 1), ("2026-03", 12)]
     warehouse.forget_former_files()
     assert warehouse.is_published()
 
@@ -138,7 +124,7 @@ def test_a_part_has_few_files(warehouse: Warehouse) -> None:
     written = 0
     for _ in range(40):
         warehouse.change({"2026-03-01": 10})
-        written += sum(rows for _, rows in warehouse.publish())
+        written += sum(file.rows for file in warehouse.publish())
         warehouse.forget_former_files()
         assert len(warehouse.files) <= FILES_OF_A_PART
         assert warehouse.is_published()

@@ -72,9 +72,6 @@ def rescore(platform: SmallPlatform, batch: int, users: list[str], gone: list[st
         )
         connection.execute("insert into feedback.feedback_scores from computed")
         connection.execute(
-            "alter table interaction.changes add column if not exists is_leaving boolean"
-        )
-        connection.execute(
             "insert into interaction.changes by name select unnest($1::varchar[]) as user_id, "
             "'i1' as item_id, 'e' as event_id, 'item_liked' as event_type, "
             "date '2026-03-01' as day, true as is_leaving, $2 as batch_sequence",

@@ -44,6 +44,24 @@ def test_every_table_but_what_python_loads_is_a_model_or_a_seed(project: DbtProj
     assert wanted - {"signal_weights", "score_rules", "burst_limits"} <= project.model_names()
 
 
+def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatform) -> None:
+    random = Random(7)
+    _land_at_random(platform, random, "0")
+    platform.process()
+    for number, models_run in enumerate((2, 4, 5, 15), start=1):
+        _land_at_random(platform, random, f"{number}")
+        platform.clean()
+        platform.stage()
+        platform.run(ORDER[:models_run])  # and dies here
+        if models_run == 5:
+            _land_at_random(platform, random, f"{number}b")
+            platform.clean()
+        platform.transform()
+        platform.publish()
+
+    assert platform.tables() == platform.rebuilt().tables()
+
+
 def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> None:
     random = Random(8)
     _land_at_random(platform, random, "0")

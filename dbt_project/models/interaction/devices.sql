@@ -6,8 +6,8 @@
     because somebody said so.
 
     A device stays when its link is gone; user_id is null then. `batch_sequence` says when the owner
-    changed last: the interactions of the device have to follow. It is 0 while the first owner, or nobody,
-    has it: nothing is stored that would have to follow.
+    changed last: the interactions of the device have to follow. It is 0 until the owner is another than
+    when the device was seen first: nothing was stored then that would have to follow.
 -#}
 {{ config(incremental_strategy='delete+insert', unique_key='anonymous_id') }}
 

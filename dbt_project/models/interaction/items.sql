@@ -32,12 +32,8 @@ seen as (
 )
 
 select
-    seen.item_id,
-    attributes.attributes ->> 'title' as title,
-    {{ categories('attributes.attributes') }} as categories,
-    seen.first_seen_at,
-    seen.last_seen_at,
-    cast(coalesce(attributes.attributes, '{}') as json) as attributes,
+    *,
     {{ staged_through() }} as batch_sequence
-from seen
-left join attributes on seen.item_id = attributes.item_id
+from (
+    {{ item_rows('seen', 'attributes') }}
+)

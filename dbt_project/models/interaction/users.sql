@@ -32,10 +32,8 @@ seen as (
 )
 
 select
-    seen.user_id,
-    seen.first_seen_at,
-    seen.last_seen_at,
-    cast(coalesce(attributes.attributes, '{}') as json) as attributes,
+    *,
     {{ staged_through() }} as batch_sequence
-from seen
-left join attributes on seen.user_id = attributes.user_id
+from (
+    {{ user_rows('seen', 'attributes') }}
+)

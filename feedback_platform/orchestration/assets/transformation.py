@@ -1,7 +1,9 @@
 """The dbt models as assets: each table a node of the graph, each test a check of its table."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -87,6 +89,7 @@ def _run_models(
         log.info("Not every table is selected, so new batches stay where they are.")
         return project.run(sorted(selected))
     definitions = project.fingerprint()
+    seconds: defaultdict[str, float] = defaultdict(float)
     while True:
         staged = stage_batches(path, lake, platform.settings.cache_dir, definitions=definitions)
         if staged.is_rebuild:
@@ -95,8 +98,10 @@ def _run_models(
         results = project.run()
         with open_warehouse(path) as connection:
             complete(connection, staged.through)
+        for result in results:
+            seconds[result.unique_id] += result.seconds
         if staged.remaining == 0:
-            return results
+            return [replace(result, seconds=seconds[result.unique_id]) for result in results]
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
 
 
