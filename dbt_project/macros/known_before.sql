@@ -7,6 +7,16 @@
     that `features.user_features` of a platform has to which nothing happened from t on.
 -#}
 
+{#- As a post-hook of the last of them: all of these layers. Like the tables, they are made once. -#}
+{% macro create_layers_as_of() -%}
+    {{ create_interactions_as_of() }}
+    {{ create_user_feedback_as_of() }}
+    {{ create_feedback_scores_as_of() }}
+    {{ create_training_scores_as_of() }}
+    {{ create_users_as_of() }}
+    {{ create_items_as_of() }}
+{%- endmacro %}
+
 {#-
     The interactions before a time. A device is its user's as soon as a link is known, and what
     went before follows; so events whose link came later are their device's still. Visits and bursts
@@ -75,7 +85,7 @@
         select * exclude (later_user_id, is_unlike) from judged where not is_session_inferred
         union all by name
         select * exclude (later_user_id, is_unlike) from ({{ with_visits('sessionless') }})
-    )
+    );
 {%- endmacro %}
 
 {% macro create_user_feedback_as_of() -%}
@@ -85,13 +95,13 @@
             'feedback.signal_weights',
             'feedback.score_rules'
         ) }}
-    )
+    );
 {%- endmacro %}
 
 {% macro create_feedback_scores_as_of() -%}
     create or replace macro feedback.feedback_scores_as_of(known_before) as table (
         {{ feedback_scores('feedback.user_feedback_as_of(known_before)', 'feedback.score_rules') }}
-    )
+    );
 {%- endmacro %}
 
 {#-
@@ -108,7 +118,7 @@
         select * from (
             {{ feedback_scores('observed', 'feedback.score_rules') }}
         )
-    )
+    );
 {%- endmacro %}
 
 {% macro create_users_as_of() -%}
@@ -116,7 +126,7 @@
         {{ described_as_of('user_id', 'user_updated') }}
 
         {{ user_rows('seen', 'described') }}
-    )
+    );
 {%- endmacro %}
 
 {% macro create_items_as_of() -%}
@@ -124,7 +134,7 @@
         {{ described_as_of('item_id', 'item_updated') }}
 
         {{ item_rows('seen', 'described') }}
-    )
+    );
 {%- endmacro %}
 
 {#- Users or items that were there, and what had been said of them. -#}
@@ -164,7 +174,7 @@
         select * from (
             {{ user_features('activity', 'feedback_scores', 'items') }}
         )
-    )
+    );
 {%- endmacro %}
 
 {% macro create_item_features_as_of() -%}
@@ -182,13 +192,13 @@
         select * from (
             {{ item_features('item_days', 'item_opinions', 'items') }}
         )
-    )
+    );
 {%- endmacro %}
 
 {% macro create_inferred_ratings_as_of() -%}
     create or replace macro features.inferred_ratings_as_of(known_before) as table (
         {{ inferred_ratings('feedback.feedback_scores_as_of(known_before)', 'feedback.score_rules') }}
-    )
+    );
 {%- endmacro %}
 
 {#- What features are made of; of the items, those that somebody had described. -#}

@@ -86,6 +86,8 @@ class DbtProject:
     def fingerprint(self) -> str:
         """Return a digest of what builds the tables: models, macros, seeds and the fixed schema.
 
+        Contracts, too: the columns with their types and constraints. A description builds nothing.
+
         Raises:
             InvalidSettingError: a weight or a rule of the feedback score makes no sense; nothing
                 should be built anew for it.
@@ -97,6 +99,13 @@ class DbtProject:
                 if path.suffix in {".sql", ".csv"}:
                     digest.update(path.relative_to(self.project_dir).as_posix().encode())
                     digest.update(path.read_bytes())
+        for name, node in sorted(self.manifest["nodes"].items()):
+            if node["resource_type"] == "model":
+                columns = [
+                    (column["name"], column["data_type"], column["constraints"])
+                    for column in node["columns"].values()
+                ]
+                digest.update(json.dumps([name, columns]).encode())
         digest.update(files("feedback_platform.warehouse").joinpath("schema.sql").read_bytes())
         return digest.hexdigest()[:16]
 
@@ -198,7 +207,7 @@ class DbtProject:
         with contextlib.redirect_stdout(None):
             outcome = dbtRunner(manifest=manifest, callbacks=callbacks or []).invoke(
                 [
-                    "--quiet",
+                    "--log-level=none",
                     "--log-level-file=none",
                     "--no-write-json" if command != "parse" else "--write-json",
                     command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -122,9 +123,16 @@ def test_the_fingerprint_follows_what_builds_the_tables(platform: SmallPlatform)
     project = platform.project
     copy = platform.directory / "project"
     shutil.copytree(project.project_dir, copy)
-    other = type(project)(copy, project.target_dir, project.warehouse_path)
-    assert other.fingerprint() == project.fingerprint()
-
+    contract = copy / "models" / "feedback" / "feedback.yml"
     weights = copy / "seeds" / "signal_weights.csv"
-    weights.write_text(weights.read_text().replace("0.9", "0.8"))
-    assert other.fingerprint() != project.fingerprint()
+
+    def fingerprint_after(path: Path, old: str, new: str) -> str:
+        path.write_text(path.read_text().replace(old, new, 1))
+        return type(project)(copy, project.target_dir, project.warehouse_path).fingerprint()
+
+    described = fingerprint_after(contract, "Primary key.", "Its key.")
+    weighted = fingerprint_after(weights, "0.9", "0.8")
+    typed = fingerprint_after(contract, "data_type: bigint", "data_type: integer")
+
+    assert described == project.fingerprint()
+    assert len({described, weighted, typed}) == 3

@@ -1,7 +1,7 @@
 {#- An item's features as of its last event; the definition is in macros/features.sql. -#}
 {{ config(
     pre_hook="{{ forget_touched('item_id') }}",
-    post_hook="{{ create_item_features_as_of() }}"
+    post_hook="{% if not is_incremental() %}{{ create_item_features_as_of() }}{% endif %}"
 ) }}
 
 with item_days as (

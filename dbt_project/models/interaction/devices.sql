@@ -9,7 +9,7 @@
     changed last: the interactions of the device have to follow. It is 0 until the owner is another than
     when the device was seen first: nothing was stored then that would have to follow.
 -#}
-{{ config(incremental_strategy='delete+insert', unique_key='anonymous_id') }}
+{{ config(unique_key='anonymous_id') }}
 
 {% set stored = adapter.get_relation(
     database=this.database, schema='interaction', identifier='interactions'
