@@ -49,6 +49,14 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- The same in a table with hashes of the key. -#}
+{% macro forget_touched_by_hash(key, touched=none) -%}
+    {% if is_incremental() -%}
+    delete from {{ this }}
+    where {{ has_hash(this, key, touched or touched_keys(key)) }}
+    {%- endif %}
+{%- endmacro %}
+
 {% macro touched_keys(key) -%}
     select {{ key }} from {{ new_changes() }} where {{ key }} is not null
 {%- endmacro %}
@@ -86,8 +94,9 @@
 
 {% macro forget_leaving(event_id) -%}
     {% if is_incremental() -%}
+    {% set leaving = 'select event_id as ' ~ event_id ~ ' from ' ~ new_changes() ~ ' where is_leaving' -%}
     delete from {{ this }}
-    where {{ event_id }} in (select event_id from {{ new_changes() }} where is_leaving)
+    where {{ has_key(this, event_id, leaving) }}
     {%- endif %}
 {%- endmacro %}
 
@@ -111,6 +120,16 @@
     {% set keys = touched_keys(key) -%}
     {% if is_incremental() -%}
     {{ key }} in ({{ keys }})
+    {%- else -%}
+    true
+    {%- endif %}
+{%- endmacro %}
+
+{#- The same of a table with hashes of the key. -#}
+{% macro is_touched_by_hash(table, key, touched=none) -%}
+    {% set keys = touched or touched_keys(key) -%}
+    {% if is_incremental() -%}
+    {{ has_hash(table, key, keys) }}
     {%- else -%}
     true
     {%- endif %}

@@ -2,11 +2,11 @@
     What users think of an item, all together: sums over the feedback scores about it. They are
     decimals, so they are exact, and a score can be taken out of a sum again.
 
-    A popular item has scores by the million, too many to add up for every new one. So
-    `feedback_scores` notes down, in the transaction that changes a score, what the sums lose and
+    A popular item has scores by the million, too many to add up for every new one. So triggers of
+    `feedback_scores` note down, in the transaction that changes a score, what the sums lose and
     gain by it (`pipeline.opinion_changes`), and `item_opinions` adds up the notes and drops them, in
-    one transaction, too. Whatever dies in between, nothing is added twice or left out. So scores
-    change by the model alone; a test of the table compares the sums with the scores.
+    one transaction, too. Whatever dies in between, nothing is added twice or left out. A test of the
+    table compares the sums with the scores.
 -#}
 {% macro item_opinions(feedback_scores, score_rules) -%}
     select
@@ -19,21 +19,17 @@
     group by item_id
 {%- endmacro %}
 
-{#- As a hook of feedback_scores: note down what is about to go (-1), or what came (1). -#}
-{% macro note_opinions(sign) -%}
-    {% set touched = touched_pairs() -%}
-    {% set rules = ref('score_rules') -%}
-    {% if is_incremental() or sign == 1 -%}
+{#- As a post-hook of feedback_scores, when it is made: note down what came, and from then on each change. -#}
+{% macro note_opinions() -%}
+    {% set scores = this.include(database=false) -%}
+    {% set rules = ref('score_rules').include(database=false) -%}
+    insert into pipeline.opinion_changes
+    {{ item_opinions(scores, rules) }};
+    {% for event, relation, sign in (('insert', 'new', 1), ('delete', 'old', -1), ('update', 'new', 1), ('update', 'old', -1)) %}
+    create or replace trigger opinions_{{ event }}_{{ relation }} after {{ event }} on {{ scores }}
+    referencing {{ relation }} table as changed for each statement
     insert into pipeline.opinion_changes
     select item_id, {{ sign }} * users, {{ sign }} * fans, {{ sign }} * score_total, {{ sign }} * confidence_total
-    from (
-        with affected as (
-            select * from {{ this }}
-            {% if is_incremental() -%}
-            where pair_key in ({{ touched }})
-            {%- endif %}
-        )
-        {{ item_opinions('affected', rules) }}
-    )
-    {%- endif %}
+    from ({{ item_opinions('changed', rules) }});
+    {% endfor %}
 {%- endmacro %}

@@ -26,15 +26,14 @@
     {% set arriving = arrived() -%}
     {% if is_incremental() -%}
     delete from {{ this }}
-    where
-        day in (select former_day from {{ arriving }} where is_replacement)
-        and event_id in (select event_id from {{ arriving }} where is_replacement)
+    where {{ has_key(this, 'event_id', 'select event_id from ' ~ arriving ~ ' where is_replacement') }}
     {%- endif %}
 {%- endmacro %}
 
 {% macro forget_withdrawn() -%}
     {% if is_incremental() -%}
-    delete from {{ this }} where event_id in {{ withdrawn_events() }}
+    delete from {{ this }}
+    where {{ has_key(this, 'event_id', 'select event_id from lake.withdrawn_events') }}
     {%- endif %}
 {%- endmacro %}
 

@@ -35,18 +35,32 @@ GRACE_SECONDS: Final = 3600.0
 
 
 TABLES: Final = (
-    PublishedTable("interaction", "interactions", time="occurred_at"),
-    PublishedTable("interaction", "sessions", time="started_at", key=("session_id",)),
-    PublishedTable("interaction", "users", key=("user_id",)),
+    PublishedTable("interaction", "interactions", time="occurred_at", internal=("event_id_hash",)),
+    PublishedTable(
+        "interaction",
+        "sessions",
+        time="started_at",
+        key=("session_id",),
+        internal=("session_id_hash",),
+    ),
+    PublishedTable("interaction", "users", key=("user_id",), internal=("user_id_hash",)),
     PublishedTable("interaction", "items", key=("item_id",)),
     PublishedTable("interaction", "burst_limits"),
     PublishedTable("feedback", "signal_weights"),
     PublishedTable("feedback", "score_rules"),
-    PublishedTable("feedback", "user_feedback", time='"timestamp"', internal=("pair_key",)),
     PublishedTable(
-        "feedback", "feedback_scores", key=("user_id", "item_id"), internal=("pair_key",)
+        "feedback",
+        "user_feedback",
+        time='"timestamp"',
+        internal=("feedback_id_hash", "pair_hash"),
     ),
-    PublishedTable("features", "user_features", key=("user_id",)),
+    PublishedTable(
+        "feedback",
+        "feedback_scores",
+        key=("user_id", "item_id"),
+        internal=("pair_hash", "user_id_hash"),
+    ),
+    PublishedTable("features", "user_features", key=("user_id",), internal=("user_id_hash",)),
     PublishedTable("features", "item_features", key=("item_id",)),
     PublishedTable("ml", "user_segments"),
     PublishedTable("ml", "segment_profiles"),

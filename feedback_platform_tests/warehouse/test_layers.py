@@ -218,19 +218,26 @@ def test_the_tables_pass_their_own_tests_and_the_models_their_unit_tests(
     assert [result.name for result in results if not result.is_good] == []
 
 
+def _hash(feedback_id: str) -> str:
+    return f"cast(md5_number_lower('{feedback_id}') & 4294967295 as uinteger)"
+
+
+_NAMED_NEW = f"'new' as feedback_id, {_hash('new')} as feedback_id_hash"
+
+
 @pytest.mark.parametrize(
     ("statement", "refusal"),
     [
         (
             (
-                "insert into feedback.user_feedback select * replace ('new' as feedback_id, "
+                f"insert into feedback.user_feedback select * replace ({_NAMED_NEW}, "
                 "'stranger' as user_id) from feedback.user_feedback limit 1"
             ),
             'foreign key: no user_id "stranger"',
         ),
         (
             (
-                "insert into feedback.user_feedback select * replace ('new' as feedback_id, "
+                f"insert into feedback.user_feedback select * replace ({_NAMED_NEW}, "
                 "'unheard of' as item_id) from feedback.user_feedback limit 1"
             ),
             'foreign key: no item_id "unheard of"',
@@ -239,9 +246,13 @@ def test_the_tables_pass_their_own_tests_and_the_models_their_unit_tests(
         ("update feedback.user_feedback set item_id = 'unheard of'", 'no item_id "unheard of"'),
         ("insert into feedback.user_feedback from feedback.user_feedback limit 1", "Duplicate key"),
         (
-            "update feedback.user_feedback set feedback_id = 'same'",
+            (
+                "update feedback.user_feedback set feedback_id = 'same', "
+                f"feedback_id_hash = {_hash('same')}"
+            ),
             'Duplicate key: feedback "same"',
         ),
+        ("update feedback.user_feedback set feedback_id = 'same'", "CHECK constraint failed"),
         ("delete from feedback.user_keys", "foreign key: feedback refers to user_id"),
         ("update feedback.user_keys set user_id = user_id || '!'", "feedback refers to user_id"),
         ("delete from feedback.item_keys", "foreign key: feedback refers to item_id"),

@@ -3,8 +3,8 @@
     whose categories change touches everybody who knows it.
 -#}
 {{ config(
-    pre_hook="{{ forget_touched('user_id', touched=users_with_changed_features()) }}",
-    post_hook=["{{ create_user_features_as_of() }}", "{{ create_inferred_ratings_as_of() }}"]
+    pre_hook="{{ forget_touched_by_hash('user_id', touched=users_with_changed_features()) }}",
+    post_hook="{% if not is_incremental() %}{{ create_user_features_as_of() }}{{ create_inferred_ratings_as_of() }}{% endif %}"
 ) }}
 
 with touched as (
@@ -16,18 +16,14 @@ with touched as (
 activity as (
 
     select * from {{ ref('activity') }}
-    {% if is_incremental() -%}
-    where user_id in (select user_id from touched)
-    {%- endif %}
+    where {{ is_touched_by_hash(ref('activity'), 'user_id', 'select user_id from touched') }}
 
 ),
 
 feedback_scores as (
 
     select * from {{ ref('feedback_scores') }}
-    {% if is_incremental() -%}
-    where user_id in (select user_id from touched)
-    {%- endif %}
+    where {{ is_touched_by_hash(ref('feedback_scores'), 'user_id', 'select user_id from touched') }}
 
 ),
 
@@ -39,6 +35,7 @@ items as (
 
 select
     *,
+    {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
     {{ user_features('activity', 'feedback_scores', 'items') }}

@@ -1,17 +1,6 @@
 {{ config(
-    pre_hook=[
-        "{{ note_opinions(-1) }}",
-        "{% if is_incremental() %}delete from {{ this }} where pair_key in ({{ touched_pairs() }}){% endif %}"
-    ],
-    post_hook=[
-        "{{ note_opinions(1) }}",
-        "{{ create_interactions_as_of() }}",
-        "{{ create_user_feedback_as_of() }}",
-        "{{ create_feedback_scores_as_of() }}",
-        "{{ create_training_scores_as_of() }}",
-        "{{ create_users_as_of() }}",
-        "{{ create_items_as_of() }}"
-    ]
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where {{ is_touched_pair(this) }}{% endif %}",
+    post_hook="{% if not is_incremental() %}{{ note_opinions() }}{{ create_layers_as_of() }}{% endif %}"
 ) }}
 
 -- depends_on: {{ ref('changes') }}
@@ -20,7 +9,7 @@ with user_feedback as (
 
     select * from {{ ref('user_feedback') }}
     {% if is_incremental() -%}
-    where pair_key in ({{ touched_pairs() }})
+    where {{ is_touched_pair(ref('user_feedback')) }}
     {%- endif %}
 
 ),
@@ -33,7 +22,8 @@ score_rules as (
 
 select
     *,
-    {{ pair_key() }} as pair_key,
+    {{ pair_hash() }} as pair_hash,
+    {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
     {{ feedback_scores('user_feedback', 'score_rules') }}

@@ -3,7 +3,6 @@
     it is kept by adding up what changed.
 -#}
 {{ config(
-    incremental_strategy='delete+insert',
     unique_key='item_id',
     post_hook=["delete from pipeline.opinion_changes", "delete from {{ this }} where users = 0"]
 ) }}

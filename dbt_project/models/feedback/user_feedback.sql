@@ -33,7 +33,8 @@ score_rules as (
 
 select
     *,
-    {{ pair_key() }} as pair_key
+    {{ hash_of('feedback_id') }} as feedback_id_hash,
+    {{ pair_hash() }} as pair_hash
 from (
     {{ user_feedback('interactions', 'signal_weights', 'score_rules') }}
 )

@@ -13,4 +13,10 @@ with interactions as (
 
 )
 
-{{ activity('interactions') }}
+select
+    *,
+    {{ hash_of('user_id') }} as user_id_hash,
+    {{ hash_of('session_id') }} as session_id_hash
+from (
+    {{ activity('interactions') }}
+)

@@ -69,7 +69,9 @@ moved_devices as (
 stored as not materialized (
 
     select
-        * exclude (session_id, is_identified, is_session_inferred, is_burst, burst_rule, burst_bound),
+        * exclude (
+            event_id_hash, session_id, is_identified, is_session_inferred, is_burst, burst_rule, burst_bound
+        ),
         case when is_identified then user_id end as identified_user_id,
         case when not is_session_inferred then session_id end as sent_session_id,
         true as is_replacement,
@@ -78,36 +80,43 @@ stored as not materialized (
         item_id as former_item_id,
         session_id as former_session_id,
         day as former_day,
-        burst_rule as former_burst_rule
+        burst_rule as former_burst_rule,
+        rowid as stored_row
     from {{ stored }}
 
 ),
 
--- First the few columns that say which rows move, then those rows, found by their days.
-moving as (
+-- First the columns that say which rows move, since the devices were first seen; then those rows.
+moving as materialized (
 
-    select event_id, day
-    from {{ stored }}
-    where anonymous_id in (select anonymous_id from moved_devices) and not is_identified
+    select *
+    from stored
+    where
+        stored_row in (
+            select rowid
+            from {{ stored }}
+            where
+                day >= (select cast(min(first_seen_at) as date) from moved_devices)
+                and anonymous_id in (select anonymous_id from moved_devices)
+                and not is_identified
+        )
 
 ),
 
 moved as (
 
     select
-        stored.* exclude (user_id, batch_sequence, former_burst_rule),
+        moving.* exclude (user_id, batch_sequence, former_burst_rule, stored_row),
         newest.batch_sequence,
-        {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }} as user_id
-    from stored
-    inner join moved_devices on stored.anonymous_id = moved_devices.anonymous_id
+        {{ owner_of_event('null', 'moved_devices.user_id', 'moving.anonymous_id') }} as user_id
+    from moving
+    inner join moved_devices on moving.anonymous_id = moved_devices.anonymous_id
     cross join newest
     where
-        stored.day in (select day from moving)
-        and stored.event_id in (select event_id from moving)
-        and stored.user_id
-        is distinct from {{ owner_of_event('null', 'moved_devices.user_id', 'stored.anonymous_id') }}
-        and stored.event_id not in (select event_id from incoming)
-        and stored.event_id not in {{ withdrawn_events() }}
+        moving.user_id
+        is distinct from {{ owner_of_event('null', 'moved_devices.user_id', 'moving.anonymous_id') }}
+        and moving.event_id not in (select event_id from incoming)
+        and moving.event_id not in {{ withdrawn_events() }}
 
 ),
 
@@ -141,6 +150,7 @@ neighbours as (
         {{ judged_columns }},
         former_session_id,
         former_burst_rule,
+        stored_row,
         true as is_neighbour
     from stored
     where
@@ -167,6 +177,7 @@ acted as (
         {{ judged_columns }},
         null as former_session_id,
         null as former_burst_rule,
+        null as stored_row,
         false as is_neighbour
     from settled
     where {{ is_visited() }}
@@ -202,7 +213,15 @@ visits as (
 
 verdicts as (
 
-    select event_id, session_id, is_session_inferred, is_burst, burst_rule, burst_bound, is_neighbour
+    select
+        event_id,
+        session_id,
+        is_session_inferred,
+        is_burst,
+        burst_rule,
+        burst_bound,
+        is_neighbour,
+        stored_row
     from visits
     where
         not is_neighbour
@@ -223,7 +242,7 @@ left join verdicts on settled.event_id = verdicts.event_id
 {% if stored -%}
 union all by name
 select
-    stored.* exclude (batch_sequence, former_burst_rule),
+    stored.* exclude (batch_sequence, former_burst_rule, stored_row),
     newest.batch_sequence,
     verdicts.session_id,
     verdicts.is_session_inferred,
@@ -231,7 +250,7 @@ select
     verdicts.burst_rule,
     verdicts.burst_bound
 from stored
-inner join verdicts on stored.event_id = verdicts.event_id
+inner join verdicts on stored.stored_row = verdicts.stored_row
 cross join newest
-where verdicts.is_neighbour and stored.day in (select day from touched_days)
+where verdicts.is_neighbour
 {%- endif %}

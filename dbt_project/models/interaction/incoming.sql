@@ -29,31 +29,20 @@ first_deliveries as (
 ),
 
 {% if stored -%}
--- First which of them are stored, by one column; then those rows, found by their days.
-met as (
-
-    select event_id, day
-    from {{ stored }}
-    where event_id in (select event_id from first_deliveries)
-
-),
-
 known as (
 
     select
-        stored.event_id,
-        stored.event_type,
-        stored.user_id,
-        stored.item_id,
-        stored.session_id,
-        stored.day,
-        stored.received_at,
-        stored.raw_object,
-        stored.raw_row
-    from {{ stored }} as stored
-    where
-        stored.day in (select day from met)
-        and stored.event_id in (select event_id from met)
+        event_id,
+        event_type,
+        user_id,
+        item_id,
+        session_id,
+        day,
+        received_at,
+        raw_object,
+        raw_row
+    from {{ stored }}
+    where {{ has_hash(stored, 'event_id', 'select event_id from first_deliveries') }}
 
 ),
 {%- endif %}

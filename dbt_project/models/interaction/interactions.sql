@@ -56,6 +56,7 @@ select
     rules_version,
     raw_object,
     raw_row,
-    batch_sequence
+    batch_sequence,
+    {{ hash_of('event_id') }} as event_id_hash
 from arriving
 order by occurred_at

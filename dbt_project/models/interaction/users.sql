@@ -1,22 +1,9 @@
-{{ config(pre_hook="{{ forget_touched('user_id') }}") }}
+{{ config(pre_hook="{{ forget_touched_by_hash('user_id') }}") }}
 
 with activity as (
 
     select * from {{ ref('activity') }}
-    where {{ is_touched('user_id') }}
-
-),
-
-updates as (
-
-    select * from {{ ref('attribute_updates') }}
-    where event_type = 'user_updated' and {{ is_touched('user_id') }}
-
-),
-
-attributes as (
-
-    {{ latest_attributes('updates', 'user_id') }}
+    where {{ is_touched_by_hash(ref('activity'), 'user_id') }}
 
 ),
 
@@ -29,10 +16,24 @@ seen as (
     from activity
     group by user_id
 
+),
+
+updates as (
+
+    select * from {{ ref('attribute_updates') }}
+    where event_type = 'user_updated' and user_id in (select user_id from seen)
+
+),
+
+attributes as (
+
+    {{ latest_attributes('updates', 'user_id') }}
+
 )
 
 select
     *,
+    {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
     {{ user_rows('seen', 'attributes') }}
