@@ -6,8 +6,9 @@ A year of a product's traffic at a constant rate, in raw objects of an hour each
 real path first, a million events at a time. Users come, stay for four weeks and go; items stay. One
 event in ten does not say whose it is, and belongs to the user of its device. Then micro-batches of
 the next minutes are cleaned, taken in, transformed and published, one after another, and timed
-part by part. One in a hundred of their events is an hour late, one in a hundred a month, one in a
-hundred is a delivery again. Memory is the peak of the process that does the micro-batches.
+part by part. Ids are random, as SDKs make them. Of all events, one in a hundred is an hour late and
+one in a hundred a month; of the micro-batches', one in a hundred is a delivery again. Memory is the
+peak of the process that does the micro-batches.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 import psutil
+from numpy.typing import NDArray
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import clean_new
@@ -179,8 +181,7 @@ def _land(
     """Write one raw object with the events of some seconds since the beginning."""
     received = np.sort(chance.uniform(begins, begins + seconds, events))
     late = np.zeros(events)
-    if is_live:
-        late[::100], late[1::100] = 3600, 30 * 86_400
+    late[::100], late[1::100] = 3600, 30 * 86_400
     occurred = np.maximum(received - late, 0)
     # A visit is a user and an hour; so many of them that each has a handful of events.
     hour = (occurred // 3600).astype(int)
@@ -190,10 +191,13 @@ def _land(
     cohort = hour // 24 - (drawn % STAY_DAYS).astype(int)
     user = cohort * NEW_USERS_A_DAY + (drawn // STAY_DAYS % NEW_USERS_A_DAY).astype(int)
     item = (ITEMS * chance.random(events) ** 2).astype(int)
-    ids = np.array([f"{name}-{number}" for number in range(events)])
+    number = np.arange(events)
+    source = np.full(events, name)
     if is_live:
-        again = ids[2::100]
-        ids[2::100] = ids[1::100][: len(again)]
+        again = number[2::100]
+        stored = chance.integers(0, int(begins // 3600), len(again))
+        source[again] = [f"{each:08d}" for each in stored]
+        number[again] = chance.integers(0, 1000, len(again))
     kinds, shares = zip(*TYPES, strict=True)
     kind = chance.choice(kinds, events, p=shares)
     value = np.where(
@@ -204,7 +208,7 @@ def _land(
     lines = (
         pl.DataFrame(
             {
-                "event_id": ids,
+                "event_id": _ids(source, number),
                 "event_type": kind,
                 "user_id": user,
                 "anonymous_id": user,
@@ -240,7 +244,16 @@ def _land(
     )
 
 
-def _times(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> pl.Series:
+def _ids(source: NDArray[np.str_], number: NDArray[np.int64]) -> list[str]:
+    """Return ids that look random, and are the same for the same event."""
+    named = pl.DataFrame({"source": source, "number": number}).select(
+        pl.format("{}-{}", "source", "number").alias("name")
+    )["name"]
+    digits = np.stack([named.hash(seed=1), named.hash(seed=2)], axis=1).tobytes().hex()
+    return [digits[start : start + 32] for start in range(0, len(digits), 32)]
+
+
+def _times(seconds: NDArray[np.float64]) -> pl.Series:
     micros = (seconds * 1e6).astype("int64") + int(BEGINNING.timestamp()) * 1_000_000
     return pl.Series(micros).cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
 
