@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from feedback_platform.warehouse.connection import single_row
+from feedback_platform.warehouse.connection import single_row, transaction
 from feedback_platform.warehouse.keyed_tables import view_of
 from feedback_platform.warehouse.published import open_published
 from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable, rows_of
@@ -67,7 +67,8 @@ def write_database(
         macros: statements that create the readers' table macros.
     """
     files = files_by_table(state.files)
-    with duckdb.connect(path) as connection:
+    # One transaction: each of its own would wait for the disk.
+    with duckdb.connect(path) as connection, transaction(connection):
         for schema in sorted({table.home for table in tables} | {"published"}):
             connection.execute(f"create schema if not exists {schema}")
         for table in tables:
