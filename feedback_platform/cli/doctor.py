@@ -17,7 +17,7 @@ from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import registry
+from feedback_platform.learning import champions
 from feedback_platform.learning.training import FACTORISATION, SEGMENTS
 from feedback_platform.monitoring.accounting import account
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, unknown_settings
@@ -105,8 +105,11 @@ def _events(settings: Settings) -> tuple[bool, str]:
 
 def _models(settings: Settings) -> tuple[bool, str]:
     lake = Lake(settings.lake_url)
-    champions = [registry.champion(lake, name) for name in (FACTORISATION, SEGMENTS)]
-    known = [f"{version.model} {version.version}" for version in champions if version is not None]
+    used = [champions.in_use(lake, name) for name in (FACTORISATION, SEGMENTS)]
+    warnings = [found.warning for found in used if found.warning]
+    if warnings:
+        return False, " ".join(warnings)
+    known = [f"{found.version.model} {found.version.version}" for found in used if found.version]
     return True, ", ".join(known) or "none yet; run `feedback-platform train`"
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import registry
-from feedback_platform.learning.columns import MODEL_VERSION, SEGMENT_ID, USER_ID
+from feedback_platform.learning import champions, registry
+from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.factorisation import Factorisation
-from feedback_platform.learning.model_version import ModelVersion
+from feedback_platform.learning.model_version import Lineage, ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
@@ -27,9 +27,16 @@ from feedback_platform.learning.segment_profiles import (
     assignments,
     profiles,
 )
+from feedback_platform.learning.segment_tables import (
+    ASSIGNMENTS_FILE,
+    PROFILES_FILE,
+    assignment_history,
+    segment_table,
+)
 from feedback_platform.learning.training import (
     FACTORISATION,
     FACTORISATION_FILE,
+    MODELS,
     SEGMENTS,
     TrainedFactorisation,
     TrainedSegments,
@@ -37,17 +44,9 @@ from feedback_platform.learning.training import (
     train_segments,
 )
 from feedback_platform.learning.training_data import choose_split
+from feedback_platform.learning.version_table import versions
 
-ASSIGNMENTS_FILE: Final = "user_segments.parquet"
-PROFILES_FILE: Final = "segment_profiles.parquet"
 SEED: Final = 20240229
-
-HISTORY_SCHEMA: Final = {
-    MODEL_VERSION: pl.String(),
-    "effective_from": pl.Datetime("us", "UTC"),
-    USER_ID: pl.String(),
-    SEGMENT_ID: pl.Int32(),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +59,7 @@ class TrainingFrames:
         cut: the end of the training part (UTC).
         items, users: the catalogue, and what is known of users.
         items_at_cut, users_at_cut: what was known of them at the cut.
+        through: the newest batch in the tables that all of it was read from, where known.
     """
 
     scores: pl.DataFrame
@@ -69,6 +69,7 @@ class TrainingFrames:
     items_at_cut: pl.DataFrame
     users: pl.DataFrame
     users_at_cut: pl.DataFrame
+    through: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +115,14 @@ def learn_factorisation(
         trigger=trigger,
         metrics=trained.metrics,
         parameters=trained.parameters,
-        data_cut=frames.scores["last_feedback_at"].max(),  # type: ignore[arg-type]
+        lineage=Lineage(
+            data_cut=frames.scores["last_feedback_at"].max(),  # type: ignore[arg-type]
+            data_through=frames.through,
+            code_version=code_version(),
+        ),
+        decision=asdict(trained.decision),
     )
-    decide = registry.promote if trained.decision.is_promoted else registry.reject
+    decide = champions.promote if trained.decision.is_promoted else champions.reject
     decide(lake, FACTORISATION, version.version, at=now, reason=trained.decision.reason)
     return RegisteredFactorisation(trained, version)
 
@@ -128,6 +134,7 @@ def learn_segments(
     *,
     now: datetime,
     trigger: str,
+    through: int | None = None,
 ) -> RegisteredSegments:
     """Group the users, register the groups, and put them into use.
 
@@ -137,6 +144,7 @@ def learn_segments(
         user_features: user_id and numeric features, for the profiles.
         now: when (UTC).
         trigger: why.
+        through: the newest batch in the tables that all of it was read from, where known.
 
     Raises:
         NothingToLearnError: too few users have shown a preference.
@@ -156,80 +164,49 @@ def learn_segments(
         trigger=trigger,
         metrics=trained.metrics,
         parameters=trained.parameters,
+        lineage=Lineage(data_through=through, code_version=code_version()),
     )
     names = ", ".join(trained.segmentation.names)
-    registry.promote(lake, SEGMENTS, version.version, at=now, reason=f"Segments: {names}")
+    champions.promote(lake, SEGMENTS, version.version, at=now, reason=f"Segments: {names}")
     return RegisteredSegments(trained, version, described)
 
 
 def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Make every user's list with the champion and today's feedback, and keep it in the lake.
+    """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
-    Without a champion the lists are empty.
+    Without a champion that can be used the lists are empty.
 
     Args:
         lake: where the lists are kept.
         scores: of all feedback as of now; nobody is shown again what they know.
         items: the catalogue.
     """
-    champion = registry.champion(lake, FACTORISATION)
+    champion = champions.in_use(lake, FACTORISATION).version
     if champion is None:
-        return pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
-    content = registry.read_file(lake, champion, FACTORISATION_FILE)
-    lists = recommend(
-        Factorisation.from_bytes(content),
-        scores,
-        items,
-        model_version=champion.version,
-    )
+        lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
+    else:
+        content = registry.read_file(lake, champion, FACTORISATION_FILE)
+        model = Factorisation.from_bytes(content)
+        lists = recommend(model, scores, items, model_version=champion.version)
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     return lists
 
 
 def learned_tables(lake: Lake) -> Mapping[tuple[str, str], pl.DataFrame]:
     """Return the tables of schema `ml` as the lake has them, by (schema, table)."""
-    segments = registry.champion(lake, SEGMENTS)
+    segments = champions.in_use(lake, SEGMENTS).version
     recommendations = lake.find(keys.recommendations())
     return {
-        ("ml", "model_versions"): pl.concat(
-            [registry.versions(lake, name) for name in (FACTORISATION, SEGMENTS)]
-        ),
+        ("ml", "model_versions"): pl.concat([versions(lake, name) for name in MODELS]),
         ("ml", "recommendations"): pl.read_parquet(io.BytesIO(recommendations))
         if recommendations
         else pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA),
-        ("ml", "user_segments"): _segment_table(
+        ("ml", "user_segments"): segment_table(
             lake, segments, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA
         ),
-        ("ml", "segment_profiles"): _segment_table(lake, segments, PROFILES_FILE, PROFILES_SCHEMA),
-        ("ml", "segment_assignments"): _assignment_history(lake),
+        ("ml", "segment_profiles"): segment_table(lake, segments, PROFILES_FILE, PROFILES_SCHEMA),
+        ("ml", "segment_assignments"): assignment_history(lake),
     }
-
-
-def _segment_table(
-    lake: Lake, version: ModelVersion | None, file: str, schema: Mapping[str, Any]
-) -> pl.DataFrame:
-    if version is None:
-        return pl.DataFrame(schema=schema)
-    table = pl.read_parquet(io.BytesIO(registry.read_file(lake, version, file)))
-    return table.with_columns(pl.lit(version.version).alias(MODEL_VERSION))
-
-
-def _assignment_history(lake: Lake) -> pl.DataFrame:
-    """Return the groups of every segmentation that was ever in use."""
-    used = registry.versions(lake, SEGMENTS).filter(pl.col("status").is_in(["champion", "retired"]))
-    tables = [pl.DataFrame(schema=HISTORY_SCHEMA)]
-    for name in used["version"]:
-        version = registry.read_version(lake, SEGMENTS, name)
-        table = _segment_table(lake, version, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA)
-        tables.append(
-            table.select(
-                MODEL_VERSION,
-                pl.lit(version.trained_at).dt.cast_time_unit("us").alias("effective_from"),
-                USER_ID,
-                SEGMENT_ID,
-            )
-        )
-    return pl.concat(tables)
 
 
 def _to_parquet(frame: pl.DataFrame) -> bytes:

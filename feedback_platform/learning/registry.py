@@ -1,10 +1,9 @@
-"""Model versions in the lake: what was trained, how good it was, and which one is in use.
+"""Model versions in the lake: what was trained, from what, how good it was, and its files.
 
 A version is a directory. Its `version.json` is written last and makes it count; it lists the
-other files with their checksums, so a reader knows whether it has all of them. Nothing in a
-version changes afterwards. A rejection is an object beside it. Which version is the champion, and
-which were before, is one object that is replaced as a whole: a crash between two writes leaves the
-old champion or the new one. Promotions are made by one process at a time.
+other files with their checksums, and carries one of its own, so a reader knows whether it has all
+of them as they were written. Nothing in a version changes afterwards. What was decided about
+versions is in `champions`.
 """
 
 from __future__ import annotations
@@ -13,35 +12,29 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
-
-import polars as pl
+from typing import Any, Final
 
 from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning.gate import Metrics
-from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
-
-Status = Literal["candidate", "champion", "retired", "rejected"]
+from feedback_platform.learning.model_version import (
+    Lineage,
+    Metrics,
+    ModelUnusableError,
+    ModelVersion,
+)
 
 PARAMETERS_FILE: Final = "parameters.json"
 METRICS_FILE: Final = "metrics.json"
-VERSIONS_SCHEMA: Final = {
-    "model": pl.String(),
-    "version": pl.String(),
-    "trained_at": pl.Datetime("us", "UTC"),
-    "trigger": pl.String(),
-    "metrics": pl.String(),
-    "status": pl.String(),
-    "reason": pl.String(),
-}
-_VERSION_FILE = "version.json"
-_REJECTION_FILE = "rejected.json"
-_RESERVED = {PARAMETERS_FILE, METRICS_FILE, _VERSION_FILE, _REJECTION_FILE}
+VERSION_FILE: Final = "version.json"
+REJECTION_FILE: Final = "rejected.json"
+_RESERVED = {PARAMETERS_FILE, METRICS_FILE, VERSION_FILE, REJECTION_FILE}
+_CHECKSUM = "checksum"
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_OF_A_VERSION = {known.name for known in fields(ModelVersion)}
+_OF_LINEAGE = {known.name for known in fields(Lineage)}
 
 
 def register(
@@ -53,7 +46,8 @@ def register(
     trigger: str,
     metrics: Metrics,
     parameters: Mapping[str, Any],
-    data_cut: datetime | None = None,
+    lineage: Lineage | None = None,
+    decision: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> ModelVersion:
     """Store a trained model as a candidate; it counts once this returns.
@@ -68,7 +62,8 @@ def register(
         trigger: why it was trained.
         metrics: on the hold-out; None where there is no value.
         parameters: what JSON can express.
-        data_cut: the training data holds feedback up to this instant (UTC).
+        lineage: what it was made from.
+        decision: what the gate said and why; what JSON can express.
         reason: a remark.
 
     Raises:
@@ -81,48 +76,57 @@ def register(
                 f"{text!r} cannot name a model or its file; use lower-case letters, digits, dots, "
                 f"dashes and underscores, and none of {', '.join(sorted(_RESERVED))}."
             )
-    stored = {**files, PARAMETERS_FILE: _to_json(parameters), METRICS_FILE: _to_json(metrics)}
+    stored = {**files, PARAMETERS_FILE: to_json(parameters), METRICS_FILE: to_json(metrics)}
     checksums = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(stored.items())}
     instant = trained_at.astimezone(UTC)
-    content = hashlib.sha256(_to_json(checksums)).hexdigest()
+    content = hashlib.sha256(to_json(checksums)).hexdigest()
     version = ModelVersion(
         model=name,
         version=f"{instant:%Y%m%dT%H%M%S}{instant.microsecond // 1000:03d}Z-{content[:6]}",
         trained_at=instant,
         trigger=trigger,
-        data_cut=data_cut,
         metrics=metrics,
         parameters=parameters,
         files=checksums,
         reason=reason,
+        lineage=lineage or Lineage(),
+        decision=decision,
     )
+    record = to_json(signed(asdict(version)))
     for file, data in stored.items():
         # The id names the content, so what an earlier attempt left is replaced by the same.
         lake.put(keys.model_file(name, version.version, file), data, mode="overwrite")
     try:
-        key = keys.model_file(name, version.version, _VERSION_FILE)
-        lake.put(key, _to_json(asdict(version)), mode="create")
+        lake.put(keys.model_file(name, version.version, VERSION_FILE), record, mode="create")
     except LakeObjectExistsError:
         return read_version(lake, name, version.version)
     return version
 
 
 def read_version(lake: Lake, name: str, version: str) -> ModelVersion:
-    """Return what is known of a version.
+    """Return what is known of a version, whichever release registered it.
 
     Raises:
         ModelUnusableError: it was never registered completely, or its record is damaged.
     """
-    content = lake.find(keys.model_file(name, version, _VERSION_FILE))
+    content = lake.find(keys.model_file(name, version, VERSION_FILE))
     if content is None:
         raise ModelUnusableError(name, version, "it has no version.json, so it is not complete")
     try:
-        fields = json.loads(content)
-        cut = fields.pop("data_cut")
-        return ModelVersion(
-            **{**fields, "trained_at": datetime.fromisoformat(fields["trained_at"])},
-            data_cut=datetime.fromisoformat(cut) if cut else None,
-        )
+        stored = json.loads(content)
+        if stored.get(_CHECKSUM) not in {None, signed(stored)[_CHECKSUM]}:
+            raise ModelUnusableError(name, version, "its version.json has changed")
+        # Before there was a lineage, the data cut stood in the record itself.
+        lineage = {"data_cut": stored.get("data_cut"), **(stored.get("lineage") or {})}
+        cut = lineage["data_cut"]
+        lineage["data_cut"] = datetime.fromisoformat(cut) if cut else None
+        record = {
+            **stored,
+            "trained_at": datetime.fromisoformat(stored["trained_at"]),
+            "lineage": Lineage(**{k: lineage[k] for k in lineage.keys() & _OF_LINEAGE}),
+        }
+        # A later release may have written more; what is not known here is not needed here.
+        return ModelVersion(**{k: record[k] for k in record.keys() & _OF_A_VERSION})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelUnusableError(name, version, f"its version.json is damaged: {error}") from error
 
@@ -143,122 +147,37 @@ def read_file(lake: Lake, version: ModelVersion, file: str) -> bytes:
     return content
 
 
-def promote(lake: Lake, name: str, version: str, *, at: datetime, reason: str) -> None:
-    """Make a version the champion; the one before it retires. Also rolls back to an earlier one.
-
-    Every file is checked first. Promoting the champion again changes nothing.
-
-    Args:
-        lake: where.
-        name: of the model.
-        version: which one.
-        at: now (UTC).
-        reason: shown beside the version.
+def read_intact(lake: Lake, name: str, version: str) -> ModelVersion:
+    """Return what is known of a version after a look at every file of it.
 
     Raises:
-        ModelUnusableError: the version is not complete or has changed.
-        LakeUnavailableError: the store failed; the champion is the old one or the new one.
+        ModelUnusableError: its record or a file is missing, or is not what was registered.
     """
-    promoted = read_version(lake, name, version)
-    for file in promoted.files:
-        read_file(lake, promoted, file)
-    history = _history(lake, name)
-    if history and history[-1]["version"] == version:
-        return
-    entry = {"version": version, "at": at.astimezone(UTC).isoformat(), "reason": reason}
-    pointer = {"version": version, "history": [*history, entry]}
-    lake.put(keys.model_champion(name), _to_json(pointer), mode="overwrite")
+    found = read_version(lake, name, version)
+    for file in found.files:
+        read_file(lake, found, file)
+    return found
 
 
-def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) -> None:
-    """Record that a candidate is not to be used; a rejection that is there already stays.
+def version_ids(lake: Lake, name: str) -> list[str]:
+    """Return the ids of the versions that were registered completely, oldest first."""
+    prefix = keys.model_versions(name)
+    listed = [key.removeprefix(f"{prefix}/").rpartition("/") for key in lake.list_keys(prefix)]
+    return sorted(version for version, _, file in listed if file == VERSION_FILE)
+
+
+def signed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the checksum of all else in it."""
+    content = {name: value for name, value in record.items() if name != _CHECKSUM}
+    return {**content, _CHECKSUM: hashlib.sha256(to_json(content)).hexdigest()}
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as the registry writes it: the same value, the same bytes.
 
     Raises:
-        InvalidInputError: the version is or was the champion.
-        ModelUnusableError: the version is not complete.
+        InvalidInputError: JSON cannot express it.
     """
-    read_version(lake, name, version)
-    if any(entry["version"] == version for entry in _history(lake, name)):
-        raise InvalidInputError(
-            f"Version {version} of the model {name} is or was the champion; "
-            "promote another version instead of rejecting it."
-        )
-    content = _to_json({"at": at.astimezone(UTC).isoformat(), "reason": reason})
-    try:
-        lake.put(keys.model_file(name, version, _REJECTION_FILE), content, mode="create")
-    except LakeObjectExistsError:
-        return
-
-
-def champion(lake: Lake, name: str) -> ModelVersion | None:
-    """Return the version in use, or None before the first promotion.
-
-    Raises:
-        ModelUnusableError: the pointer is damaged, or names a version that is not complete.
-    """
-    history = _history(lake, name)
-    return read_version(lake, name, history[-1]["version"]) if history else None
-
-
-def versions(lake: Lake, name: str) -> pl.DataFrame:
-    """Return all complete versions of a model (`VERSIONS_SCHEMA`), oldest first.
-
-    `metrics` is a JSON object. The reason is that of the last decision about the version, or the
-    remark at registration. The cost follows the number of versions.
-
-    Raises:
-        ModelUnusableError: a record or the pointer is damaged.
-    """
-    history = _history(lake, name)
-    promoted = {entry["version"]: entry["reason"] for entry in history}
-    current = history[-1]["version"] if history else None
-    listed = lake.list_keys(keys.model_versions(name))
-    rows = []
-    for key in listed:
-        version_id, _, file = key.removeprefix(f"{keys.model_versions(name)}/").rpartition("/")
-        if file != _VERSION_FILE:
-            continue
-        version = read_version(lake, name, version_id)
-        rejection = keys.model_file(name, version_id, _REJECTION_FILE)
-        status: Status = "candidate"
-        reason = version.reason
-        if version_id in promoted:
-            status = "champion" if version_id == current else "retired"
-            reason = promoted[version_id]
-        elif rejection in listed:
-            status = "rejected"
-            reason = json.loads(lake.get(rejection))["reason"]
-        rows.append(
-            {
-                "model": name,
-                "version": version_id,
-                "trained_at": version.trained_at,
-                "trigger": version.trigger,
-                "metrics": _to_json(version.metrics).decode(),
-                "status": status,
-                "reason": reason,
-            }
-        )
-    return pl.DataFrame(rows, schema=VERSIONS_SCHEMA).sort("version")
-
-
-def _history(lake: Lake, name: str) -> list[dict[str, str]]:
-    """Return the promotions so far, the champion's last."""
-    content = lake.find(keys.model_champion(name))
-    if content is None:
-        return []
-    try:
-        return [
-            {field: str(entry[field]) for field in ("version", "at", "reason")}
-            for entry in json.loads(content)["history"]
-        ]
-    except (ValueError, TypeError, KeyError) as error:
-        advice = f"Remove {keys.model_champion(name)} from the lake and promote a version."
-        problem = f"champion.json is damaged: {error}"
-        raise ModelUnusableError(name, "champion", problem, advice) from error
-
-
-def _to_json(value: Any) -> bytes:
     try:
         return json.dumps(value, default=_instant, sort_keys=True, allow_nan=False).encode()
     except (TypeError, ValueError) as error:

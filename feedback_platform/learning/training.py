@@ -32,6 +32,8 @@ FACTORISATION: Final = "factorisation"
 FACTORISATION_FILE: Final = "factorisation.npz"
 SEGMENTS: Final = "segments"
 SEGMENTS_FILE: Final = "segments.npz"
+# Every model that has a champion.
+MODELS: Final = (FACTORISATION, SEGMENTS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,7 +101,7 @@ def first_training_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training run while no model has ever been trained."""
-    if not registry.versions(platform.lake(), FACTORISATION).is_empty():
+    if registry.version_ids(platform.lake(), FACTORISATION):
         return dg.SkipReason("There are models; the schedule and drift see to them.")
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")

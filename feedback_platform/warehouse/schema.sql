@@ -131,7 +131,14 @@ create table if not exists ml.model_versions (
     trigger varchar not null,
     metrics json not null,
     status varchar not null,
-    reason varchar not null
+    reason varchar not null,
+    promoted_at timestamp,
+    data_cut timestamp,
+    data_through bigint,
+    code_version varchar,
+    compared_with varchar,
+    parameters json,
+    decision json
 );
 
 create table if not exists metrics.drift_events (

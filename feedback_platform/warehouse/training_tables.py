@@ -19,6 +19,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from feedback_platform.warehouse.connection import single_row
 from feedback_platform.warehouse.published import open_published, relation_frame
 
 _OPTED_OUT: Final = """
@@ -50,6 +51,12 @@ def open_for_training(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_published(path) as publication:
         publication.execute(_OPTED_OUT)
         yield publication
+
+
+def newest_batch(publication: duckdb.DuckDBPyConnection) -> int:
+    """Return the newest batch that is published; it tells which state of the lake this is."""
+    (through,) = single_row(publication, "select through from published.state")
+    return int(through)
 
 
 def feedback_times(publication: duckdb.DuckDBPyConnection) -> pl.Series:

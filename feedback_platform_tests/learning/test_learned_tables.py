@@ -1,26 +1,33 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from feedback_platform.errors import NothingToLearnError
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import registry
+from feedback_platform.learning import champions
+from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.learned_tables import (
-    HISTORY_SCHEMA,
     TrainingFrames,
     learn_factorisation,
     learn_segments,
     learned_tables,
     refresh_recommendations,
 )
+from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
-from feedback_platform.learning.training import FACTORISATION, SEGMENTS
+from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE, HISTORY_SCHEMA
+from feedback_platform.learning.training import FACTORISATION, FACTORISATION_FILE, SEGMENTS
 from feedback_platform.learning.training_data import choose_cut
+from feedback_platform.learning.version_table import versions
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
+from feedback_platform_tests.learning.registered import corrupt, tear
 from feedback_platform_tests.learning.test_segments import AFFINITIES
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -103,9 +110,9 @@ def test_a_lake_without_models_has_the_same_columns_as_one_with_models(
 
 
 def test_a_model_that_beats_popularity_becomes_the_champion_and_says_why(learned: Lake) -> None:
-    champion = registry.champion(learned, FACTORISATION)
+    champion = champions.champion(learned, FACTORISATION)
     assert champion is not None
-    (row,) = registry.versions(learned, FACTORISATION).to_dicts()
+    (row,) = versions(learned, FACTORISATION).to_dicts()
 
     assert (row["version"], row["status"], row["trigger"]) == (
         champion.version,
@@ -113,7 +120,8 @@ def test_a_model_that_beats_popularity_becomes_the_champion_and_says_why(learned
         "initial",
     )
     assert "beats popularity" in row["reason"]
-    assert champion.data_cut == two_tastes()["last_feedback_at"].max()
+    assert champion.lineage.data_cut == two_tastes()["last_feedback_at"].max()
+    assert champion.lineage.code_version == code_version()
 
 
 def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stays(
@@ -121,25 +129,67 @@ def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stay
 ) -> None:
     good = learn_factorisation(lake, frames, now=NOON, trigger="initial")
     scores = pl.concat([frames.scores_at_cut, _turned(frames)])
-    useless = TrainingFrames(**{**vars(frames), "scores": scores})
+    useless = replace(frames, scores=scores)
 
     bad = learn_factorisation(lake, useless, now=NOON + timedelta(hours=1), trigger="drift")
 
     assert not bad.trained.decision.is_promoted
-    statuses = registry.versions(lake, FACTORISATION).select("version", "status", "trigger").rows()
+    statuses = versions(lake, FACTORISATION).select("version", "status", "trigger").rows()
     assert statuses == [
         (good.version.version, "champion", "initial"),
         (bad.version.version, "rejected", "drift"),
     ]
 
 
+@pytest.mark.parametrize("damage", [tear, corrupt])
+def test_lists_and_segments_fall_back_on_the_last_good_model(
+    frames: TrainingFrames, lake: Lake, damage: Callable[[Lake, ModelVersion, str], None]
+) -> None:
+    models, segmentations = [], []
+    for day in range(2):
+        now = NOON + timedelta(days=day)
+        models.append(learn_factorisation(lake, frames, now=now, trigger="manual").version)
+        found = learn_segments(lake, AFFINITIES, USER_FEATURES, now=now, trigger="manual")
+        segmentations.append(found.version)
+
+    damage(lake, models[1], FACTORISATION_FILE)
+    damage(lake, segmentations[1], ASSIGNMENTS_FILE)
+    refresh_recommendations(lake, frames.scores, frames.items)
+    tables = {name: rows for (_, name), rows in learned_tables(lake).items()}
+
+    for name, version in (
+        ("recommendations", models[0]),
+        ("user_segments", segmentations[0]),
+        ("segment_profiles", segmentations[0]),
+        ("segment_assignments", segmentations[0]),
+    ):
+        assert tables[name]["model_version"].unique().to_list() == [version.version]
+    used = tables["model_versions"].filter(pl.col("status") == "champion")
+    assert used["version"].to_list() == [models[0].version, segmentations[0].version]
+    assert used["reason"].str.contains("is unusable").all()
+
+
+def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    first = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    before = refresh_recommendations(lake, frames.scores, frames.items)
+    learn_factorisation(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
+    assert not refresh_recommendations(lake, frames.scores, frames.items).equals(before)
+
+    champions.roll_back(lake, FACTORISATION, at=NOON + timedelta(days=2), reason="complaints")
+
+    assert refresh_recommendations(lake, frames.scores, frames.items).equals(before)
+    assert before["model_version"].unique().to_list() == [first.version.version]
+
+
 def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: Lake) -> None:
-    none = {
+    none: dict[str, Any] = {
         name: frame.clear()
         for name, frame in vars(frames).items()
         if isinstance(frame, pl.DataFrame)
     }
-    empty = TrainingFrames(**none, cut=frames.cut)
+    empty = replace(frames, **none)
 
     with pytest.raises(NothingToLearnError):
         learn_factorisation(lake, empty, now=NOON, trigger="manual")
@@ -171,7 +221,7 @@ def test_nobody_is_shown_again_what_they_are_only_guessed_to_know(
 
 def test_every_user_gets_a_list_of_the_champion(learned: Lake, frames: TrainingFrames) -> None:
     lists = table(learned, "recommendations")
-    champion = registry.champion(learned, FACTORISATION)
+    champion = champions.champion(learned, FACTORISATION)
 
     assert champion is not None
     assert set(lists["user_id"]) == set(frames.scores["user_id"])
@@ -190,7 +240,7 @@ def test_every_user_with_a_taste_has_one_segment_and_every_segment_a_profile(
     learned: Lake,
 ) -> None:
     segments, profiles = table(learned, "user_segments"), table(learned, "segment_profiles")
-    champion = registry.champion(learned, SEGMENTS)
+    champion = champions.champion(learned, SEGMENTS)
 
     assert champion is not None
     assert sorted(segments["user_id"]) == sorted(AFFINITIES["user_id"].unique())
@@ -217,6 +267,12 @@ def test_the_history_keeps_every_segmentation_that_was_in_use(
         (second.version.version, tomorrow, users - 1),
     ]
     assert table(lake, "user_segments").height == users - 1
+
+    champions.roll_back(lake, SEGMENTS, at=tomorrow, reason="one group too many")
+
+    rolled_back = table(lake, "segment_assignments")
+    assert rolled_back["model_version"].unique().to_list() == [first.version.version]
+    assert table(lake, "user_segments").height == users
 
 
 def test_the_table_of_versions_holds_both_models(learned: Lake) -> None:

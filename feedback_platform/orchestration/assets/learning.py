@@ -91,12 +91,14 @@ def segments(
         with open_publication(platform) as publication:
             affinities = training_tables.affinities(publication)
             user_features = training_tables.user_features(publication)
+            through = training_tables.newest_batch(publication)
         learned = learn_segments(
             platform.lake(),
             affinities,
             user_features,
             now=datetime.now(UTC),
             trigger=config.trigger,
+            through=through,
         )
     profiles = [
         dg.TableRecord(
@@ -188,4 +190,5 @@ def training_frames(platform: PlatformResource) -> TrainingFrames:
             items_at_cut=training_tables.items(publication, cut),
             users=training_tables.users(publication),
             users_at_cut=training_tables.users(publication, cut),
+            through=training_tables.newest_batch(publication),
         )

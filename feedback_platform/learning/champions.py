@@ -1,0 +1,271 @@
+"""Which version of a model is in use, which were before, and which were refused.
+
+The champion and those before it are one object that is replaced as a whole: a crash between two
+writes leaves the old champion or the new one. A rejection is an object beside the version.
+Promotions are made by one process at a time.
+
+What is served is the champion, or, when a file of it is missing or has changed, the newest
+champion before it that is intact. That moves nothing: once the files are back, so is the champion.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
+from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import registry
+from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One entry of a model's history: from when on a version was the champion, and why.
+
+    Attributes:
+        version: the champion from then on.
+        at: UTC.
+        reason: a sentence.
+        left: the version that a person rolled back from, or nothing.
+    """
+
+    version: str
+    at: datetime
+    reason: str
+    left: str = ""
+
+
+@dataclass(frozen=True)
+class InUse:
+    """What is served of a model.
+
+    Attributes:
+        version: the champion, or the newest one before it that is intact; None for neither.
+        unusable: champions that should come first but cannot be used: version → what is wrong.
+    """
+
+    version: ModelVersion | None
+    unusable: dict[str, str]
+
+    @property
+    def warning(self) -> str | None:
+        """What a person should know; None when the champion is in use, or there is none yet."""
+        if not self.unusable:
+            return None
+        problems = " ".join(
+            f"{version} is unusable: {why}." for version, why in self.unusable.items()
+        )
+        if self.version is None:
+            return f"{problems} No champion before is intact: promote a version, or train."
+        return f"{problems} In use instead is {self.version.version}, the last good one."
+
+
+def history(lake: Lake, name: str) -> list[Promotion]:
+    """Return the promotions so far, the champion's last.
+
+    Raises:
+        ModelUnusableError: the pointer to the champion is damaged.
+    """
+    content = lake.find(keys.model_champion(name))
+    if content is None:
+        return []
+    try:
+        return [
+            Promotion(
+                version=str(entry["version"]),
+                at=datetime.fromisoformat(entry["at"]),
+                reason=str(entry["reason"]),
+                left=str(entry.get("left", "")),
+            )
+            for entry in json.loads(content)["history"]
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        advice = f"Remove {keys.model_champion(name)} from the lake and promote a version."
+        problem = f"champion.json is damaged: {error}"
+        raise ModelUnusableError(name, "champion", problem, advice) from error
+
+
+def in_use(lake: Lake, name: str) -> InUse:
+    """Return the version that is served; every file of it was looked at.
+
+    Raises:
+        ModelUnusableError: the pointer to the champion is damaged.
+    """
+    unusable: dict[str, str] = {}
+    for version in _order_of_use([entry.version for entry in history(lake, name)]):
+        try:
+            return InUse(registry.read_intact(lake, name, version), unusable)
+        except ModelUnusableError as error:
+            unusable[version] = error.problem
+    return InUse(None, unusable)
+
+
+def champion(lake: Lake, name: str) -> ModelVersion | None:
+    """Return the version that was promoted last, or None before the first promotion.
+
+    Raises:
+        ModelUnusableError: the pointer is damaged, or names a version that is not complete.
+    """
+    promotions = history(lake, name)
+    return registry.read_version(lake, name, promotions[-1].version) if promotions else None
+
+
+def promote(
+    lake: Lake, name: str, version: str, *, at: datetime, reason: str, left: str = ""
+) -> bool:
+    """Make a version the champion; the one before it retires.
+
+    Every file is checked first. Promoting the champion again changes nothing.
+
+    Args:
+        lake: where.
+        name: of the model.
+        version: which one.
+        at: now (UTC).
+        reason: shown beside the version.
+        left: the version that is rolled back from, if this is a rollback.
+
+    Returns:
+        Whether it was another version that was the champion before.
+
+    Raises:
+        InvalidInputError: there is no such version.
+        ModelUnusableError: the version has lost a file, or one has changed.
+        LakeUnavailableError: the store failed; the champion is the old one or the new one.
+    """
+    check_known(lake, name, version)
+    registry.read_intact(lake, name, version)
+    promotions = history(lake, name)
+    if promotions and promotions[-1].version == version:
+        return False
+    entries = [*promotions, Promotion(version, at.astimezone(UTC), reason, left)]
+    pointer = {"version": version, "history": [vars(entry) for entry in entries]}
+    lake.put(keys.model_champion(name), registry.to_json(pointer), mode="overwrite")
+    return True
+
+
+def version_before(lake: Lake, name: str, version: str = "") -> str:
+    """Return what a rollback leads to: the newest intact champion before a version.
+
+    What came after its first promotion is passed over, so a rollback after a rollback leads
+    further back and not forth again.
+
+    Args:
+        lake: where.
+        name: of the model.
+        version: to roll back from; the champion when left out. When that is not the champion any
+            more, the rollback was made already, and the answer is the champion.
+
+    Raises:
+        InvalidInputError: there is no champion, or none before it that can be used.
+    """
+    promotions = [entry.version for entry in history(lake, name)]
+    if not promotions:
+        raise InvalidInputError(
+            f"The model {name} has no champion to roll back from. "
+            "Train one with `feedback-platform train`."
+        )
+    leaving = version or promotions[-1]
+    if leaving not in promotions:
+        raise InvalidInputError(
+            f"{leaving} was never the champion of the model {name}; the champion is "
+            f"{promotions[-1]}. Roll back from that, or leave --from out."
+        )
+    if leaving != promotions[-1]:
+        return promotions[-1]
+    for candidate in _before(promotions, leaving):
+        if _is_intact(lake, name, candidate):
+            return candidate
+    raise InvalidInputError(
+        f"The model {name} has no intact champion before {leaving}. Promote a version with "
+        f"`feedback-platform models promote {name} VERSION --reason …`; "
+        f"`feedback-platform models list --model {name}` shows them."
+    )
+
+
+def roll_back(
+    lake: Lake, name: str, *, at: datetime, reason: str, leaving: str = ""
+) -> tuple[str, bool]:
+    """Make the champion before this one the champion again; see `version_before`.
+
+    Args:
+        lake: where.
+        name: of the model.
+        at: now (UTC).
+        reason: shown beside the version.
+        leaving: roll back from this version only; a rollback from it that was made stays as it is.
+
+    Returns:
+        The champion, and whether it was another version before.
+
+    Raises:
+        InvalidInputError: there is none before that can be used.
+        LakeUnavailableError: the store failed; the champion is the old one or the new one.
+    """
+    version = version_before(lake, name, leaving)
+    left = history(lake, name)[-1].version
+    why = f"Rolled back from {left}: {reason}"
+    return version, promote(lake, name, version, at=at, reason=why, left=left)
+
+
+def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) -> None:
+    """Record that a candidate is not to be used; a rejection that is there already stays.
+
+    Raises:
+        InvalidInputError: the version is or was the champion.
+        ModelUnusableError: the version is not complete.
+    """
+    registry.read_version(lake, name, version)
+    if any(entry.version == version for entry in history(lake, name)):
+        raise InvalidInputError(
+            f"Version {version} of the model {name} is or was the champion; "
+            "promote another version instead of rejecting it."
+        )
+    content = registry.to_json({"at": at.astimezone(UTC), "reason": reason})
+    try:
+        key = keys.model_file(name, version, registry.REJECTION_FILE)
+        lake.put(key, content, mode="create")
+    except LakeObjectExistsError:
+        return
+
+
+def check_known(lake: Lake, name: str, version: str) -> None:
+    """Check that a version was registered.
+
+    Raises:
+        InvalidInputError: it was not; the text names the one that was probably meant.
+    """
+    known = registry.version_ids(lake, name)
+    if version in known:
+        return
+    close = get_close_matches(version, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    raise InvalidInputError(
+        f"The model {name} has no version {version!r}{meant} "
+        f"`feedback-platform models list --model {name}` shows those there are."
+    )
+
+
+def _before(promotions: list[str], version: str) -> list[str]:
+    """Return the champions before the first promotion of a version, each once, newest first."""
+    return list(dict.fromkeys(reversed(promotions[: promotions.index(version)])))
+
+
+def _order_of_use(promotions: list[str]) -> list[str]:
+    """Return the champion, then those to fall back on; last those that were rolled back from."""
+    if not promotions:
+        return []
+    current = promotions[-1]
+    return list(dict.fromkeys([current, *_before(promotions, current), *reversed(promotions)]))
+
+
+def _is_intact(lake: Lake, name: str, version: str) -> bool:
+    try:
+        registry.read_intact(lake, name, version)
+    except ModelUnusableError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""Segments as the registry has them: who belongs to which, now and before."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import champions, registry
+from feedback_platform.learning.columns import MODEL_VERSION, SEGMENT_ID, USER_ID
+from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.segment_profiles import ASSIGNMENTS_SCHEMA
+from feedback_platform.learning.training import SEGMENTS
+
+ASSIGNMENTS_FILE: Final = "user_segments.parquet"
+PROFILES_FILE: Final = "segment_profiles.parquet"
+HISTORY_SCHEMA: Final = {
+    MODEL_VERSION: pl.String(),
+    "effective_from": pl.Datetime("us", "UTC"),
+    USER_ID: pl.String(),
+    SEGMENT_ID: pl.Int32(),
+}
+
+
+def segment_table(
+    lake: Lake, version: ModelVersion | None, file: str, schema: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Return a table of a segmentation; without one, no rows.
+
+    Raises:
+        ModelUnusableError: the file is missing or has changed.
+    """
+    if version is None:
+        return pl.DataFrame(schema=schema)
+    table = pl.read_parquet(io.BytesIO(registry.read_file(lake, version, file)))
+    return table.with_columns(pl.lit(version.version).alias(MODEL_VERSION))
+
+
+def assignment_history(lake: Lake) -> pl.DataFrame:
+    """Return the groups of the segmentation in use and of those in use before it, where intact.
+
+    One that is newer was rolled back from: days are seen through the newest that is listed here.
+    """
+    current = champions.in_use(lake, SEGMENTS).version
+    promoted = {entry.version for entry in champions.history(lake, SEGMENTS)}
+    tables = [pl.DataFrame(schema=HISTORY_SCHEMA)]
+    for name in sorted(promoted):
+        if current is None or name > current.version:
+            break
+        try:
+            version = registry.read_version(lake, SEGMENTS, name)
+            table = segment_table(lake, version, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA)
+        except ModelUnusableError:
+            # Its days are seen through the one before it.
+            continue
+        tables.append(
+            table.select(
+                MODEL_VERSION,
+                pl.lit(version.trained_at).dt.cast_time_unit("us").alias("effective_from"),
+                USER_ID,
+                SEGMENT_ID,
+            )
+        )
+    return pl.concat(tables)
