@@ -7,6 +7,7 @@ import dagster as dg
 
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.orchestration.assets import (
     cleaning,
     learning,
@@ -34,10 +35,11 @@ def build_definitions(
         resource_overrides: resources that take the place of the default ones, by name.
 
     Raises:
-        InvalidInputError: the event mapping or the cleaning rules of the settings mean nothing.
+        InvalidInputError: the event mapping, the cleaning rules or those of the gate mean nothing.
     """
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
+    load_gate_rules(settings.gate_rules)
     platform = PlatformResource.from_settings(settings)
     return dg.Definitions(
         assets=[

@@ -147,6 +147,7 @@ def test_without_any_variable_nobody_needs_a_key() -> None:
     assert settings.events_per_second is None
     assert settings.event_mapping is None
     assert settings.cleaning_rules is None
+    assert settings.gate_rules is None
     assert settings.schema_registry_url is None
     assert settings.compute_logs_url is None
 
@@ -245,7 +246,9 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
     assert settings.events_per_second == 2500.0
 
 
-@pytest.mark.parametrize("name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES"])
+@pytest.mark.parametrize(
+    "name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES"]
+)
 def test_dagster_is_told_the_whole_path_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

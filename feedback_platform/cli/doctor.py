@@ -18,6 +18,7 @@ from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
+from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.learning.training import FACTORISATION, SEGMENTS
 from feedback_platform.monitoring.accounting import account
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, unknown_settings
@@ -61,6 +62,7 @@ def _rules(settings: Settings) -> tuple[bool, str]:
     check_score_settings(DBT_PROJECT_DIR / "seeds")
     load_mapping(settings.event_mapping)
     rules = load_rules(settings.cleaning_rules)
+    load_gate_rules(settings.gate_rules)
     origin = settings.cleaning_rules or "those that ship"
     mapped = f"; names of events by {settings.event_mapping}" if settings.event_mapping else ""
     return True, f"cleaning {rules.version}, {origin}{mapped}"

@@ -12,6 +12,7 @@ from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.gate_rules import GateRules, load_gate_rules
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.transformation import DbtProject
@@ -24,6 +25,7 @@ class PlatformResource(dg.ConfigurableResource):
     lake_url: str
     event_mapping: str = ""
     cleaning_rules: str = ""
+    gate_rules: str = ""
     engine: str = "polars"
 
     @classmethod
@@ -34,6 +36,7 @@ class PlatformResource(dg.ConfigurableResource):
             lake_url=settings.lake_url,
             event_mapping=str(settings.event_mapping or ""),
             cleaning_rules=str(settings.cleaning_rules or ""),
+            gate_rules=str(settings.gate_rules or ""),
             engine=settings.engine,
         )
 
@@ -45,6 +48,7 @@ class PlatformResource(dg.ConfigurableResource):
             lake_url=self.lake_url,
             event_mapping=Path(self.event_mapping) if self.event_mapping else None,
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
+            gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             engine=self.engine,
         )
 
@@ -59,6 +63,10 @@ class PlatformResource(dg.ConfigurableResource):
     def rules(self) -> CleaningRules:
         """Return the cleaning rules, read anew as well."""
         return load_rules(self.settings.cleaning_rules)
+
+    def models_gate(self) -> GateRules:
+        """Return what a model has to stand up to, read anew as well."""
+        return load_gate_rules(self.settings.gate_rules)
 
     def cleaning_engine(self) -> Engine[Any, Any]:
         """Return what runs the cleaning rules."""
