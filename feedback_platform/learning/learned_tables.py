@@ -17,8 +17,11 @@ import polars as pl
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
+from feedback_platform.learning.challenge import HoldOut, challenge
 from feedback_platform.learning.code_version import code_version
-from feedback_platform.learning.factorisation import Factorisation
+from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
+from feedback_platform.learning.gate import Decision
+from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.model_version import Lineage, ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
 from feedback_platform.learning.segment_profiles import (
@@ -31,6 +34,7 @@ from feedback_platform.learning.segment_tables import (
     ASSIGNMENTS_FILE,
     PROFILES_FILE,
     assignment_history,
+    segment_names,
     segment_table,
 )
 from feedback_platform.learning.training import (
@@ -74,9 +78,10 @@ class TrainingFrames:
 
 @dataclass(frozen=True, eq=False)
 class RegisteredFactorisation:
-    """A trained factorisation and where it is kept."""
+    """A trained factorisation, what the gate said of it, and where it is kept."""
 
     trained: TrainedFactorisation
+    decision: Decision
     version: ModelVersion
 
 
@@ -90,9 +95,23 @@ class RegisteredSegments:
 
 
 def learn_factorisation(
-    lake: Lake, frames: TrainingFrames, *, now: datetime, trigger: str
+    lake: Lake,
+    frames: TrainingFrames,
+    *,
+    now: datetime,
+    trigger: str,
+    rules: GateRules | None = None,
+    parameters: FactorisationParameters | None = None,
 ) -> RegisteredFactorisation:
-    """Train, measure, register, and promote or reject.
+    """Train, measure, compare with the champion, register, and promote or reject.
+
+    Args:
+        lake: where models are kept.
+        frames: what to learn from.
+        now: when (UTC).
+        trigger: why.
+        rules: of the gate; those that ship when left out.
+        parameters: how to train; the defaults when left out.
 
     Raises:
         NothingToLearnError: there is not enough feedback on both sides of the cut.
@@ -106,7 +125,10 @@ def learn_factorisation(
         items_at_cut=frames.items_at_cut,
         users_at_cut=frames.users_at_cut,
         seed=SEED,
+        parameters=parameters,
     )
+    hold_out = HoldOut(split, frames.items_at_cut, frames.users_at_cut)
+    decision, champion = _judged(lake, trained, hold_out, rules or default_gate_rules())
     version = registry.register(
         lake,
         FACTORISATION,
@@ -119,12 +141,34 @@ def learn_factorisation(
             data_cut=frames.scores["last_feedback_at"].max(),  # type: ignore[arg-type]
             data_through=frames.through,
             code_version=code_version(),
+            compared_with=champion.version if champion else None,
         ),
-        decision=asdict(trained.decision),
+        decision=asdict(decision),
     )
-    decide = champions.promote if trained.decision.is_promoted else champions.reject
-    decide(lake, FACTORISATION, version.version, at=now, reason=trained.decision.reason)
-    return RegisteredFactorisation(trained, version)
+    decide = champions.promote if decision.is_promoted else champions.reject
+    decide(lake, FACTORISATION, version.version, at=now, reason=decision.reason)
+    return RegisteredFactorisation(trained, decision, version)
+
+
+def _judged(
+    lake: Lake, trained: TrainedFactorisation, hold_out: HoldOut, rules: GateRules
+) -> tuple[Decision, ModelVersion | None]:
+    """Return the gate's decision, and the champion that it is about."""
+    while True:
+        promotions = champions.history(lake, FACTORISATION)
+        champion = champions.in_use(lake, FACTORISATION).version
+        decision = challenge(
+            lake,
+            trained,
+            hold_out,
+            champion,
+            segments=segment_names(lake),
+            rules=rules,
+            seed=SEED,
+        )
+        # Comparing takes time. Who was rolled back meanwhile must not be the measure.
+        if champions.history(lake, FACTORISATION) == promotions:
+            return decision, champion
 
 
 def learn_segments(

@@ -12,7 +12,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.columns import MODEL_VERSION, SEGMENT_ID, USER_ID
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
-from feedback_platform.learning.segment_profiles import ASSIGNMENTS_SCHEMA
+from feedback_platform.learning.segment_profiles import ASSIGNMENTS_SCHEMA, PROFILES_SCHEMA
 from feedback_platform.learning.training import SEGMENTS
 
 ASSIGNMENTS_FILE: Final = "user_segments.parquet"
@@ -65,3 +65,12 @@ def assignment_history(lake: Lake) -> pl.DataFrame:
             )
         )
     return pl.concat(tables)
+
+
+def segment_names(lake: Lake) -> dict[str, str]:
+    """Return the name of each user's segment, by the segmentation in use."""
+    version = champions.in_use(lake, SEGMENTS).version
+    assigned = segment_table(lake, version, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA)
+    described = segment_table(lake, version, PROFILES_FILE, PROFILES_SCHEMA)
+    named = assigned.join(described.select(SEGMENT_ID, "name"), on=SEGMENT_ID)
+    return dict(named.select(USER_ID, "name").iter_rows())

@@ -1,4 +1,4 @@
-"""A training run from frames to a measured model; storing and promoting it is the caller's part."""
+"""A training run from frames to a measured model; judging and storing it is the caller's part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from feedback_platform.learning.factorisation import (
     FactorisationParameters,
     fit_factorisation,
 )
-from feedback_platform.learning.gate import Decision, decide
 from feedback_platform.learning.popularity import fit_popularity
 from feedback_platform.learning.ranking import Scores
 from feedback_platform.learning.segments import Segmentation, segment_users
@@ -42,20 +41,20 @@ class TrainedFactorisation:
 
     Attributes:
         model: trained on all scores.
-        evaluation: of the same training on the part before the cut.
+        twin: trained in the same way on the part before the cut; what was measured.
+        evaluation: of the twin.
         popularity: of the baseline fitted on that part.
         random: of lists in random order, what a model is worth that knows nothing.
         gain: nDCG of the model minus that of popularity.
-        decision: whether the model may be promoted.
         parameters: everything needed to train the same model from the same frames.
     """
 
     model: Factorisation
+    twin: Factorisation
     evaluation: Evaluation
     popularity: Evaluation
     random: Evaluation
     gain: MeanDifference
-    decision: Decision
     parameters: Mapping[str, Any]
 
     @property
@@ -144,27 +143,21 @@ def train_factorisation(
         NothingToLearnError: there is no preference to learn.
     """
     chosen = parameters or FactorisationParameters()
-    known_items = items_at_cut.join(split.train, on=ITEM_ID, how="semi")
-    candidate = fit_factorisation(
-        split.train,
-        known_items,
-        users_at_cut,
-        parameters=chosen,
-        seed=seed,
-        threshold=split.threshold,
+    twin = fit_twin(
+        split, items_at_cut, users_at_cut, parameters=chosen, seed=seed, threshold=split.threshold
     )
-    baseline = fit_popularity(split.train, item_ids=candidate.item_ids, threshold=split.threshold)
-    evaluation, popularity = evaluate(candidate, split, k), evaluate(baseline, split, k)
-    chance = _Random(candidate.item_ids, np.random.default_rng(seed))
+    baseline = fit_popularity(split.train, item_ids=twin.item_ids, threshold=split.threshold)
+    evaluation, popularity = evaluate(twin, split, k), evaluate(baseline, split, k)
+    chance = _Random(twin.item_ids, np.random.default_rng(seed))
     return TrainedFactorisation(
         model=fit_factorisation(
             scores, items, users, parameters=chosen, seed=seed, threshold=split.threshold
         ),
+        twin=twin,
         evaluation=evaluation,
         popularity=popularity,
         random=evaluate(chance, split, k),
         gain=difference(evaluation, popularity, "ndcg", seed=seed),
-        decision=decide(evaluation.means(), popularity.means(), f"ndcg_at_{k}"),
         parameters={
             **asdict(chosen),
             "seed": seed,
@@ -172,6 +165,36 @@ def train_factorisation(
             "split": split.kind,
             "cut": split.cut.isoformat() if split.cut else None,
         },
+    )
+
+
+def fit_twin(
+    split: TimeSplit,
+    items_at_cut: pl.DataFrame,
+    users_at_cut: pl.DataFrame,
+    *,
+    parameters: FactorisationParameters,
+    seed: int,
+    threshold: float,
+) -> Factorisation:
+    """Train on the part before the cut alone, with its items only; what can be measured fairly.
+
+    Args:
+        split: the hold-out.
+        items_at_cut: what was known of the items at the cut.
+        users_at_cut: what was known of the users at the cut.
+        parameters: how to train.
+        seed: of training.
+        threshold: a score from here on is positive.
+    """
+    known_items = items_at_cut.join(split.train, on=ITEM_ID, how="semi")
+    return fit_factorisation(
+        split.train,
+        known_items,
+        users_at_cut,
+        parameters=parameters,
+        seed=seed,
+        threshold=threshold,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,12 @@ import polars as pl
 import pytest
 
 from feedback_platform.errors import NothingToLearnError
+from feedback_platform.lake.keys import model_champion
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
 from feedback_platform.learning.code_version import code_version
+from feedback_platform.learning.factorisation import FactorisationParameters
+from feedback_platform.learning.gate_rules import default_gate_rules
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
     learn_factorisation,
@@ -133,12 +137,105 @@ def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stay
 
     bad = learn_factorisation(lake, useless, now=NOON + timedelta(hours=1), trigger="drift")
 
-    assert not bad.trained.decision.is_promoted
+    assert not bad.decision.is_promoted
     statuses = versions(lake, FACTORISATION).select("version", "status", "trigger").rows()
     assert statuses == [
         (good.version.version, "champion", "initial"),
         (bad.version.version, "rejected", "drift"),
     ]
+
+
+def test_a_retraining_by_the_same_recipe_on_newer_data_takes_over(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    first = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    newer = replace(frames, through=8)
+
+    second = learn_factorisation(lake, newer, now=NOON + timedelta(days=1), trigger="schedule")
+
+    assert second.decision.is_promoted
+    assert second.version.lineage.compared_with == first.version.version
+    assert second.version.lineage.data_through == 8
+    stored = json.loads(versions(lake, FACTORISATION)["decision"][1])
+    assert stored["is_promoted"]
+    assert [found["name"] for found in stored["findings"]] == [
+        "popularity",
+        "champion",
+        "coverage",
+        "popularity_bias",
+    ]
+
+
+def test_a_deliberately_worsened_model_is_refused_with_its_numbers_and_the_lists_stay(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    good = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    tiny = FactorisationParameters(components=1, epochs=1)
+
+    bad = learn_factorisation(
+        lake, frames, now=NOON + timedelta(days=1), trigger="schedule", parameters=tiny
+    )
+    lists = refresh_recommendations(lake, frames.scores, frames.items)
+
+    champion, refused = versions(lake, FACTORISATION).to_dicts()
+    assert (champion["version"], champion["status"]) == (good.version.version, "champion")
+    assert (refused["version"], refused["status"]) == (bad.version.version, "rejected")
+    assert refused["reason"] == bad.decision.reason
+    assert (
+        f"worse than {good.trained.evaluation.mean('ndcg'):.4f} of the champion"
+        in (refused["reason"])
+    )
+    assert lists["model_version"].unique().to_list() == [good.version.version]
+
+
+def test_a_champion_that_is_rolled_back_from_during_the_comparison_is_not_the_measure(
+    frames: TrainingFrames, tmp_path: Path
+) -> None:
+    lake = _RolledBackMeanwhile(tmp_path.as_uri())
+    first, _ = (
+        learn_factorisation(lake, frames, now=NOON + timedelta(hours=hour), trigger="manual")
+        for hour in range(2)
+    )
+    lake.is_armed = True
+
+    third = learn_factorisation(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
+
+    assert third.version.lineage.compared_with == first.version.version
+    assert first.version.version in third.decision.reason
+
+
+class _RolledBackMeanwhile(Lake):
+    """A lake in which somebody rolls back while segments are read for the comparison."""
+
+    is_armed = False
+
+    def find(self, key: str) -> bytes | None:
+        if self.is_armed and key == model_champion(SEGMENTS):
+            self.is_armed = False
+            champions.roll_back(self, FACTORISATION, at=NOON, reason="complaints")
+        return super().find(key)
+
+
+def test_each_segment_of_the_users_in_use_is_looked_at(frames: TrainingFrames, lake: Lake) -> None:
+    tastes = AFFINITIES["user_id"].unique().shuffle(seed=1)[: frames.scores["user_id"].n_unique()]
+    users = dict(zip(tastes, frames.scores["user_id"].unique(), strict=True))
+    ours = AFFINITIES.with_columns(pl.col("user_id").replace(users))
+    found = learn_segments(
+        lake, ours, USER_FEATURES.clear(), now=NOON, trigger="initial"
+    ).trained.segmentation
+    learn_factorisation(lake, frames, now=NOON, trigger="initial")
+
+    again = learn_factorisation(
+        lake,
+        frames,
+        now=NOON + timedelta(days=1),
+        trigger="manual",
+        rules=replace(default_gate_rules(), smallest_segment=1),
+    )
+
+    looked_at = {known.name for known in again.decision.findings}
+    assert {f"segment {name}" for name in found.names} <= looked_at
+    assert len(found.names) == 3
 
 
 @pytest.mark.parametrize("damage", [tear, corrupt])

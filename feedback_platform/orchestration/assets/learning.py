@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
     learn_factorisation,
@@ -43,7 +44,8 @@ class TrainingConfig(dg.Config):
     retry_policy=RETRIES,
     description=(
         "A LightFM factorisation of feedback scores with user and item features; measured on the "
-        "newest fifth of the feedback, promoted when it beats popularity there."
+        "newest fifth of the feedback, promoted when it beats popularity there and is not worse "
+        "than the champion."
     ),
 )
 def factorisation(
@@ -57,15 +59,27 @@ def factorisation(
             training_frames(platform),
             now=datetime.now(UTC),
             trigger=config.trigger,
+            rules=platform.models_gate(),
         )
     figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
     return dg.MaterializeResult(
         metadata={
             "version": learned.version.version,
-            "promoted": learned.trained.decision.is_promoted,
-            "reason": learned.trained.decision.reason,
+            "promoted": learned.decision.is_promoted,
+            "reason": learned.decision.reason,
+            "evidence": _evidence(learned.decision),
             **figures,
         }
+    )
+
+
+def _evidence(decision: Decision) -> dg.TableMetadataValue:
+    """Return what the gate looked at, to be read in the UI."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"of": found.name, "passed": found.passed, "finding": found.text})
+            for found in decision.findings
+        ]
     )
 
 
