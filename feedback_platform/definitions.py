@@ -18,6 +18,7 @@ from feedback_platform.orchestration.assets import (
 from feedback_platform.orchestration.assets.transformation import build_dbt_models
 from feedback_platform.orchestration.checks import CHECKS
 from feedback_platform.orchestration.jobs import build_jobs
+from feedback_platform.orchestration.model_checks import MODEL_CHECKS
 from feedback_platform.orchestration.progress import progress_logger
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.schedules import build_schedules
@@ -54,7 +55,7 @@ def build_definitions(
             learning.learned,
             publishing.published_database,
         ],
-        asset_checks=CHECKS,
+        asset_checks=[*CHECKS, *MODEL_CHECKS],
         jobs=build_jobs(),
         schedules=build_schedules(),
         sensors=SENSORS,

@@ -175,6 +175,8 @@ def test_the_quality_job_runs_every_check(definitions: dg.Definitions) -> None:
         "clean_expectations",
         "feedback_expectations",
         "every_event_is_accounted_for",
+        "champions_are_intact",
+        "champions_are_fresh",
         "unique_interactions_event_id",
         "unique_user_feedback_feedback_id",
     }

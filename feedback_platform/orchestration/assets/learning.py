@@ -18,6 +18,8 @@ from feedback_platform.learning.learned_tables import (
     learned_tables,
     refresh_recommendations,
 )
+from feedback_platform.learning.model_health import unusable_champion
+from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -164,7 +166,9 @@ def segments(
         )
     ],
 )
-def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
+def learned(
+    context: dg.AssetExecutionContext, platform: PlatformResource
+) -> Iterator[dg.MaterializeResult]:
     """Make the lists, and copy what learning keeps in the lake into the warehouse."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
@@ -175,6 +179,8 @@ def learned(platform: PlatformResource) -> Iterator[dg.MaterializeResult]:
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
+        for warning in filter(None, (unusable_champion(lake, name) for name in MODELS)):
+            context.log.warning(warning)
     for key in (
         keys.RECOMMENDATIONS,
         keys.USER_SEGMENTS,
