@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "ingest": ("ingest", "ingest_group"),
     "simulate": ("events", "simulate_command"),
     "contract": ("contract", "contract"),
+    "models": ("models", "models"),
     "quarantine": ("quarantine", "quarantine"),
     "doctor": ("doctor", "doctor"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
-from feedback_platform.orchestration.jobs import PROCESS, TRAIN
+from feedback_platform.orchestration.jobs import PROCESS, PUBLISH_MODELS, TRAIN
 from feedback_platform.orchestration.progress import listening
 from feedback_platform.orchestration.runs import execute, selected_tables
 from feedback_platform.orchestration.schedules import training_config
@@ -29,6 +29,11 @@ class JobRunner:
     def train(self, trigger: str = "manual") -> dict[str, Any]:
         """Retrain, evaluate, promote, segment, recommend, publish."""
         return self._run(TRAIN, "Training", training_config(trigger))
+
+    def publish_models(self, champion: Mapping[str, Any]) -> dict[str, Any]:
+        """Promote or roll back as asked, and publish what the models in use make of it."""
+        config = {"ops": {"learned_tables": {"config": dict(champion)}}}
+        return self._run(PUBLISH_MODELS, "Publishing", config)
 
     def _run(self, job: str, description: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the metadata of what was materialised, by `asset key/name`."""

@@ -11,6 +11,7 @@ PROCESS: Final = "process"
 REPROCESS: Final = "reprocess"
 REPLAY: Final = "replay_quarantine"
 TRAIN: Final = "train"
+PUBLISH_MODELS: Final = "publish_models"
 REFIT: Final = "refit_reference"
 QUALITY: Final = "quality"
 
@@ -49,6 +50,13 @@ def build_jobs() -> list[Any]:
             TRAIN,
             _LEARNED | _BY_SEGMENT | _PUBLISHED,
             "Retrain, evaluate, promote, segment, recommend, publish.",
+        ),
+        _job(
+            PUBLISH_MODELS,
+            dg.AssetSelection.key_prefixes(["ml"]) | _BY_SEGMENT | _PUBLISHED,
+            "Make recommendations and segments anew from the models in use, without training. In "
+            "the launchpad, ops.learned_tables.config promotes a version first (model, promote, "
+            "reason), or goes back to the champion before this one (model, roll_back, reason).",
         ),
         _job(
             REFIT,

@@ -1,35 +1,18 @@
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.simulation import SimulationParameters, simulate, write_simulation
 from feedback_platform_tests.installation import FIRST_DAY, Installation
+from feedback_platform_tests.journeys.reader import reader
 
 STATE = """
     select
         (select through from published.state) as through,
         (select count(*) from feedback.user_feedback) as feedback,
         (select sum(impressions) from metrics.engagement_daily)::bigint as impressions
-"""
-# A dashboard that asks without a pause; it writes down each state that it had not seen before.
-READER = f"""
-import duckdb, json, pathlib, sys
-path, stop = sys.argv[1], pathlib.Path(sys.argv[2])
-seen = None
-print("ready", flush=True)
-while not stop.exists():
-    with duckdb.connect(path, read_only=True) as connection:
-        state = connection.execute('''{STATE}''').fetchall()[0]
-    if state != seen:
-        print(json.dumps(state), flush=True)
-        seen = state
 """
 
 
@@ -41,7 +24,7 @@ def test_readers_see_whole_states_in_their_order_while_micro_batches_run(tmp_pat
     batches = _thirds(list_raw_objects(arriving))
     states = [_arrive(installation, arriving, batches[0])]
 
-    with _reader(installation, tmp_path / "stop") as seen:
+    with reader(installation, STATE, tmp_path / "stop") as seen:
         states += [_arrive(installation, arriving, batch) for batch in batches[1:]]
 
     assert seen == states
@@ -55,23 +38,6 @@ def _arrive(installation: Installation, arriving: Lake, objects: list[str]) -> l
         installation.lake.put(key, arriving.get(key), mode="create")
     installation.process()
     return list(installation.query(STATE).row(0))
-
-
-@contextmanager
-def _reader(installation: Installation, stop: Path) -> Iterator[list[list[int]]]:
-    """Read in another process meanwhile; the list holds what it saw once the context has ended."""
-    seen: list[list[int]] = []
-    command = [sys.executable, "-c", READER, str(installation.settings.published_path), str(stop)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            yield seen
-        finally:
-            stop.touch()
-            output, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, b"")
-    seen += [json.loads(line) for line in output.splitlines()]
 
 
 def _thirds(objects: list[str]) -> list[list[str]]:

@@ -80,6 +80,15 @@ JOBS = {
         "metrics/engagement_daily",
         "published/feedback",
     },
+    "publish_models": {
+        "ml/model_versions",
+        "ml/recommendations",
+        "ml/segment_profiles",
+        "ml/user_segments",
+        "metrics/engagement_days",
+        "metrics/engagement_daily",
+        "published/feedback",
+    },
     "refit_reference": {"reference/statistics"},
     "quality": set(),
 }

@@ -22,6 +22,7 @@ from feedback_platform.learning.model_health import unusable_champion
 from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.training_gate import refuse_unfit_data
@@ -167,11 +168,12 @@ def segments(
     ],
 )
 def learned(
-    context: dg.AssetExecutionContext, platform: PlatformResource
+    context: dg.AssetExecutionContext, platform: PlatformResource, config: ChampionConfig
 ) -> Iterator[dg.MaterializeResult]:
     """Make the lists, and copy what learning keeps in the lake into the warehouse."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
+        choose_champion(lake, config)
         with open_publication(platform) as publication:
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)

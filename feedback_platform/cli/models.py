@@ -1,0 +1,150 @@
+"""models: which versions there are and why, and which of them is in use."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import click
+import orjson
+import polars as pl
+
+from feedback_platform.cli.options import show, with_json, with_settings
+from feedback_platform.cli.running import JobRunner
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import champions, registry
+from feedback_platform.learning.training import MODELS
+from feedback_platform.learning.version_table import versions
+from feedback_platform.settings import Settings
+from feedback_platform.warehouse.published import published_through
+
+_MODEL: Final = click.Choice(MODELS)
+_WIDTH: Final = 100
+_INDENT: Final = " " * 13
+_JSON_COLUMNS: Final = ("metrics", "parameters", "decision")
+# The figure by which versions of a model are compared at a glance.
+_FIGURES: Final = {"factorisation": "ndcg_at_10", "segments": "prediction_strength"}
+
+
+@click.group(name="models")
+def models() -> None:
+    """Show the versions of the models, and choose which one is in use."""
+
+
+@models.command(name="list", epilog="Example: feedback-platform models list --model factorisation")
+@click.option("--model", type=_MODEL, help="Only the versions of this model.")
+@with_settings
+@with_json
+def list_command(settings: Settings, as_json: bool, model: str | None) -> None:
+    """Show every version with its figure, what was decided about it, and why; newest first.
+
+    With --json, also what each was made from, its parameters, metrics and the gate's evidence.
+    """
+    lake = Lake(settings.lake_url)
+    tables = {name: versions(lake, name) for name in ([model] if model else MODELS)}
+    if as_json:
+        rows = [row for table in tables.values() for row in table.reverse().to_dicts()]
+        click.echo(orjson.dumps([_as_json(row) for row in rows]))
+        return
+    for name, table in tables.items():
+        _print(name, table)
+        warning = champions.in_use(lake, name).warning
+        if warning:
+            click.echo(f"Warning: {warning}", err=True)
+
+
+@models.command(
+    epilog="Example: feedback-platform models promote factorisation "
+    '20260301T030000000Z-3fa9c1 --reason "looked at the lists"'
+)
+@click.argument("model", type=_MODEL)
+@click.argument("version")
+@click.option("--reason", required=True, help="Why; shown beside the version.")
+@with_settings
+@with_json
+def promote(settings: Settings, as_json: bool, model: str, version: str, reason: str) -> None:
+    """Make VERSION the champion of MODEL, whatever the gate said, and publish what it makes.
+
+    Nothing is trained. Promoting the champion again publishes once more and changes nothing else.
+    """
+    lake = _ready(settings, reason)
+    champions.check_known(lake, model, version)
+    registry.read_intact(lake, model, version)
+    _publish(settings, model, {"promote": version, "reason": reason}, as_json=as_json)
+
+
+@models.command(
+    epilog='Example: feedback-platform models rollback factorisation --reason "complaints"'
+)
+@click.argument("model", type=_MODEL)
+@click.option("--reason", required=True, help="Why; shown beside the version.")
+@click.option(
+    "--from", "leaving", help="Only while this version is the champion; safe to run again."
+)
+@with_settings
+@with_json
+def rollback(
+    settings: Settings, as_json: bool, model: str, reason: str, leaving: str | None
+) -> None:
+    """Make the champion before this one the champion of MODEL again, and publish what it makes.
+
+    Nothing is trained. Each rollback leads further back.
+    """
+    lake = _ready(settings, reason)
+    champions.version_before(lake, model, leaving or "")
+    asked = {"roll_back": True, "roll_back_from": leaving or "", "reason": reason}
+    _publish(settings, model, asked, as_json=as_json)
+
+
+def _ready(settings: Settings, reason: str) -> Lake:
+    """Return the lake, after a look at what a run would find out seconds later."""
+    if not reason.strip():
+        raise InvalidInputError("Say why, with --reason: it is shown beside the version.")
+    # Lists are made of what is published; where nothing is, this says what to do.
+    if published_through(settings.published_path) == 0:
+        raise InvalidInputError(
+            f"Nothing is published at {settings.published_path} yet, so there is nobody to "
+            "recommend anything to. Run `feedback-platform process` first."
+        )
+    return Lake(settings.lake_url)
+
+
+def _publish(settings: Settings, model: str, asked: dict[str, Any], *, as_json: bool) -> None:
+    lake = Lake(settings.lake_url)
+    before = champions.history(lake, model)
+    seen = JobRunner(settings).publish_models({"model": model, **asked})
+    now = champions.history(lake, model)[-1].version
+    former = before[-1].version if before else None
+    outcome = {
+        "model": model,
+        "champion": now,
+        "before": former or "none",
+        "outcome": "was the champion already" if now == former else "is the champion",
+        "recommendations": seen["ml/recommendations/dagster/row_count"],
+        "published": seen["published/feedback/database"],
+    }
+    show(outcome, as_json=as_json)
+
+
+def _as_json(row: dict[str, Any]) -> dict[str, Any]:
+    parsed = {name: json.loads(row[name]) if row[name] else None for name in _JSON_COLUMNS}
+    return {**row, **parsed}
+
+
+def _print(name: str, table: pl.DataFrame) -> None:
+    if table.is_empty():
+        click.echo(f"{name}: no version yet; run `feedback-platform train`")
+        return
+    figure = _FIGURES[name]
+    width = max(len(version) for version in table["version"])
+    click.echo(name)
+    heads = ("", "version", "trained (UTC)", "trigger", figure)
+    click.echo("  {:<9}  {:<{width}}  {:<16}  {:<8}  {}".format(*heads, width=width).rstrip())
+    for row in table.reverse().iter_rows(named=True):
+        value = json.loads(row["metrics"]).get(figure)
+        click.echo(
+            f"  {row['status']:<9}  {row['version']:<{width}}  {row['trained_at']:%Y-%m-%d %H:%M}  "
+            f"{row['trigger']:<8}  {'none' if value is None else format(value, '.4f')}"
+        )
+        click.echo(click.wrap_text(row["reason"], _WIDTH, _INDENT, _INDENT))

@@ -1,0 +1,55 @@
+"""A champion that a person chooses, from the command line or the launchpad."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning import champions
+from feedback_platform.learning.training import FACTORISATION, MODELS
+
+
+class ChampionConfig(dg.Config):
+    """Which version is to be the champion; as it is, nothing is asked for.
+
+    Attributes:
+        model: `factorisation` or `segments`.
+        promote: the version to promote.
+        roll_back: go back to the champion before this one.
+        roll_back_from: go back only while this version is the champion, so that it happens once.
+        reason: why; shown beside the version.
+    """
+
+    model: str = FACTORISATION
+    promote: str = ""
+    roll_back: bool = False
+    roll_back_from: str = ""
+    reason: str = ""
+
+
+def choose_champion(lake: Lake, config: ChampionConfig) -> None:
+    """Promote or roll back, if it was asked for.
+
+    Raises:
+        InvalidInputError: the choice means nothing, or leads nowhere.
+        ModelUnusableError: a file of the chosen version is missing or has changed.
+    """
+    is_rollback = config.roll_back or bool(config.roll_back_from)
+    if not config.promote and not is_rollback:
+        return
+    if config.promote and is_rollback:
+        raise InvalidInputError("Fill in promote or roll_back, not both.")
+    if config.model not in MODELS:
+        raise InvalidInputError(
+            f"There is no model {config.model!r}; the models are {' and '.join(MODELS)}."
+        )
+    reason = config.reason.strip()
+    if not reason:
+        raise InvalidInputError("Say why, in reason: it is shown beside the version.")
+    now = datetime.now(UTC)
+    if is_rollback:
+        leaving = config.roll_back_from
+        champions.roll_back(lake, config.model, at=now, reason=reason, leaving=leaving)
+    else:
+        champions.promote(lake, config.model, config.promote, at=now, reason=reason)

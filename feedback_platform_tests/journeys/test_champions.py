@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from feedback_platform.learning import champions
+from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.orchestration import jobs
+from feedback_platform.orchestration.model_checks import champions_are_intact
+from feedback_platform.orchestration.runs import RunFailedError
+from feedback_platform_tests.installation import Installation
+from feedback_platform_tests.journeys.reader import reader
+from feedback_platform_tests.learning.registered import tear
+
+CHAMPION = """
+    select version from ml.model_versions where model = 'factorisation' and status = 'champion'
+"""
+# Whose lists there are, who should have made them, and how many there are of each length.
+STATE = f"""
+    select
+        (select list(distinct model_version) from ml.recommendations),
+        ({CHAMPION}),
+        (select count(*) from ml.recommendations),
+        (select max(rank) from ml.recommendations)
+"""
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A small product whose models were trained twice; whoever changes it works on a copy."""
+    installation = Installation(tmp_path_factory.mktemp("twice") / "data")
+    installation.simulate(users=100, days=4)
+    installation.process()
+    installation.train(trigger="initial")
+    installation.train(trigger="schedule")
+    return installation
+
+
+@pytest.fixture
+def copy(twice: Installation, tmp_path: Path) -> Installation:
+    return twice.copy_to(tmp_path / "data")
+
+
+def publish_models(installation: Installation, **champion: Any) -> None:
+    installation.run(jobs.PUBLISH_MODELS, {"ops": {"learned_tables": {"config": champion}}})
+
+
+def listed_by(installation: Installation) -> list[str]:
+    found = installation.query("select distinct model_version from ml.recommendations")
+    return found["model_version"].to_list()
+
+
+def versions(installation: Installation) -> list[dict[str, Any]]:
+    """The published versions of the factorisation, oldest first."""
+    return installation.query(
+        "from ml.model_versions where model = 'factorisation' order by version"
+    ).to_dicts()
+
+
+def test_after_a_rollback_the_published_lists_bear_the_earlier_version(
+    copy: Installation,
+) -> None:
+    first, second = versions(copy)
+    assert (first["status"], second["status"]) == ("retired", "champion")
+    assert listed_by(copy) == [second["version"]]
+
+    publish_models(copy, roll_back=True, reason="complaints")
+
+    earlier, later = versions(copy)
+    assert listed_by(copy) == [first["version"]]
+    assert (earlier["status"], later["status"]) == ("champion", "retired")
+    assert earlier["reason"] == f"Rolled back from {second['version']}: complaints"
+    assert earlier["trained_at"] == first["trained_at"]
+
+
+def test_the_table_tells_why_each_version_is_what_it_is(twice: Installation) -> None:
+    first, second = versions(twice)
+
+    assert first["compared_with"] is None
+    assert second["compared_with"] == first["version"]
+    through = twice.query("select through from published.state").item()
+    assert first["data_through"] == second["data_through"] == through
+    assert first["code_version"] == second["code_version"]
+    assert "popularity_bias" in second["decision"]
+
+
+def test_a_rollback_of_the_segments_brings_back_the_earlier_groups(copy: Installation) -> None:
+    def groups() -> list[str]:
+        found = copy.query(
+            "select model_version from ml.user_segments "
+            "union select model_version from ml.segment_profiles"
+        )
+        return found["model_version"].to_list()
+
+    (newer,) = groups()
+    publish_models(copy, model="segments", roll_back=True, reason="one group too many")
+
+    (older,) = groups()
+    assert older < newer
+
+
+def test_a_choice_that_leads_nowhere_fails_in_words_and_changes_nothing(
+    copy: Installation,
+) -> None:
+    before = copy.tables()
+
+    with pytest.raises(RunFailedError, match="has no version 'nosuch'"):
+        publish_models(copy, promote="nosuch", reason="x")
+
+    assert all(before[name].equals(rows) for name, rows in copy.tables().items())
+
+
+def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
+    copy: Installation,
+) -> None:
+    first, second = versions(copy)
+    champion = champions.champion(copy.lake, FACTORISATION)
+    assert champion is not None
+    tear(copy.lake, champion, "factorisation.npz")
+
+    publish_models(copy)
+
+    assert listed_by(copy) == [first["version"]]
+    check = champions_are_intact(platform=copy.platform)
+    assert isinstance(check, dg.AssetCheckResult)
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    good, torn = versions(copy)
+    assert (good["status"], torn["status"]) == ("champion", "retired")
+    assert torn["reason"].startswith("Unusable: its file factorisation.npz is missing.")
+    assert second["reason"] in torn["reason"]
+
+
+def test_readers_see_only_whole_states_while_champions_change(
+    copy: Installation, tmp_path: Path
+) -> None:
+    first, second = (row["version"] for row in versions(copy))
+
+    with reader(copy, STATE, tmp_path / "stop") as seen:
+        publish_models(copy, roll_back=True, reason="complaints")
+        publish_models(copy, promote=second, reason="it was not the model")
+        publish_models(copy, roll_back_from=second, reason="it was")
+
+    assert [(listed, champion) for listed, champion, _, _ in seen] == [
+        ([version], version) for version in (second, first, second, first)
+    ]
