@@ -11,7 +11,7 @@ import polars as pl
 
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.running import JobRunner
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import FeedbackPlatformError, InvalidInputError, PermanentError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.training import MODELS
@@ -112,10 +112,18 @@ def _ready(settings: Settings, reason: str) -> Lake:
 
 def _publish(settings: Settings, model: str, asked: dict[str, Any], *, as_json: bool) -> None:
     lake = Lake(settings.lake_url)
-    before = champions.history(lake, model)
-    seen = JobRunner(settings).publish_models({"model": model, **asked})
-    now = champions.history(lake, model)[-1].version
-    former = before[-1].version if before else None
+    former = _champion(lake, model)
+    try:
+        seen = JobRunner(settings).publish_models({"model": model, **asked})
+    except FeedbackPlatformError as error:
+        now = _champion(lake, model)
+        if now == former:
+            raise
+        raise PermanentError(
+            f"{now} is the champion of the model {model} now, but what it makes is not published: "
+            f"{error} Then publish it: feedback-platform models promote {model} {now} --reason …"
+        ) from error
+    now = _champion(lake, model)
     outcome = {
         "model": model,
         "champion": now,
@@ -125,6 +133,11 @@ def _publish(settings: Settings, model: str, asked: dict[str, Any], *, as_json: 
         "published": seen["published/feedback/database"],
     }
     show(outcome, as_json=as_json)
+
+
+def _champion(lake: Lake, model: str) -> str | None:
+    promotions = champions.history(lake, model)
+    return promotions[-1].version if promotions else None
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:

@@ -31,12 +31,14 @@ class Promotion:
         at: UTC.
         reason: a sentence.
         left: the version that a person rolled back from, or nothing.
+        request: the run that asked for it, or nothing; one that is tried again asks the same.
     """
 
     version: str
     at: datetime
     reason: str
     left: str = ""
+    request: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def history(lake: Lake, name: str) -> list[Promotion]:
                 at=datetime.fromisoformat(entry["at"]),
                 reason=str(entry["reason"]),
                 left=str(entry.get("left", "")),
+                request=str(entry.get("request", "")),
             )
             for entry in json.loads(content)["history"]
         ]
@@ -115,7 +118,14 @@ def champion(lake: Lake, name: str) -> ModelVersion | None:
 
 
 def promote(
-    lake: Lake, name: str, version: str, *, at: datetime, reason: str, left: str = ""
+    lake: Lake,
+    name: str,
+    version: str,
+    *,
+    at: datetime,
+    reason: str,
+    left: str = "",
+    request: str = "",
 ) -> bool:
     """Make a version the champion; the one before it retires.
 
@@ -128,6 +138,7 @@ def promote(
         at: now (UTC).
         reason: shown beside the version.
         left: the version that is rolled back from, if this is a rollback.
+        request: the run that asks for it, where there is one.
 
     Returns:
         Whether it was another version that was the champion before.
@@ -142,7 +153,7 @@ def promote(
     promotions = history(lake, name)
     if promotions and promotions[-1].version == version:
         return False
-    entries = [*promotions, Promotion(version, at.astimezone(UTC), reason, left)]
+    entries = [*promotions, Promotion(version, at.astimezone(UTC), reason, left, request)]
     pointer = {"version": version, "history": [vars(entry) for entry in entries]}
     lake.put(keys.model_champion(name), registry.to_json(pointer), mode="overwrite")
     return True
@@ -188,7 +199,7 @@ def version_before(lake: Lake, name: str, version: str = "") -> str:
 
 
 def roll_back(
-    lake: Lake, name: str, *, at: datetime, reason: str, leaving: str = ""
+    lake: Lake, name: str, *, at: datetime, reason: str, leaving: str = "", request: str = ""
 ) -> tuple[str, bool]:
     """Make the champion before this one the champion again; see `version_before`.
 
@@ -198,6 +209,7 @@ def roll_back(
         at: now (UTC).
         reason: shown beside the version.
         leaving: roll back from this version only; a rollback from it that was made stays as it is.
+        request: the run that asks for it; when it is tried again, it does not lead further back.
 
     Returns:
         The champion, and whether it was another version before.
@@ -206,10 +218,14 @@ def roll_back(
         InvalidInputError: there is none before that can be used.
         LakeUnavailableError: the store failed; the champion is the old one or the new one.
     """
+    promotions = history(lake, name)
+    if request and promotions and promotions[-1].request == request:
+        return promotions[-1].version, False
     version = version_before(lake, name, leaving)
-    left = history(lake, name)[-1].version
+    left = promotions[-1].version
     why = f"Rolled back from {left}: {reason}"
-    return version, promote(lake, name, version, at=at, reason=why, left=left)
+    is_new = promote(lake, name, version, at=at, reason=why, left=left, request=request)
+    return version, is_new
 
 
 def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) -> None:

@@ -28,8 +28,13 @@ class ChampionConfig(dg.Config):
     reason: str = ""
 
 
-def choose_champion(lake: Lake, config: ChampionConfig) -> None:
+def choose_champion(lake: Lake, config: ChampionConfig, *, request: str) -> None:
     """Promote or roll back, if it was asked for.
+
+    Args:
+        lake: where models are kept.
+        config: what was asked for.
+        request: the run, the same when it is tried again.
 
     Raises:
         InvalidInputError: the choice means nothing, or leads nowhere.
@@ -49,7 +54,13 @@ def choose_champion(lake: Lake, config: ChampionConfig) -> None:
         raise InvalidInputError("Say why, in reason: it is shown beside the version.")
     now = datetime.now(UTC)
     if is_rollback:
-        leaving = config.roll_back_from
-        champions.roll_back(lake, config.model, at=now, reason=reason, leaving=leaving)
+        champions.roll_back(
+            lake,
+            config.model,
+            at=now,
+            reason=reason,
+            leaving=config.roll_back_from,
+            request=request,
+        )
     else:
         champions.promote(lake, config.model, config.promote, at=now, reason=reason)

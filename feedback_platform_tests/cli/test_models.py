@@ -134,6 +134,15 @@ def test_a_model_is_rolled_back_and_promoted_again(run: Run, lake: Lake) -> None
     assert "did you mean" in the_error(
         run("models", "promote", MODEL, f"{second}x", "--reason", "x")
     )
+    # The lists are made of all models.
+    pointer = lake.get("models/segments/champion.json")
+    lake.put("models/segments/champion.json", b"{", mode="overwrite")
+    line = the_error(run("models", "rollback", MODEL, "--reason", "complaints"))
+    assert f"{first} is the champion of the model {MODEL} now, but what it makes is not" in line
+    assert "champion.json is damaged" in line
+    assert line.endswith(f"feedback-platform models promote {MODEL} {first} --reason …")
+    lake.put("models/segments/champion.json", pointer, mode="overwrite")
+
     tear(lake, newer, "factorisation.npz")
     assert "its file factorisation.npz is missing" in the_error(run(*promoting[:-1]))
 

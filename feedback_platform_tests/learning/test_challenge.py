@@ -236,6 +236,29 @@ def test_items_that_the_champion_does_not_know_come_last_in_its_lists(
     assert against_champion(decision).figures["low"] > 0
 
 
+def test_the_bias_to_what_is_popular_is_that_of_the_lists(
+    lake: Lake, good: TrainedFactorisation
+) -> None:
+    def listed(sign: float) -> tuple[float, float]:
+        ranked_by_likes = replace(
+            good.twin,
+            user_embeddings=np.zeros_like(good.twin.user_embeddings),
+            item_biases=sign * good.twin.item_popularity,
+        )
+        champion = champion_of(lake, BEFORE, good.parameters, ranked_by_likes)
+        decision = judged(lake, good, champion)
+        (found,) = [known for known in decision.findings if known.name == "popularity_bias"]
+        return found.figures["challenger"], found.figures["champion"]
+
+    (ours, most), (again, least) = listed(1), listed(-1)
+
+    assert least < ours == again < most
+    likes = np.sort(good.twin.item_popularity)
+    # Lists of 10 of 24 items, less those that a user has seen.
+    assert likes[:10].mean() <= least
+    assert most <= likes[-10:].mean()
+
+
 @pytest.mark.parametrize("changes", [{"components": -1}, {"epochs": "many"}, {"seed": None}])
 def test_a_champion_of_unknown_parameters_is_not_compared_by_guessing(
     lake: Lake, good: TrainedFactorisation, changes: dict[str, Any]

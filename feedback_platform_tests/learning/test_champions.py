@@ -134,6 +134,17 @@ def test_a_rollback_from_a_named_version_happens_once(
     assert champion(lake) == three[1].version
 
 
+def test_a_request_that_is_tried_again_leads_no_further_back(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    def attempt(request: str) -> tuple[str, bool]:
+        return champions.roll_back(lake, MODEL, at=NOON, reason="complaints", request=request)
+
+    assert attempt("run 1") == (three[1].version, True)
+    assert attempt("run 1") == (three[1].version, False)
+    assert attempt("run 2") == (three[0].version, True)
+
+
 def test_a_rollback_from_what_was_never_the_champion_is_refused(
     lake: Lake, three: list[ModelVersion]
 ) -> None:

@@ -28,7 +28,7 @@ def two(lake: Lake) -> list[ModelVersion]:
 
 
 def choose(lake: Lake, **config: Any) -> tuple[str, str]:
-    choose_champion(lake, ChampionConfig(**config))
+    choose_champion(lake, ChampionConfig(**config), request="a run")
     newest = champions.history(lake, MODEL)[-1]
     return newest.version, newest.reason
 
@@ -46,10 +46,12 @@ def test_a_version_is_promoted_for_a_reason(lake: Lake, two: list[ModelVersion])
 
 
 def test_a_rollback_leads_to_the_champion_before(lake: Lake, two: list[ModelVersion]) -> None:
+    again = {"roll_back": True, "reason": "complaints"}
     expected = (two[0].version, f"Rolled back from {two[1].version}: complaints")
     once = {"roll_back_from": two[1].version, "reason": "complaints"}
 
-    assert choose(lake, roll_back=True, reason="complaints") == expected
+    assert choose(lake, **again) == expected
+    assert choose(lake, **again) == expected
     assert choose(lake, **once) == expected
 
 

@@ -173,7 +173,8 @@ def learned(
     """Make the lists, and copy what learning keeps in the lake into the warehouse."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
-        choose_champion(lake, config)
+        # A run that is started again for one that died is the same request.
+        choose_champion(lake, config, request=context.run.root_run_id or context.run.run_id)
         with open_publication(platform) as publication:
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)
