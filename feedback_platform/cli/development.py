@@ -19,6 +19,7 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
 from feedback_platform.serving.server import bound_socket, web_address
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
@@ -35,6 +36,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     check_senders(settings, host)
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
+    load_gate_rules(settings.gate_rules)
     if api_port == port:
         raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
     for each, option in ((port, "--port"), (api_port, "--api-port")):

@@ -11,6 +11,7 @@ from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.serving.server import bound_socket, is_loopback, run_server, web_address
 from feedback_platform.settings import Settings
 
@@ -39,9 +40,11 @@ def serve(
     """Collect events over HTTP (Segment's API, CloudEvents); the documentation is at /docs."""
     if not without_write_keys:
         check_senders(settings, host)
-    # Cleaning uses it, not the server; but whoever starts the platform wants to hear of a mistake.
+    # Cleaning and learning use them, not the server; but whoever starts the platform wants to hear
+    # of a mistake.
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
+    load_gate_rules(settings.gate_rules)
     settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:

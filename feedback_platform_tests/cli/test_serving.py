@@ -53,7 +53,9 @@ def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
         check_senders(load_settings(tmp_path, {}), others)
 
 
-@pytest.mark.parametrize("name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES"])
+@pytest.mark.parametrize(
+    "name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES"]
+)
 def test_a_file_that_is_not_there_is_named_at_start(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
