@@ -2,8 +2,9 @@
 
 Users and items are described by their identity and, beside it, by attributes and categories
 (Kula, 2015, "Metadata embeddings for user and item cold-start recommendations"). The loss is WARP
-(Weston et al., 2011): it draws items until one outranks a liked item, and learns more from it the
-fewer draws that took, which optimises the top of the list.
+(Weston et al., 2011), unless told otherwise: it draws items until one outranks a liked item, and
+learns more from it the fewer draws that took, which optimises the top of the list. BPR (Rendle et
+al., 2009) draws one item and learns from the pair, which optimises the whole list.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -38,6 +39,8 @@ from feedback_platform.learning.training_data import (
     positives,
 )
 
+Loss = Literal["warp", "bpr"]
+
 _MAX_SEED = 2**32 - 1
 
 
@@ -56,6 +59,7 @@ class FactorisationParameters:
         max_sampled: draws of a wrongly ranked item before a positive is passed over.
         feature_weight: weight of an item's categories (a user's attributes) together, beside 1 for
             its identity; 0 leaves them out.
+        loss: `warp` or `bpr`.
         threads: 1 gives the same model for the same seed. With more, LightFM's threads update
             shared embeddings without locks (Hogwild), and the result depends on their race.
     """
@@ -66,9 +70,14 @@ class FactorisationParameters:
     max_sampled: int = 50
     feature_weight: float = 3.0
     threads: int = 1
+    loss: Loss = "warp"
 
     def __post_init__(self) -> None:
+        if self.loss not in get_args(Loss):
+            raise InvalidInputError(f"The factorisation's loss cannot be {self.loss!r}.")
         for name, value in asdict(self).items():
+            if name == "loss":
+                continue
             is_valid = value >= 0 if name == "feature_weight" else value > 0
             if not is_valid:
                 raise InvalidInputError(f"The factorisation's {name} cannot be {value}.")
@@ -258,7 +267,7 @@ def _new_model(parameters: FactorisationParameters, seed: int) -> Any:
         ) from error
     return LightFM(
         no_components=parameters.components,
-        loss="warp",
+        loss=parameters.loss,
         learning_rate=parameters.learning_rate,
         max_sampled=parameters.max_sampled,
         random_state=seed % _MAX_SEED,

@@ -176,3 +176,21 @@ def test_without_lightfm_the_error_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "lightfm", None)
     with pytest.raises(PermanentError, match="C compiler"):
         fit_factorisation(two_tastes(4), NO_ITEMS, NO_USERS, parameters=SMALL, seed=1)
+
+
+def test_bpr_tells_two_tastes_apart_and_is_another_model() -> None:
+    frame = two_tastes()
+    parameters = FactorisationParameters(components=4, epochs=30, loss="bpr")
+    model = fit_factorisation(frame, NO_ITEMS, NO_USERS, parameters=parameters, seed=1)
+    scores = model.scores(["u000", "u001"])
+    is_even = np.array([int(item[1:]) % 2 == 0 for item in model.item_ids])
+    assert scores[0][is_even].mean() > scores[0][~is_even].mean()
+    assert scores[1][~is_even].mean() > scores[1][is_even].mean()
+    warp = FactorisationParameters(components=4, epochs=30)
+    other = fit_factorisation(frame, NO_ITEMS, NO_USERS, parameters=warp, seed=1)
+    assert model.to_bytes() != other.to_bytes()
+
+
+def test_a_loss_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="loss cannot be 'hinge'"):
+        FactorisationParameters(loss="hinge")  # type: ignore[arg-type]
