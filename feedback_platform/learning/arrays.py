@@ -74,6 +74,30 @@ class ArrayReader:
             raise InvalidInputError(f"The {self._what}'s {name} has values that are not finite.")
         return array
 
+    def indexes(self, name: str, size: int) -> NDArray[np.int64]:
+        """Return a list of positions in something of a size.
+
+        Raises:
+            InvalidInputError: it is missing, of another type, or points outside.
+        """
+        array = self._find(name)
+        if array.dtype != np.int64 or array.ndim != 1:
+            raise InvalidInputError(f"The {self._what}'s {name} is no list of int64.")
+        if array.size and (array.min() < 0 or array.max() >= size):
+            raise InvalidInputError(f"The {self._what}'s {name} points outside 0 to {size - 1}.")
+        return array
+
+    def content(self, name: str) -> bytes:
+        """Return bytes, such as those of an archive inside this one.
+
+        Raises:
+            InvalidInputError: they are missing or no bytes.
+        """
+        array = self._find(name)
+        if array.dtype != np.uint8 or array.ndim != 1:
+            raise InvalidInputError(f"The {self._what}'s {name} is no list of bytes.")
+        return array.tobytes()
+
     def matrix_shape(self, name: str) -> tuple[int, int]:
         """Return the rows and columns of a matrix.
 
