@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from scipy import sparse
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.als import AlsParameters, fit_als, solve_side
+from feedback_platform.learning.preferences import Preferences, preferences
+from feedback_platform_tests.learning.frames import two_tastes
+
+PARAMETERS = AlsParameters(components=2, regularisation=0.5, confidence=3, iterations=4)
+WEIGHTS = hnp.arrays(np.float32, (4, 5), elements=st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0]))
+
+
+def loss(
+    weights: NDArray[np.float32],
+    users: NDArray[np.float32] | NDArray[np.float64],
+    items: NDArray[np.float32] | NDArray[np.float64],
+    parameters: AlsParameters,
+) -> float:
+    """The loss over every cell, one after the other."""
+    total = parameters.regularisation * float((users**2).sum() + (items**2).sum())
+    for user in range(weights.shape[0]):
+        for item in range(weights.shape[1]):
+            confidence = 1 + parameters.confidence * weights[user, item]
+            error = (weights[user, item] > 0) - users[user] @ items[item]
+            total += float(confidence * error**2)
+    return total
+
+
+@given(weights=WEIGHTS, seed=st.integers(0, 1000))
+def test_a_side_is_the_least_squares_solution_over_all_cells(
+    weights: NDArray[np.float32], seed: int
+) -> None:
+    fixed = np.random.default_rng(seed).normal(size=(5, 2))
+    solved = solve_side(sparse.csr_array(weights), fixed, PARAMETERS)
+    for row, cells in enumerate(weights.astype(np.float64)):
+        # Ridge regression as ordinary least squares with rows for the penalty.
+        root = np.sqrt(1 + PARAMETERS.confidence * cells)
+        design = np.vstack([fixed * root[:, None], np.sqrt(PARAMETERS.regularisation) * np.eye(2)])
+        target = np.concatenate([root * (cells > 0), np.zeros(2)])
+        expected = np.linalg.lstsq(design, target, rcond=None)[0]
+        assert solved[row] == pytest.approx(expected, abs=1e-9)
+
+
+@given(weights=WEIGHTS.filter(lambda weights: bool(weights.any())))
+def test_the_loss_never_grows(weights: NDArray[np.float32]) -> None:
+    known = Preferences(tuple("abcd"), tuple("vwxyz"), sparse.csr_array(weights))
+    losses = []
+    for iterations in (1, 2, 5):
+        parameters = AlsParameters(**{**asdict(PARAMETERS), "iterations": iterations})
+        model = fit_als(known, parameters=parameters, seed=1)
+        losses.append(loss(weights, model.user_embeddings, model.item_embeddings, parameters))
+    assert losses == pytest.approx(sorted(losses, reverse=True), rel=1e-4)
+
+
+def test_a_seed_gives_one_model() -> None:
+    known = preferences(two_tastes(users=20))
+    first, again = (fit_als(known, parameters=PARAMETERS, seed=1).to_bytes() for _ in range(2))
+    assert first == again
+    assert first != fit_als(known, parameters=PARAMETERS, seed=2).to_bytes()
+
+
+def test_two_tastes_are_told_apart() -> None:
+    known = preferences(two_tastes())
+    model = fit_als(known, parameters=PARAMETERS, seed=1)
+    is_even = np.array([int(item[1:]) % 2 == 0 for item in model.item_ids])
+    scores = model.scores(["u000", "u001"])
+    assert scores[0][is_even].min() > scores[0][~is_even].max()
+    assert scores[1][~is_even].min() > scores[1][is_even].max()
+
+
+@pytest.mark.parametrize("name", ["components", "regularisation", "confidence", "iterations"])
+def test_parameters_that_mean_nothing_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name} cannot be 0"):
+        AlsParameters(**{name: 0})
