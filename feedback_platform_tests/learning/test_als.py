@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.als import AlsParameters, fit_als, solve_side
+from feedback_platform.learning.als import AlsParameters, fit_als, row_strengths, solve_side
 from feedback_platform.learning.preferences import Preferences, preferences
 from feedback_platform_tests.learning.frames import two_tastes
 
@@ -50,6 +50,20 @@ def test_a_side_is_the_least_squares_solution_over_all_cells(
         assert solved[row] == pytest.approx(expected, abs=1e-9)
 
 
+def test_regularisation_may_grow_with_a_rows_positives() -> None:
+    # 1 and 3 positives, each beside 4 cells of half a positive: 3 and 5 pairs, on average 4.
+    weights = sparse.csr_array(np.array([[1, 0, 0, 0], [1, 1, 1, 0]], dtype=np.float32))
+    alike = AlsParameters(regularisation=8, confidence=2, frequency=0)
+    assert row_strengths(weights, alike).tolist() == [8, 8]
+    by_pairs = AlsParameters(regularisation=8, confidence=2, frequency=1)
+    assert row_strengths(weights, by_pairs).tolist() == [6, 10]
+    fixed = np.random.default_rng(1).normal(size=(4, 2))
+    solved = solve_side(weights, fixed, by_pairs)
+    for row, strength in enumerate([6, 10]):
+        alone = AlsParameters(regularisation=strength, confidence=2)
+        assert solved[row] == pytest.approx(solve_side(weights, fixed, alone)[row])
+
+
 @given(weights=WEIGHTS.filter(lambda weights: bool(weights.any())))
 def test_the_loss_never_grows(weights: NDArray[np.float32]) -> None:
     known = Preferences(tuple("abcd"), tuple("vwxyz"), sparse.csr_array(weights))
@@ -81,3 +95,8 @@ def test_two_tastes_are_told_apart() -> None:
 def test_parameters_that_mean_nothing_are_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{name} cannot be 0"):
         AlsParameters(**{name: 0})
+
+
+def test_a_negative_frequency_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="frequency cannot be -1"):
+        AlsParameters(frequency=-1)
