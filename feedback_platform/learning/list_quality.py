@@ -1,0 +1,137 @@
+"""What relevance does not tell of ranked lists: novelty, diversity, popularity bias, calibration.
+
+Each is one number for each user's list, so that it can be averaged over everybody or over a
+segment. Empty places, -1, are left out; a user whose list is empty has no value, NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.ranking import PairMatrix, Ranked
+
+PerUser = NDArray[np.float64]
+
+# Share of the user's own distribution that is mixed into the list's (Steck, 2018).
+_SMOOTHING = 0.01
+
+
+def novelty(ranked: Ranked, item_users: NDArray[np.int64], users: int) -> PerUser:
+    """Return the mean self-information of each list's items, in bits.
+
+    An item that u of all users know has -log2(u / users); one nobody knows counts as known by one
+    (Vargas and Castells, 2011; Zhou et al., 2010).
+
+    Args:
+        ranked: (users x k), items' indexes.
+        item_users: (items,), how many users have feedback on the item in train.
+        users: how many users there are in train.
+    """
+    information = np.log2(users) - np.log2(np.maximum(item_users, 1))
+    return _mean_over(ranked, information)
+
+
+def popularity_bias(
+    ranked: Ranked, histories: PairMatrix, item_users: NDArray[np.int64]
+) -> PerUser:
+    """Return how much more popular a list is than its user's own history: 0 as much, 1 twice.
+
+    The relative difference of the mean popularity of the list and of the history (the popularity
+    lift of Abdollahpouri et al., 2020). NaN where the history is empty.
+
+    Args:
+        ranked: (users x k), items' indexes.
+        histories: (users x items), non-zero for the items of a user's history.
+        item_users: (items,), how many users have feedback on the item in train.
+    """
+    known = _known(histories)
+    sizes = np.asarray(known.sum(axis=1)).ravel()
+    mine = np.divide(known @ item_users, sizes, out=np.full(len(sizes), np.nan), where=sizes > 0)
+    lift: PerUser = _mean_over(ranked, item_users) / mine - 1
+    return lift
+
+
+def diversity(ranked: Ranked, labels: PairMatrix) -> PerUser:
+    """Return the mean distance of a list's pairs of items: 1 - cosine of their labels.
+
+    Intra-list diversity (Ziegler et al., 2005). An item without labels is at distance 1 from all
+    others. NaN for a list of fewer than two items.
+
+    Args:
+        ranked: (users x k), items' indexes.
+        labels: (items x labels), weights of each item's categories.
+    """
+    lengths = np.sqrt(np.asarray(labels.multiply(labels).sum(axis=1)).ravel())
+    values = np.full(len(ranked), np.nan)
+    for user, row in enumerate(ranked):
+        items = row[row >= 0]
+        if len(items) > 1:
+            unit = labels[items].toarray() / np.maximum(lengths[items], 1e-12)[:, None]
+            cosines = unit @ unit.T
+            pairs = len(items) * (len(items) - 1)
+            values[user] = 1 - (cosines.sum() - np.trace(cosines)) / pairs
+    return values
+
+
+def miscalibration(ranked: Ranked, histories: PairMatrix, labels: PairMatrix) -> PerUser:
+    """Return how far the categories of a list are from those of the user's history, in nats.
+
+    The Kullback-Leibler divergence of the list's distribution over labels from the history's, with
+    a hundredth of the latter mixed into the former (Steck, 2018, "Calibrated recommendations"). An
+    item's labels share its weight. NaN where list or history has no labels.
+
+    Args:
+        ranked: (users x k), items' indexes.
+        histories: (users x items), non-zero for the items of a user's history.
+        labels: (items x labels), weights of each item's categories.
+    """
+    totals = np.asarray(labels.sum(axis=1)).ravel()
+    shares = labels.toarray() / np.where(totals > 0, totals, 1)[:, None]
+    own = _known(histories) @ shares
+    shown = np.array([shares[row[row >= 0]].sum(axis=0) for row in ranked]).reshape(own.shape)
+    values = np.full(len(ranked), np.nan)
+    for user in np.flatnonzero((own.sum(axis=1) > 0) & (shown.sum(axis=1) > 0)):
+        mine, list_ = own[user] / own[user].sum(), shown[user] / shown[user].sum()
+        mixed = (1 - _SMOOTHING) * list_ + _SMOOTHING * mine
+        is_mine = mine > 0
+        values[user] = (mine[is_mine] * np.log(mine[is_mine] / mixed[is_mine])).sum()
+    return values
+
+
+def by_segment(
+    values: PerUser, user_ids: Sequence[str], segments: Mapping[str, str]
+) -> dict[str, float]:
+    """Return the mean of each segment's users that have a value; users of none are left out.
+
+    Args:
+        values: one for each user; NaN for none.
+        user_ids: the users of the values.
+        segments: user → segment.
+
+    Raises:
+        InvalidInputError: there are not as many users as values.
+    """
+    if len(values) != len(user_ids):
+        raise InvalidInputError(f"There are {len(values)} values for {len(user_ids)} users.")
+    grouped: dict[str, list[float]] = {}
+    for user_id, value in zip(user_ids, values.tolist(), strict=True):
+        if user_id in segments and not np.isnan(value):
+            grouped.setdefault(segments[user_id], []).append(value)
+    return {segment: float(np.mean(grouped[segment])) for segment in sorted(grouped)}
+
+
+def _mean_over(ranked: Ranked, of_items: NDArray[np.float64] | NDArray[np.int64]) -> PerUser:
+    is_listed = ranked >= 0
+    listed = is_listed.sum(axis=1)
+    sums = np.where(is_listed, of_items[np.maximum(ranked, 0)], 0.0).sum(axis=1)
+    return np.divide(sums, listed, out=np.full(len(ranked), np.nan), where=listed > 0)
+
+
+def _known(histories: PairMatrix) -> PairMatrix:
+    """Return 1 for every item of a history, whatever its weight."""
+    return sparse.csr_array(histories.astype(bool).astype(np.float64))
