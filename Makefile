@@ -29,7 +29,10 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.spark ## what the parts cost, each beside a peer; takes long, on an idle machine
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/recommendations.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+	@if [ -n "$(MOVIELENS_100K)" ]; then \
+	  $(BIN)/python benchmarks/recommendations.py --movielens-100k "$(MOVIELENS_100K)"; \
+	else echo "recommendations.py is left out: it needs MOVIELENS_100K=<path of u.data>"; fi
 
 lock: $(VENV)/.development ## pin every dependency by version and hash again
 	@$(BIN)/python -m pip install --quiet uv
