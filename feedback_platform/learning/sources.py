@@ -113,12 +113,18 @@ def user_ease(regularisation: float) -> Source:
 
 
 def als(
-    components: int, regularisation: float, confidence: float, frequency: float = 0.0
+    components: int,
+    regularisation: float,
+    confidence: float,
+    frequency: float = 0.0,
+    restarts: int = 1,
 ) -> Source:
     """Implicit alternating least squares (`als`)."""
-    parameters = AlsParameters(components, regularisation, confidence, frequency=frequency)
+    parameters = AlsParameters(
+        components, regularisation, confidence, frequency=frequency, restarts=restarts
+    )
     return Source(
-        f"als-{components}-{regularisation:g}-{confidence:g}-{frequency:g}",
+        f"als-{components}-{regularisation:g}-{confidence:g}-{frequency:g}x{restarts}",
         "factorisation",
         lambda data, seed: fit_als(data.preferences, parameters=parameters, seed=seed),
     )
@@ -162,10 +168,10 @@ DEFAULT_SOURCES: Final[tuple[Source, ...]] = (
     item_ease(1000),
     user_ease(600),
     user_ease(1500),
-    als(16, 20, 5),
-    als(32, 40, 5, 0.25),
-    als(48, 40, 5, 0.25),
-    als(96, 40, 5, 0.5),
+    als(16, 20, 5, restarts=3),
+    als(32, 40, 5, 0.25, restarts=3),
+    als(48, 40, 5, 0.25, restarts=3),
+    als(96, 40, 5, 0.5, restarts=2),
     lightfm("warp", FactorisationParameters()),
     lightfm("bpr", FactorisationParameters(loss="bpr", epochs=40)),
     popularity(),

@@ -75,6 +75,22 @@ def test_the_loss_never_grows(weights: NDArray[np.float32]) -> None:
     assert losses == pytest.approx(sorted(losses, reverse=True), rel=1e-4)
 
 
+def test_restarts_are_averaged() -> None:
+    known = preferences(two_tastes(users=20))
+    alone = {**asdict(PARAMETERS), "iterations": 2}
+    both = fit_als(known, parameters=AlsParameters(**{**alone, "restarts": 2}), seed=1)
+    first = fit_als(known, parameters=AlsParameters(**alone), seed=1)
+    assert both.user_embeddings.shape[1] == 4
+    # Both begin with the same draws, so the joined embeddings hold the single run's.
+    assert both.user_embeddings[:, :2] * np.sqrt(2) == pytest.approx(first.user_embeddings)
+    parts = [
+        both.user_embeddings[:, part] @ both.item_embeddings[:, part].T * 2
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    assert both.scores(known.user_ids) == pytest.approx(sum(parts) / 2, abs=1e-5)
+    assert np.abs(parts[0] - parts[1]).max() > 1e-6
+
+
 def test_a_seed_gives_one_model() -> None:
     known = preferences(two_tastes(users=20))
     first, again = (fit_als(known, parameters=PARAMETERS, seed=1).to_bytes() for _ in range(2))
@@ -91,7 +107,9 @@ def test_two_tastes_are_told_apart() -> None:
     assert scores[1][~is_even].min() > scores[1][is_even].max()
 
 
-@pytest.mark.parametrize("name", ["components", "regularisation", "confidence", "iterations"])
+@pytest.mark.parametrize(
+    "name", ["components", "regularisation", "confidence", "iterations", "restarts"]
+)
 def test_parameters_that_mean_nothing_are_refused(name: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{name} cannot be 0"):
         AlsParameters(**{name: 0})
