@@ -91,6 +91,22 @@ def test_votes_go_to_what_helps_on_the_inner_split() -> None:
         ensemble.select([])
 
 
+def test_a_source_may_weigh_less_than_half() -> None:
+    # "strong" lists a, c, b; with equal weights it is b, c, a, no better; at 4 to 1 it is a, b.
+    before = scores_of(("ann", "d", 0.9, 1, 1))
+    now = pl.concat([before, scores_of(("ann", "a", 0.9, 1, 9), ("ann", "b", 0.9, 1, 9))])
+    inner = split_at(before, now, at(5))
+    models = {
+        "strong": constant(4, 2.9, 3, 0, items="abcd"),
+        "weak": constant(-4, 4, 3, 0, items="abcd"),
+    }
+    libraries = [ensemble.library(models, inner)]
+    chosen = ensemble.select(libraries)
+    assert libraries[0].ndcg({"strong": 1, "weak": 1}) <= libraries[0].ndcg({"strong": 1})
+    assert 0 < chosen.weights["weak"] < 0.5
+    assert chosen.ndcg == 1
+
+
 def test_a_sample_of_users_decides_where_scores_would_not_fit() -> None:
     scores = two_tastes()
     inner = split_per_user(scores)
