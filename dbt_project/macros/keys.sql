@@ -18,9 +18,17 @@
     create or replace trigger feedback_once_{{ event }} after {{ event }} on {{ feedback }}
     referencing new table as arriving for each statement
     insert into pipeline.refusals
+    with suspected as materialized (
+        select list(rowid) as found_rows
+        from {{ feedback }}
+        where feedback_id_hash in (select feedback_id_hash from arriving)
+        group by feedback_id_hash
+        having count(*) > 1
+    )
+
     select error('Duplicate key: feedback "' || feedback_id || '" is there already.')
     from {{ feedback }}
-    where {{ has_hash(feedback, 'feedback_id', 'select feedback_id from arriving') }}
+    where rowid in (select unnest(found_rows) from suspected)
     group by feedback_id
     having count(*) > 1;
     {% for key, known in keys.items() %}
