@@ -88,7 +88,7 @@
 {% macro forget_unfinished() -%}
     {% if is_incremental() -%}
     delete from {{ this }}
-    where batch_sequence in (select batch_sequence from {{ new_changes() }})
+    where batch_sequence > {{ completed_through() }}
     {%- endif %}
 {%- endmacro %}
 
@@ -107,7 +107,7 @@
 {% macro is_newly_stored() -%}
     {% set changes = new_changes() -%}
     {% if is_incremental() -%}
-    batch_sequence in (select batch_sequence from {{ changes }})
+    batch_sequence > {{ completed_through() }}
     and event_id in (select event_id from {{ changes }})
     {%- else -%}
     true
