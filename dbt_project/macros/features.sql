@@ -40,33 +40,9 @@
 
     ),
 
-    liking as (
-
-        select
-            feedback_scores.user_id,
-            unnest(items.categories) as category,
-            feedback_scores.feedback_score * feedback_scores.confidence / len(items.categories) as weight
-        from {{ feedback_scores }} as feedback_scores
-        inner join {{ item_categories }} as items on feedback_scores.item_id = items.item_id
-        where len(items.categories) > 0
-
-    ),
-
-    category_liking as (
-
-        select user_id, category, {{ exact_sum('weight') }} as weight
-        from liking
-        group by user_id, category
-
-    ),
-
     shares as (
 
-        select
-            user_id,
-            category,
-            {{ share('weight', 'sum(weight) over (partition by user_id)') }} as share
-        from category_liking
+        {{ category_shares(feedback_scores, item_categories) }}
 
     ),
 
@@ -105,6 +81,38 @@
     left join platforms on done.user_id = platforms.user_id
     left join opinions on done.user_id = opinions.user_id
     left join affinities on done.user_id = affinities.user_id
+{%- endmacro %}
+
+{#-
+    How each user's liking is spread over the categories. An item in several gives each of them an
+    equal part of what its score is worth.
+-#}
+{% macro category_shares(feedback_scores, item_categories) -%}
+    with liking as (
+
+        select
+            feedback_scores.user_id,
+            unnest(items.categories) as category,
+            feedback_scores.feedback_score * feedback_scores.confidence / len(items.categories) as weight
+        from {{ feedback_scores }} as feedback_scores
+        inner join {{ item_categories }} as items on feedback_scores.item_id = items.item_id
+        where len(items.categories) > 0
+
+    ),
+
+    category_liking as (
+
+        select user_id, category, {{ exact_sum('weight') }} as weight
+        from liking
+        group by user_id, category
+
+    )
+
+    select
+        user_id,
+        category,
+        {{ share('weight', 'sum(weight) over (partition by user_id)') }} as share
+    from category_liking
 {%- endmacro %}
 
 {#- The category that most of a user's events have; of equal ones the first by name. -#}

@@ -121,6 +121,20 @@
     );
 {%- endmacro %}
 
+{#- What users are segmented by: like `category_affinity`, of what was observed. -#}
+{% macro create_training_affinities_as_of() -%}
+    create or replace macro features.training_affinities_as_of(known_before) as table (
+        with shares as (
+            {{ category_shares(
+                'feedback.training_scores_as_of(known_before)',
+                'interaction.items_as_of(known_before)'
+            ) }}
+        )
+
+        select user_id, category, share as affinity from shares where share > 0
+    );
+{%- endmacro %}
+
 {% macro create_users_as_of() -%}
     create or replace macro interaction.users_as_of(known_before) as table (
         {{ described_as_of('user_id', 'user_updated') }}

@@ -81,6 +81,7 @@ TABLE_MACROS: Final = (
     ("features", "user_features_as_of"),
     ("features", "item_features_as_of"),
     ("features", "inferred_ratings_as_of"),
+    ("features", "training_affinities_as_of"),
 )
 
 

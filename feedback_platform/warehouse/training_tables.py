@@ -121,17 +121,12 @@ def users(
 
 
 def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return how each user's liking is spread now: user_id, category, affinity."""
+    """Return how each user's observed liking is spread now: user_id, category, affinity."""
     sql = f"""
-        select user_id, entry.key as category, entry.value as affinity
-        from (
-            select user_id, unnest(map_entries(category_affinity)) as entry
-            from features.user_features
-            where {_TAKES_PART}
-        )
-        order by user_id, category
-    """  # noqa: S608 - the condition is the constant above
-    return relation_frame(publication, sql)
+        from features.training_affinities_as_of(?::timestamp)
+        where {_TAKES_PART} order by user_id, category
+    """
+    return relation_frame(publication, sql, [_instant(None)])
 
 
 def user_features(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:

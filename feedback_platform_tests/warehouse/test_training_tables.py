@@ -135,6 +135,30 @@ def test_imputed_values_and_outliers_are_no_ground_truth(platform: SmallPlatform
     assert "imputed" in everything["item_id"]
 
 
+def test_segments_learn_from_what_was_observed_alone(platform: SmallPlatform) -> None:
+    def film(item_id: str, *categories: str) -> dict[str, Any]:
+        properties = {"categories": list(categories)}
+        fields: dict[str, Any] = {"user_id": None, "item_id": item_id, "properties": properties}
+        return event(f"about {item_id}", "item_updated", **fields)
+
+    platform.land(
+        film("liked", "war", "drama"),
+        film("imputed", "comedy"),
+        event("like", "item_liked", item_id="liked"),
+        event("imputed", "item_viewed", item_id="imputed"),
+        object_id="1",
+    )
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        affinities = training_tables.affinities(publication)
+
+    assert affinities.rows() == [("u1", "drama", 0.5), ("u1", "war", 0.5)]
+    # The features are of all feedback.
+    ((present,),) = platform.query("select category_affinity from features.user_features")
+    assert present.keys() == {"comedy", "drama", "war"}
+
+
 def test_who_opted_out_takes_no_part_at_any_time_until_they_come_back(
     platform: SmallPlatform,
 ) -> None:

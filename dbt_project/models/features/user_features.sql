@@ -4,7 +4,7 @@
 -#}
 {{ config(
     pre_hook="{{ forget_touched_by_hash('user_id', touched=users_with_changed_features()) }}",
-    post_hook="{% if not is_incremental() %}{{ create_user_features_as_of() }}{{ create_inferred_ratings_as_of() }}{% endif %}"
+    post_hook="{% if not is_incremental() %}{{ create_user_features_as_of() }}{{ create_inferred_ratings_as_of() }}{{ create_training_affinities_as_of() }}{% endif %}"
 ) }}
 
 with touched as (
