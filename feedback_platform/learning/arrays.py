@@ -57,6 +57,9 @@ class ArrayReader:
         ) as error:
             raise InvalidInputError(f"The {what} is damaged or none at all: {error}") from error
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
     def floats(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return a float32 array.
 
@@ -97,6 +100,20 @@ class ArrayReader:
         if array.dtype != np.uint8 or array.ndim != 1:
             raise InvalidInputError(f"The {self._what}'s {name} is no list of bytes.")
         return array.tobytes()
+
+    def integers(self, name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return an int64 array.
+
+        Raises:
+            InvalidInputError: it is missing, or of another type or shape.
+        """
+        array = self._find(name)
+        if array.dtype != np.int64 or array.shape != shape:
+            raise InvalidInputError(
+                f"The {self._what}'s {name} is {array.dtype} of the shape {array.shape}, "
+                f"not int64 of the shape {shape}."
+            )
+        return array
 
     def matrix_shape(self, name: str) -> tuple[int, int]:
         """Return the rows and columns of a matrix.

@@ -34,6 +34,8 @@ from feedback_platform.learning.segment_tables import (
     ASSIGNMENTS_FILE,
     PROFILES_FILE,
     assignment_history,
+    first_free_number,
+    previous_segments,
     segment_names,
     segment_table,
 )
@@ -179,8 +181,9 @@ def learn_segments(
     now: datetime,
     trigger: str,
     through: int | None = None,
+    seed: int = SEED,
 ) -> RegisteredSegments:
-    """Group the users, register the groups, and put them into use.
+    """Group the users, register the groups, and put them into use in place of the previous ones.
 
     Args:
         lake: where the segments are kept.
@@ -189,11 +192,17 @@ def learn_segments(
         now: when (UTC).
         trigger: why.
         through: the newest batch in the tables that all of it was read from, where known.
+        seed: of the grouping.
 
     Raises:
         NothingToLearnError: too few users have shown a preference.
     """
-    trained = train_segments(affinities, seed=SEED)
+    trained = train_segments(
+        affinities,
+        seed=seed,
+        previous=previous_segments(lake),
+        first_free=first_free_number(lake),
+    )
     described = profiles(trained.segmentation, "", user_features)
     files = {
         **trained.files,

@@ -50,7 +50,7 @@ def assignments(segmentation: Segmentation, model_version: str) -> pl.DataFrame:
     return pl.DataFrame(
         {
             USER_ID: segmentation.matrix.user_ids,
-            SEGMENT_ID: segmentation.labels,
+            SEGMENT_ID: np.asarray(segmentation.model.ids)[segmentation.labels],
             DISTANCE: segmentation.distances,
         }
     ).select(
@@ -84,8 +84,10 @@ def profiles(
     average = matrix.shares.mean(axis=0)
     means = _feature_means(segmentation, features)
     rows = []
-    for segment, name in enumerate(segmentation.names):
-        is_member = segmentation.labels == segment
+    for row, (segment, name) in enumerate(
+        zip(segmentation.model.ids, segmentation.names, strict=True)
+    ):
+        is_member = segmentation.labels == row
         shares = matrix.shares[is_member].mean(axis=0)
         lift = lifts(shares, average)
         top = [c for c in np.argsort(-shares, kind="stable")[:TOP_PREFERENCES] if shares[c] > 0]
@@ -103,8 +105,7 @@ def profiles(
                     for c in top
                 ],
                 "features": [
-                    {"feature": feature, "mean": values[segment]}
-                    for feature, values in means.items()
+                    {"feature": feature, "mean": values[row]} for feature, values in means.items()
                 ],
                 ALGORITHM: KMEANS,
                 MODEL_VERSION: model_version,

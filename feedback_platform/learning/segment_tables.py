@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import polars as pl
 
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.columns import MODEL_VERSION, SEGMENT_ID, USER_ID
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.segment_identity import PreviousSegments
+from feedback_platform.learning.segment_model import SegmentModel
 from feedback_platform.learning.segment_profiles import ASSIGNMENTS_SCHEMA, PROFILES_SCHEMA
-from feedback_platform.learning.training import SEGMENTS
+from feedback_platform.learning.training import NEXT_SEGMENT_ID, SEGMENTS, SEGMENTS_FILE
+from feedback_platform.learning.version_table import versions
 
 ASSIGNMENTS_FILE: Final = "user_segments.parquet"
 PROFILES_FILE: Final = "segment_profiles.parquet"
@@ -25,10 +30,42 @@ HISTORY_SCHEMA: Final = {
 }
 
 
+def previous_segments(lake: Lake) -> PreviousSegments | None:
+    """Return the segmentation in use, or None where there is none that can be read.
+
+    Training again is the way out when the one in use is damaged; so that is no error here.
+    """
+    version = champions.in_use(lake, SEGMENTS).version
+    if version is None:
+        return None
+    try:
+        described = segment_table(lake, version, PROFILES_FILE, PROFILES_SCHEMA)
+        return PreviousSegments(
+            model=SegmentModel.from_bytes(registry.read_file(lake, version, SEGMENTS_FILE)),
+            names=dict(described.select(SEGMENT_ID, "name").iter_rows()),
+            assignments=segment_table(lake, version, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA),
+        )
+    except (ModelUnusableError, InvalidInputError):
+        return None
+
+
+def first_free_number(lake: Lake) -> int:
+    """Return the smallest number that no segment has had, in use or not.
+
+    Not only the version in use knows of numbers: there may have been later ones before it was
+    promoted again.
+    """
+    figures = [json.loads(text) for text in versions(lake, SEGMENTS)["metrics"]]
+    # Before segments kept their numbers, those of a version were 0 to its number of segments.
+    return max((each.get(NEXT_SEGMENT_ID, each["segments"]) for each in figures), default=0)
+
+
 def segment_table(
     lake: Lake, version: ModelVersion | None, file: str, schema: Mapping[str, Any]
 ) -> pl.DataFrame:
     """Return a table of a segmentation; without one, no rows.
+
+    Columns that the release of the version did not have yet are null.
 
     Raises:
         ModelUnusableError: the file is missing or has changed.
@@ -36,6 +73,8 @@ def segment_table(
     if version is None:
         return pl.DataFrame(schema=schema)
     table = pl.read_parquet(io.BytesIO(registry.read_file(lake, version, file)))
+    later = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in table]
+    table = table.with_columns(later).select(*schema)
     return table.with_columns(pl.lit(version.version).alias(MODEL_VERSION))
 
 

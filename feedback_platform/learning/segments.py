@@ -1,9 +1,4 @@
-"""Groups of users with similar tastes: K-Means over how each user's preference is shared out.
-
-Shares are compositions: they sum to 1, and a difference between 0 and 2 % says more than one
-between 40 and 42 %. Rows are therefore square-rooted first, which makes Euclidean distance the
-Hellinger distance (Legendre and Gallagher, 2001).
-"""
+"""Groups of users with similar tastes: K-Means over how each user's preference is shared out."""
 
 from __future__ import annotations
 
@@ -18,11 +13,12 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
-from feedback_platform.errors import InvalidInputError, NothingToLearnError
-from feedback_platform.learning.arrays import ArrayReader, pack
-from feedback_platform.learning.columns import AFFINITY, CATEGORY, SEGMENT_ID, USER_ID
+from feedback_platform.learning.columns import SEGMENT_ID, USER_ID
+from feedback_platform.learning.segment_identity import PreviousSegments, continued
+from feedback_platform.learning.segment_model import SegmentModel
 from feedback_platform.learning.segment_names import segment_name
 from feedback_platform.learning.segment_stability import prediction_strengths, strongest
+from feedback_platform.learning.user_matrix import UserMatrix, user_matrix
 
 KMEANS: Final = "k-means"
 FEWEST_SEGMENTS: Final = 2
@@ -33,77 +29,16 @@ _RESTARTS: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
-class UserMatrix:
-    """How each user's preference is shared out over categories.
-
-    Attributes:
-        user_ids: the users, sorted.
-        categories: the categories, sorted.
-        shares: (users x categories), at least 0; every row sums to 1.
-    """
-
-    user_ids: tuple[str, ...]
-    categories: tuple[str, ...]
-    shares: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentModel:
-    """The centres of the segments; assigns users who were not there at training, too.
-
-    Attributes:
-        categories: the categories, sorted.
-        centres: (segments x categories), means of square-rooted shares; the row is the segment.
-    """
-
-    categories: tuple[str, ...]
-    centres: NDArray[np.float32]
-
-    def assign(self, matrix: UserMatrix) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return each user's nearest segment (users,) and the distance to its centre (users,).
-
-        The distance is Euclidean between square-rooted shares, from 0 to √2. Categories that were
-        unknown at training add the same to every distance of a user.
-        """
-        columns = {name: column for column, name in enumerate(self.categories)}
-        points = np.zeros((len(matrix.user_ids), len(self.categories)))
-        for own, category in enumerate(matrix.categories):
-            if category in columns:
-                points[:, columns[category]] = np.sqrt(matrix.shares[:, own])
-        centres = self.centres.astype(np.float64)
-        # |a - b|² = |a|² - 2ab + |b|², where every user's |a|² is the sum of the shares, 1.
-        squared = np.maximum(1 - 2 * points @ centres.T + (centres**2).sum(axis=1), 0)
-        nearest = squared.argmin(axis=1)
-        return nearest, np.sqrt(np.take_along_axis(squared, nearest[:, None], axis=1)[:, 0])
-
-    def to_bytes(self) -> bytes:
-        """Return the model as a `.npz` archive without pickles."""
-        return pack({"centres": self.centres}, {"categories": self.categories})
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> SegmentModel:
-        """Return the model that `to_bytes` wrote.
-
-        Raises:
-            InvalidInputError: the bytes are damaged, or their parts do not fit together.
-        """
-        reader = ArrayReader(data, "segment model")
-        categories, (segments, _) = reader.texts("categories"), reader.matrix_shape("centres")
-        if not segments or not categories:
-            raise InvalidInputError("The segment model has no segments or no categories.")
-        return cls(categories, reader.floats("centres", (segments, len(categories))))
-
-
-@dataclass(frozen=True, eq=False)
 class Segmentation:
     """Users in segments.
 
     Attributes:
-        model: the centres.
+        model: the centres and the segments' numbers; a row is a segment.
         matrix: the users who were grouped.
-        labels: (users,), the segment of each, from 0; a larger segment has a lower number.
+        labels: (users,), the row of each user's segment.
         distances: (users,), to the segment's centre.
-        names: the segments' readable names, distinct, by number.
+        names: the segments' readable names, distinct, by row.
+        continues: numbers of the previous segments that go on in this segmentation.
         strengths: number of segments tried → prediction strength, from 0 to 1.
         silhouette: mean silhouette of the segments taken, from -1 to 1; None for a single one,
             where it has no meaning.
@@ -114,49 +49,30 @@ class Segmentation:
     labels: NDArray[np.int64]
     distances: NDArray[np.float64]
     names: tuple[str, ...]
+    continues: frozenset[int]
     strengths: Mapping[int, float]
     silhouette: float | None
 
 
-def user_matrix(affinities: pl.DataFrame) -> UserMatrix:
-    """Return the users' shares as a matrix; rows are scaled to sum to 1.
-
-    Args:
-        affinities: user_id, category, affinity (share of the user's feedback-weighted
-            preference). Users without any positive affinity are left out.
-
-    Raises:
-        InvalidInputError: a column is missing, a share negative or not finite, or a pair twice.
-        NothingToLearnError: nobody has an affinity.
-    """
-    missing = [c for c in (USER_ID, CATEGORY, AFFINITY) if c not in affinities.columns]
-    if missing:
-        raise InvalidInputError(f"The affinities frame has no column {', '.join(missing)}.")
-    rows = affinities.select(USER_ID, CATEGORY, AFFINITY).drop_nulls()
-    if rows.filter(~(pl.col(AFFINITY).is_finite() & (pl.col(AFFINITY) >= 0))).height:
-        raise InvalidInputError("The affinities frame has shares that are negative or not finite.")
-    if rows.select(USER_ID, CATEGORY).is_duplicated().any():
-        raise InvalidInputError("The affinities frame has a user and category more than once.")
-    rows = rows.filter(pl.col(AFFINITY) > 0).sort(USER_ID, CATEGORY)
-    if rows.is_empty():
-        raise NothingToLearnError("No user has an affinity to any category; nothing to segment.")
-    users, categories = rows[USER_ID].unique().sort(), rows[CATEGORY].unique().sort()
-    shares = np.zeros((len(users), len(categories)))
-    row, column = users.search_sorted(rows[USER_ID]), categories.search_sorted(rows[CATEGORY])
-    shares[row.to_numpy(), column.to_numpy()] = rows[AFFINITY].to_numpy()
-    shares /= shares.sum(axis=1, keepdims=True)
-    return UserMatrix(tuple(users), tuple(categories), shares)
-
-
-def segment_users(affinities: pl.DataFrame, *, seed: int) -> Segmentation:
+def segment_users(
+    affinities: pl.DataFrame,
+    *,
+    seed: int,
+    previous: PreviousSegments | None = None,
+    first_free: int = 0,
+) -> Segmentation:
     """Group users by K-Means; as many groups, 2 to 10, as come back in another half of the users.
 
-    The order of the rows makes no difference. Where everybody's shares are the same, or there are
-    fewer than three different users, all are one segment.
+    A group that continues a previous segment has its number. The others are numbered by falling
+    size, with numbers that were never used. The order of the rows makes no difference. Where
+    everybody's shares are the same, or there are fewer than three different users, all are one
+    segment.
 
     Args:
         affinities: user_id, category, affinity (share of the user's preference).
         seed: of the starting centres, of the halves and of the silhouette's sample.
+        previous: the segmentation in use.
+        first_free: from here on no number was ever used; the previous model may know better.
 
     Raises:
         InvalidInputError: the frame is malformed.
@@ -172,14 +88,18 @@ def segment_users(affinities: pl.DataFrame, *, seed: int) -> Segmentation:
     )
     best = strongest(strengths)
     found = _cluster(points, best, seed) if best else np.zeros(len(points), dtype=np.int64)
-    labels, names = _numbered(found, matrix)
-    centres = np.stack([points[labels == label].mean(axis=0) for label in range(len(names))])
+    numbers, next_id = _numbered(found, matrix, previous, first_free)
+    ids, labels = np.unique(numbers, return_inverse=True)
+    centres = np.stack([points[labels == row].mean(axis=0) for row in range(len(ids))])
     return Segmentation(
-        model=SegmentModel(matrix.categories, centres.astype(np.float32)),
+        model=SegmentModel(
+            matrix.categories, centres.astype(np.float32), tuple(ids.tolist()), next_id
+        ),
         matrix=matrix,
         labels=labels,
         distances=np.linalg.norm(points - centres[labels], axis=1),
-        names=names,
+        names=_names(labels, ids, matrix),
+        continues=frozenset(ids.tolist()) & frozenset(previous.names if previous else ()),
         strengths=strengths,
         silhouette=_silhouette(points, found, seed) if best else None,
     )
@@ -220,19 +140,36 @@ def _silhouette(points: NDArray[np.float64], labels: NDArray[np.int64], seed: in
 
 
 def _numbered(
-    labels: NDArray[np.int64], matrix: UserMatrix
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Number segments by size, then name, so that equal groups get equal numbers every time."""
-    groups = range(int(labels.max()) + 1)
+    groups: NDArray[np.int64],
+    matrix: UserMatrix,
+    previous: PreviousSegments | None,
+    first_free: int,
+) -> tuple[NDArray[np.int64], int]:
+    """Return the number of each user's segment (users,), and the next free number.
+
+    New segments are numbered by size, then name, so that equal groups get equal numbers every
+    time; among equals in both, the first user decides.
+    """
     average = matrix.shares.mean(axis=0)
-    sizes = [int((labels == group).sum()) for group in groups]
-    means = [matrix.shares[labels == group].mean(axis=0) for group in groups]
-    plain = [segment_name(matrix.categories, mean, average) for mean in means]
-    # Among equals in size and name, the first user decides.
-    first = [int((labels == group).argmax()) for group in groups]
-    order = sorted(groups, key=lambda group: (-sizes[group], plain[group], first[group]))
+    kept = continued(previous.whereabouts(matrix), groups) if previous else {}
+    free = max(first_free, previous.model.next_id if previous else 0)
+
+    def rank(group: int) -> tuple[int, str, int]:
+        is_in = groups == group
+        name = segment_name(matrix.categories, matrix.shares[is_in].mean(axis=0), average)
+        return -int(is_in.sum()), name, int(is_in.argmax())
+
+    new = sorted((group for group in np.unique(groups).tolist() if group not in kept), key=rank)
+    number = kept | {group: free + place for place, group in enumerate(new)}
+    return np.array([number[group] for group in groups.tolist()], np.int64), free + len(new)
+
+
+def _names(
+    labels: NDArray[np.int64], ids: NDArray[np.int64], matrix: UserMatrix
+) -> tuple[str, ...]:
+    average = matrix.shares.mean(axis=0)
     names: list[str] = []
-    for group in order:
-        names.append(segment_name(matrix.categories, means[group], average, taken=names))
-    number = {group: place for place, group in enumerate(order)}
-    return np.array([number[int(label)] for label in labels], dtype=np.int64), tuple(names)
+    for row in range(len(ids)):
+        mean = matrix.shares[labels == row].mean(axis=0)
+        names.append(segment_name(matrix.categories, mean, average, taken=names))
+    return tuple(names)

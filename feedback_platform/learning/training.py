@@ -24,6 +24,7 @@ from feedback_platform.learning.factorisation import (
 )
 from feedback_platform.learning.popularity import fit_popularity
 from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.segment_identity import PreviousSegments
 from feedback_platform.learning.segments import Segmentation, segment_users
 from feedback_platform.learning.training_data import TimeSplit
 
@@ -33,6 +34,7 @@ SEGMENTS: Final = "segments"
 SEGMENTS_FILE: Final = "segments.npz"
 # Every model that has a champion.
 MODELS: Final = (FACTORISATION, SEGMENTS)
+NEXT_SEGMENT_ID: Final = "next_segment_id"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,8 @@ class TrainedSegments:
             "prediction_strength": self.segmentation.strengths.get(len(self.segmentation.names)),
             "segments": len(self.segmentation.names),
             "users": len(self.segmentation.labels),
+            "continued_segments": len(self.segmentation.continues),
+            NEXT_SEGMENT_ID: self.segmentation.model.next_id,
         }
 
     @property
@@ -198,6 +202,13 @@ def fit_twin(
     )
 
 
-def train_segments(affinities: pl.DataFrame, *, seed: int) -> TrainedSegments:
+def train_segments(
+    affinities: pl.DataFrame,
+    *,
+    seed: int,
+    previous: PreviousSegments | None = None,
+    first_free: int = 0,
+) -> TrainedSegments:
     """Group users by their affinities; see `segments.segment_users`."""
-    return TrainedSegments(segment_users(affinities, seed=seed), {"seed": seed})
+    found = segment_users(affinities, seed=seed, previous=previous, first_free=first_free)
+    return TrainedSegments(found, {"seed": seed})

@@ -30,9 +30,9 @@ from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE, HISTORY_
 from feedback_platform.learning.training import FACTORISATION, FACTORISATION_FILE, SEGMENTS
 from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.learning.version_table import versions
+from feedback_platform_tests.learning.affinities import AFFINITIES
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
 from feedback_platform_tests.learning.registered import corrupt, tear
-from feedback_platform_tests.learning.test_segments import AFFINITIES
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLES = {

@@ -6,47 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_platform.errors import InvalidInputError, NothingToLearnError
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning import segment_profiles
-from feedback_platform.learning.segments import (
-    SegmentModel,
-    adjusted_rand_index,
-    segment_users,
-    user_matrix,
-)
-
-CATEGORIES = ["alerts", "imports", "reports", "workflows"]
-
-
-def affinities_of(users: dict[str, list[float]]) -> pl.DataFrame:
-    rows = [
-        (user, category, share)
-        for user, shares in users.items()
-        for category, share in zip(CATEGORIES, shares, strict=True)
-        if share > 0
-    ]
-    return pl.DataFrame(rows, schema=["user_id", "category", "affinity"], orient="row")
-
-
-def planted(
-    sizes: tuple[int, ...] = (90, 60, 40), seed: int = 0
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Groups of users with one favourite category each, and which group each user is from."""
-    generator = np.random.default_rng(seed)
-    users: dict[str, list[float]] = {}
-    groups = []
-    for group, size in enumerate(sizes):
-        weights = np.ones(4)
-        weights[group] = 12
-        for shares in generator.dirichlet(weights, size):
-            user = f"u{generator.integers(1 << 40):013d}"
-            users[user] = shares.tolist()
-            groups.append((user, f"group {group}"))
-    truth = pl.DataFrame(groups, schema=["user_id", "segment_id"], orient="row")
-    return affinities_of(users), truth
-
-
-AFFINITIES, TRUTH = planted()
+from feedback_platform.learning.segments import adjusted_rand_index, segment_users
+from feedback_platform_tests.learning.affinities import AFFINITIES, TRUTH, affinities_of, planted
 
 
 def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
@@ -96,61 +59,12 @@ def test_equally_large_groups_are_numbered_by_name() -> None:
     assert found.names == ("Alerts", "Workflows")
 
 
-def test_the_stored_model_assigns_users_as_training_did() -> None:
-    found = segment_users(AFFINITIES, seed=1)
-    model = SegmentModel.from_bytes(found.model.to_bytes())
-    labels, distances = model.assign(found.matrix)
-    assert (labels == found.labels).all()
-    assert distances == pytest.approx(found.distances, abs=1e-6)
-
-
-def test_a_new_user_with_new_categories_is_assigned_too() -> None:
-    found = segment_users(AFFINITIES, seed=1)
-    new = pl.DataFrame(
-        {
-            "user_id": ["n", "n", "o"],
-            "category": ["reports", "new", "new"],
-            "affinity": [0.8, 0.2, 1],
-        }
-    )
-    labels, distances = found.model.assign(user_matrix(new))
-    assert found.names[labels[0]] == "Reports"
-    assert distances[1] > 1
-
-
-def test_a_damaged_segment_model_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="segment model"):
-        SegmentModel.from_bytes(b"nonsense")
-
-
-def test_users_without_affinities_are_left_out_and_rows_sum_to_1() -> None:
-    matrix = user_matrix(
-        pl.DataFrame(
-            {"user_id": ["a", "a", "b"], "category": ["x", "y", "x"], "affinity": [1, 3, 0]}
-        )
-    )
-    assert matrix.user_ids == ("a",)
-    assert matrix.shares.tolist() == [[0.25, 0.75]]
-
-
 def test_equal_or_few_users_are_one_segment() -> None:
     for users in ({"a": [1.0, 0, 0, 0]}, {f"u{n}": [0.5, 0.5, 0, 0] for n in range(30)}):
         found = segment_users(affinities_of(users), seed=1)
         assert found.names == ("Mixed interests",)
         assert found.silhouette is None
         assert segment_profiles.profiles(found, "v")["silhouette"].to_list() == [None]
-
-
-def test_malformed_affinities_are_refused() -> None:
-    frame = affinities_of({"a": [1.0, 0, 0, 0]})
-    with pytest.raises(InvalidInputError, match="no column category"):
-        user_matrix(frame.drop("category"))
-    with pytest.raises(InvalidInputError, match="negative"):
-        user_matrix(frame.with_columns(affinity=-1.0))
-    with pytest.raises(InvalidInputError, match="more than once"):
-        user_matrix(pl.concat([frame, frame]))
-    with pytest.raises(NothingToLearnError):
-        user_matrix(frame.head(0))
 
 
 def test_profiles_show_shares_lifts_and_feature_means() -> None:

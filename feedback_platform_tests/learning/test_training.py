@@ -7,7 +7,7 @@ import pytest
 
 from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
 from feedback_platform.learning.recommendations import recommend
-from feedback_platform.learning.segments import SegmentModel
+from feedback_platform.learning.segment_model import SegmentModel
 from feedback_platform.learning.training import (
     FACTORISATION_FILE,
     SEGMENTS_FILE,
@@ -22,8 +22,8 @@ from feedback_platform.learning.training_data import (
     split_at,
     split_per_user,
 )
+from feedback_platform_tests.learning.affinities import AFFINITIES
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, items_of, two_tastes
-from feedback_platform_tests.learning.test_segments import AFFINITIES
 
 SMALL = FactorisationParameters(components=4, epochs=10)
 
