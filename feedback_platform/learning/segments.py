@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from feedback_platform.learning.columns import SEGMENT_ID, USER_ID
 from feedback_platform.learning.segment_identity import PreviousSegments, continued
 from feedback_platform.learning.segment_model import SegmentModel
-from feedback_platform.learning.segment_names import segment_name
+from feedback_platform.learning.segment_names import segment_name, still_fits
 from feedback_platform.learning.segment_stability import prediction_strengths, strongest
 from feedback_platform.learning.user_matrix import UserMatrix, user_matrix
 
@@ -98,7 +98,7 @@ def segment_users(
         matrix=matrix,
         labels=labels,
         distances=np.linalg.norm(points - centres[labels], axis=1),
-        names=_names(labels, ids, matrix),
+        names=_names(labels, ids, matrix, previous),
         continues=frozenset(ids.tolist()) & frozenset(previous.names if previous else ()),
         strengths=strengths,
         silhouette=_silhouette(points, found, seed) if best else None,
@@ -165,11 +165,21 @@ def _numbered(
 
 
 def _names(
-    labels: NDArray[np.int64], ids: NDArray[np.int64], matrix: UserMatrix
+    labels: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    matrix: UserMatrix,
+    previous: PreviousSegments | None,
 ) -> tuple[str, ...]:
-    average = matrix.shares.mean(axis=0)
-    names: list[str] = []
-    for row in range(len(ids)):
-        mean = matrix.shares[labels == row].mean(axis=0)
-        names.append(segment_name(matrix.categories, mean, average, taken=names))
-    return tuple(names)
+    """Return the segments' names; who is still like before is still called as before."""
+    categories, average = matrix.categories, matrix.shares.mean(axis=0)
+    means = [matrix.shares[labels == row].mean(axis=0) for row in range(len(ids))]
+    before = previous.names if previous else {}
+    names = {
+        row: before[number]
+        for row, number in enumerate(ids.tolist())
+        if number in before and still_fits(before[number], categories, means[row], average)
+    }
+    for row, mean in enumerate(means):
+        if row not in names:
+            names[row] = segment_name(categories, mean, average, taken=tuple(names.values()))
+    return tuple(names[row] for row in range(len(ids)))

@@ -48,6 +48,11 @@ class Nights:
         assert set(most["group"]) == set(population.users)
         return dict(most.select("group", "segment_id").iter_rows())
 
+    def names(self) -> dict[int, str]:
+        """The name of each segment."""
+        profiles = learned_tables(self.lake)["ml", "segment_profiles"]
+        return dict(profiles.select("segment_id", "name").iter_rows())
+
 
 @pytest.fixture
 def nights(tmp_path: Path) -> Nights:
@@ -137,3 +142,23 @@ def test_numbers_given_before_a_rollback_are_not_given_again(nights: Nights) -> 
     population.add("four", 50, favourite=4)
 
     assert nights.segments(population) == {**before, "four": 3}
+
+
+def test_segments_keep_their_names_as_long_as_their_character(nights: Nights) -> None:
+    # Each likes two categories almost alike; which of them more is a matter of the day.
+    population = DriftingPopulation({"one": 80, "two": 60})
+    population.favourites = {"one": 0.45, "two": 2.45}
+    before = nights.segments(population)
+    names = nights.names()
+    assert names == {
+        before["one"]: "Alerts & Exports",
+        before["two"]: "Imports & Reports",
+    }
+
+    population.favourites = {"one": 0.55, "two": 2.55}
+    nights.segments(population)
+    assert nights.names() == names
+
+    population.favourites["one"] = 1.0
+    nights.segments(population)
+    assert nights.names() == {**names, before["one"]: "Exports"}
