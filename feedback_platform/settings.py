@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
+SEGMENTATIONS = ("k-means", "ward", "strongest")
 LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ class Settings:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
         engine: what cleans, `polars` or `spark`.
+        segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
         write_keys: secret of each sender of events, by a name that may be shown; none in a
             trusted, local installation.
         api_keys: secret of each administrator, by a name that may be shown.
@@ -46,6 +48,7 @@ class Settings:
     data_dir: Path
     lake_url: str
     engine: str = "polars"
+    segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     events_per_second: float | None = None
@@ -109,6 +112,7 @@ def load_settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
         engine=_one_of("FEEDBACK_ENGINE", ENGINES, environment),
+        segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
@@ -291,6 +295,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
         "FEEDBACK_ENGINE": settings.engine,
+        "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }

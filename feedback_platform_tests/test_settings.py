@@ -116,6 +116,13 @@ def test_an_engine_that_there_is_not_is_refused() -> None:
         load_settings(environment={"FEEDBACK_ENGINE": "flink"})
 
 
+def test_k_means_groups_users_unless_another_way_is_chosen() -> None:
+    assert load_settings(environment={}).segmentation == "k-means"
+    assert load_settings(environment={"FEEDBACK_SEGMENTATION": "ward"}).segmentation == "ward"
+    with pytest.raises(InvalidSettingError, match=r"accepts k-means or ward or strongest"):
+        load_settings(environment={"FEEDBACK_SEGMENTATION": "dbscan"})
+
+
 def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -129,7 +136,11 @@ def test_a_bad_setting_is_not_worth_a_retry() -> None:
 
 
 def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
-    chosen = {"FEEDBACK_LAKE_URL": "s3://bucket", "FEEDBACK_ENGINE": "spark"}
+    chosen = {
+        "FEEDBACK_LAKE_URL": "s3://bucket",
+        "FEEDBACK_ENGINE": "spark",
+        "FEEDBACK_SEGMENTATION": "ward",
+    }
     settings = load_settings(tmp_path, chosen)
 
     environment = dagster_environment(settings)

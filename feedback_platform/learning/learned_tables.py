@@ -24,6 +24,7 @@ from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.model_version import Lineage, ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
     PROFILES_SCHEMA,
@@ -181,6 +182,7 @@ def learn_segments(
     now: datetime,
     trigger: str,
     through: int | None = None,
+    algorithm: str = KMEANS,
     seed: int = SEED,
 ) -> RegisteredSegments:
     """Group the users, register the groups, and put them into use in place of the previous ones.
@@ -192,6 +194,7 @@ def learn_segments(
         now: when (UTC).
         trigger: why.
         through: the newest batch in the tables that all of it was read from, where known.
+        algorithm: see `segments.segment_users`.
         seed: of the grouping.
 
     Raises:
@@ -200,6 +203,7 @@ def learn_segments(
     trained = train_segments(
         affinities,
         seed=seed,
+        algorithm=algorithm,
         previous=previous_segments(lake),
         first_free=first_free_number(lake),
     )

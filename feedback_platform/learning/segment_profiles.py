@@ -17,7 +17,7 @@ from feedback_platform.learning.columns import (
     USER_ID,
 )
 from feedback_platform.learning.segment_names import lifts
-from feedback_platform.learning.segments import KMEANS, Segmentation
+from feedback_platform.learning.segments import Segmentation
 
 TOP_PREFERENCES: Final = 5
 ASSIGNMENTS_SCHEMA: Final = {
@@ -56,7 +56,7 @@ def assignments(segmentation: Segmentation, model_version: str) -> pl.DataFrame:
     ).select(
         USER_ID,
         pl.col(SEGMENT_ID).cast(pl.Int32),
-        pl.lit(KMEANS).alias(ALGORITHM),
+        pl.lit(segmentation.algorithm).alias(ALGORITHM),
         DISTANCE,
         pl.lit(model_version).alias(MODEL_VERSION),
     )
@@ -107,7 +107,7 @@ def profiles(
                 "features": [
                     {"feature": feature, "mean": values[row]} for feature, values in means.items()
                 ],
-                ALGORITHM: KMEANS,
+                ALGORITHM: segmentation.algorithm,
                 MODEL_VERSION: model_version,
                 "silhouette": segmentation.silhouette,
             }

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from feedback_platform.learning.segment_clustering import Labels, Points, distinct, means, nearest
 
 # The authors' advice: 0.8 to 0.9 for groups that are well apart.
 STRONG: Final = 0.8
 SPLITS: Final = 5
 
-Points = NDArray[np.float64]
-Labels = NDArray[np.int64]
+# Of more users the halves are drawn: groups of use are found among so many, and time is bounded.
+SAMPLE: Final = 10_000
+
 Cluster = Callable[[Points, int], Labels]
 
 
@@ -36,8 +38,10 @@ def prediction_strengths(
         seed: of the halves.
     """
     generator = np.random.default_rng(seed)
-    middle = len(points) // 2
-    halves = [np.split(generator.permutation(len(points)), [middle]) for _ in range(SPLITS)]
+    drawn = min(len(points), SAMPLE)
+    halves = [
+        np.split(generator.permutation(len(points))[:drawn], [drawn // 2]) for _ in range(SPLITS)
+    ]
     strengths = {}
     for k in tried:
         values = [
@@ -60,8 +64,7 @@ def strongest(strengths: dict[int, float]) -> int | None:
 
 def _strength(first: Points, second: Points, k: int, cluster: Cluster) -> float:
     known, found = cluster(first, k), cluster(second, k)
-    centres = np.stack([first[known == group].mean(axis=0) for group in range(k)])
-    predicted = np.linalg.norm(second[:, None, :] - centres[None, :, :], axis=2).argmin(axis=1)
+    predicted = nearest(second, means(first, known))
     kept = []
     for group in range(k):
         counts = np.bincount(predicted[found == group], minlength=k)
@@ -72,5 +75,4 @@ def _strength(first: Points, second: Points, k: int, cluster: Cluster) -> float:
 
 
 def _can_hold(points: Points, k: int) -> bool:
-    # Rounded, because users with equal shares must be equal points.
-    return len(np.unique(points.round(6), axis=0)) > k
+    return distinct(points) > k

@@ -1,31 +1,36 @@
-"""Groups of users with similar tastes: K-Means over how each user's preference is shared out."""
+"""Groups of users with similar tastes, by how each user's preference is shared out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
-from threadpoolctl import threadpool_limits
 
 from feedback_platform.learning.columns import SEGMENT_ID, USER_ID
+from feedback_platform.learning.segment_clustering import (
+    CLUSTERINGS,
+    KMEANS,
+    Points,
+    distinct,
+    settled,
+)
 from feedback_platform.learning.segment_identity import PreviousSegments, continued
 from feedback_platform.learning.segment_model import SegmentModel
 from feedback_platform.learning.segment_names import segment_name, still_fits
-from feedback_platform.learning.segment_stability import prediction_strengths, strongest
+from feedback_platform.learning.segment_stability import STRONG, prediction_strengths, strongest
 from feedback_platform.learning.user_matrix import UserMatrix, user_matrix
 
-KMEANS: Final = "k-means"
+STRONGEST: Final = "strongest"
 FEWEST_SEGMENTS: Final = 2
 MOST_SEGMENTS: Final = 10
 # The silhouette compares all pairs: beyond a sample its cost grows and its value hardly moves.
 SILHOUETTE_SAMPLE: Final = 2000
-_RESTARTS: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,7 @@ class Segmentation:
     """Users in segments.
 
     Attributes:
+        algorithm: what grouped them, `k-means` or `ward`.
         model: the centres and the segments' numbers; a row is a segment.
         matrix: the users who were grouped.
         labels: (users,), the row of each user's segment.
@@ -44,6 +50,7 @@ class Segmentation:
             where it has no meaning.
     """
 
+    algorithm: str
     model: SegmentModel
     matrix: UserMatrix
     labels: NDArray[np.int64]
@@ -54,14 +61,29 @@ class Segmentation:
     silhouette: float | None
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """An algorithm, into how many segments it groups (None: one), and the strengths it had."""
+
+    algorithm: str
+    segments: int | None
+    strengths: Mapping[int, float]
+
+    @property
+    def merit(self) -> tuple[int, float]:
+        strength = self.strengths.get(self.segments or 0, 0.0)
+        return (self.segments or 0) if strength >= STRONG else 0, strength
+
+
 def segment_users(
     affinities: pl.DataFrame,
     *,
     seed: int,
+    algorithm: str = KMEANS,
     previous: PreviousSegments | None = None,
     first_free: int = 0,
 ) -> Segmentation:
-    """Group users by K-Means; as many groups, 2 to 10, as come back in another half of the users.
+    """Group users; as many groups, 2 to 10, as come back in another half of the users.
 
     A group that continues a previous segment has its number. The others are numbered by falling
     size, with numbers that were never used. The order of the rows makes no difference. Where
@@ -70,7 +92,9 @@ def segment_users(
 
     Args:
         affinities: user_id, category, affinity (share of the user's preference).
-        seed: of the starting centres, of the halves and of the silhouette's sample.
+        seed: of starting centres, halves and samples.
+        algorithm: `k-means`, `ward`, or `strongest`: that with more groups which come back, of
+            equals the one that comes back more surely, of equals K-Means.
         previous: the segmentation in use.
         first_free: from here on no number was ever used; the previous model may know better.
 
@@ -80,28 +104,26 @@ def segment_users(
     """
     matrix = user_matrix(affinities)
     points = np.sqrt(matrix.shares)
-    # Rounded, because users with equal shares must be equal points; K-Means warns otherwise.
-    distinct = len(np.unique(points.round(6), axis=0))
-    tried = range(FEWEST_SEGMENTS, min(MOST_SEGMENTS, distinct - 1) + 1)
-    strengths = prediction_strengths(
-        points, tried, lambda half, k: _cluster(half, k, seed), seed=seed
-    )
-    best = strongest(strengths)
-    found = _cluster(points, best, seed) if best else np.zeros(len(points), dtype=np.int64)
-    numbers, next_id = _numbered(found, matrix, previous, first_free)
-    ids, labels = np.unique(numbers, return_inverse=True)
-    centres = np.stack([points[labels == row].mean(axis=0) for row in range(len(ids))])
+    choice = _strongest(points, algorithm, seed)
+    found = np.zeros(len(points), dtype=np.int64)
+    if choice.segments:
+        found = CLUSTERINGS[choice.algorithm](points, choice.segments, seed)
+    centres, groups = settled(points, found)
+    numbers, next_id = _numbers(groups, matrix, previous, first_free)
+    rows = np.argsort(numbers)
+    centres, ids, labels = centres[rows], numbers[rows], np.argsort(rows)[groups]
     return Segmentation(
         model=SegmentModel(
             matrix.categories, centres.astype(np.float32), tuple(ids.tolist()), next_id
         ),
+        algorithm=choice.algorithm,
         matrix=matrix,
         labels=labels,
         distances=np.linalg.norm(points - centres[labels], axis=1),
         names=_names(labels, ids, matrix, previous),
         continues=frozenset(ids.tolist()) & frozenset(previous.names if previous else ()),
-        strengths=strengths,
-        silhouette=_silhouette(points, found, seed) if best else None,
+        strengths=choice.strengths,
+        silhouette=_silhouette(points, labels, seed) if len(ids) > 1 else None,
     )
 
 
@@ -121,16 +143,6 @@ def adjusted_rand_index(assignments: pl.DataFrame, truth: pl.DataFrame) -> float
     return float(adjusted_rand_score(both["truth"].to_numpy(), both[SEGMENT_ID].to_numpy()))
 
 
-def _cluster(points: NDArray[np.float64], k: int, seed: int) -> NDArray[np.int64]:
-    # Without a tolerance K-Means goes on until no user changes segment, so that every user is in
-    # the segment with the nearest mean, as `SegmentModel.assign` has it.
-    # On so few numbers OpenMP's threads mostly wait for each other: on busy cores one thread is 25
-    # times as fast, and its sums do not depend on which thread came first.
-    with threadpool_limits(1):
-        fitted = KMeans(n_clusters=k, n_init=_RESTARTS, tol=0, random_state=seed).fit(points)
-    return np.asarray(fitted.labels_, dtype=np.int64)
-
-
 def _silhouette(points: NDArray[np.float64], labels: NDArray[np.int64], seed: int) -> float:
     if len(points) > SILHOUETTE_SAMPLE:
         sample = np.random.default_rng(seed).choice(len(points), SILHOUETTE_SAMPLE, replace=False)
@@ -139,19 +151,30 @@ def _silhouette(points: NDArray[np.float64], labels: NDArray[np.int64], seed: in
     return float(silhouette_score(points, labels))
 
 
-def _numbered(
+def _strongest(points: Points, algorithm: str, seed: int) -> _Choice:
+    """Return the number of groups that one algorithm finds again, or that of the stronger one."""
+    tried = range(FEWEST_SEGMENTS, min(MOST_SEGMENTS, distinct(points) - 1) + 1)
+    choices = []
+    for name in CLUSTERINGS if algorithm == STRONGEST else (algorithm,):
+        group = partial(CLUSTERINGS[name], seed=seed)
+        strengths = prediction_strengths(points, tried, group, seed=seed)
+        choices.append(_Choice(name, strongest(strengths), strengths))
+    return max(choices, key=lambda choice: choice.merit)
+
+
+def _numbers(
     groups: NDArray[np.int64],
     matrix: UserMatrix,
     previous: PreviousSegments | None,
     first_free: int,
 ) -> tuple[NDArray[np.int64], int]:
-    """Return the number of each user's segment (users,), and the next free number.
+    """Return the number of each group (groups,), and the next free number.
 
     New segments are numbered by size, then name, so that equal groups get equal numbers every
     time; among equals in both, the first user decides.
     """
     average = matrix.shares.mean(axis=0)
-    kept = continued(previous.whereabouts(matrix), groups) if previous else {}
+    number = continued(previous.whereabouts(matrix), groups) if previous else {}
     free = max(first_free, previous.model.next_id if previous else 0)
 
     def rank(group: int) -> tuple[int, str, int]:
@@ -159,9 +182,10 @@ def _numbered(
         name = segment_name(matrix.categories, matrix.shares[is_in].mean(axis=0), average)
         return -int(is_in.sum()), name, int(is_in.argmax())
 
-    new = sorted((group for group in np.unique(groups).tolist() if group not in kept), key=rank)
-    number = kept | {group: free + place for place, group in enumerate(new)}
-    return np.array([number[group] for group in groups.tolist()], np.int64), free + len(new)
+    count = int(groups.max()) + 1
+    new = sorted((group for group in range(count) if group not in number), key=rank)
+    number |= {group: free + place for place, group in enumerate(new)}
+    return np.array([number[group] for group in range(count)], np.int64), free + len(new)
 
 
 def _names(

@@ -24,6 +24,7 @@ from feedback_platform.learning.factorisation import (
 )
 from feedback_platform.learning.popularity import fit_popularity
 from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_identity import PreviousSegments
 from feedback_platform.learning.segments import Segmentation, segment_users
 from feedback_platform.learning.training_data import TimeSplit
@@ -206,9 +207,12 @@ def train_segments(
     affinities: pl.DataFrame,
     *,
     seed: int,
+    algorithm: str = KMEANS,
     previous: PreviousSegments | None = None,
     first_free: int = 0,
 ) -> TrainedSegments:
     """Group users by their affinities; see `segments.segment_users`."""
-    found = segment_users(affinities, seed=seed, previous=previous, first_free=first_free)
-    return TrainedSegments(found, {"seed": seed})
+    found = segment_users(
+        affinities, seed=seed, algorithm=algorithm, previous=previous, first_free=first_free
+    )
+    return TrainedSegments(found, {"seed": seed, "algorithm": found.algorithm})

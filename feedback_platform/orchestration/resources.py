@@ -27,6 +27,7 @@ class PlatformResource(dg.ConfigurableResource):
     cleaning_rules: str = ""
     gate_rules: str = ""
     engine: str = "polars"
+    segmentation: str = "k-means"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PlatformResource":
@@ -38,6 +39,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=str(settings.cleaning_rules or ""),
             gate_rules=str(settings.gate_rules or ""),
             engine=settings.engine,
+            segmentation=settings.segmentation,
         )
 
     @property
@@ -50,6 +52,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             engine=self.engine,
+            segmentation=self.segmentation,
         )
 
     def lake(self) -> Lake:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_platform.learning.segment_stability import prediction_strengths, strongest
+from feedback_platform.learning.segment_stability import SAMPLE, prediction_strengths, strongest
 
 
 def by_sign(points: NDArray[np.float64], k: int) -> NDArray[np.int64]:
@@ -44,3 +44,15 @@ def test_the_largest_strong_number_is_taken() -> None:
 def test_without_a_strong_number_the_strongest_is_taken_and_the_smaller_of_equals() -> None:
     assert strongest({2: 0.6, 3: 0.7, 4: 0.7}) == 3
     assert strongest({}) is None
+
+
+def test_of_many_users_the_halves_are_drawn() -> None:
+    points = np.concatenate([two_clouds()] * 150)
+    sizes = []
+
+    def counted(half: NDArray[np.float64], k: int) -> NDArray[np.int64]:
+        sizes.append(len(half))
+        return by_sign(half, k)
+
+    assert prediction_strengths(points, [2], counted, seed=1) == {2: 1.0}
+    assert set(sizes) == {SAMPLE // 2}

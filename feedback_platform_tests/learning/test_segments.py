@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning import segment_profiles
-from feedback_platform.learning.segments import adjusted_rand_index, segment_users
+from feedback_platform.learning.segment_clustering import KMEANS, WARD
+from feedback_platform.learning.segments import STRONGEST, adjusted_rand_index, segment_users
 from feedback_platform_tests.learning.affinities import AFFINITIES, TRUTH, affinities_of, planted
 
 
@@ -22,9 +23,36 @@ def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
     assert list(found.strengths) == list(range(2, 11))
 
 
-def test_the_order_of_rows_changes_nothing() -> None:
-    straight = segment_users(AFFINITIES, seed=1)
-    mixed = segment_users(AFFINITIES.sample(fraction=1, shuffle=True, seed=5), seed=1)
+def test_ward_finds_the_planted_groups_too() -> None:
+    found = segment_users(AFFINITIES, seed=1, algorithm=WARD)
+    table = segment_profiles.assignments(found, "v1")
+    assert found.names == ("Alerts", "Imports", "Reports")
+    assert adjusted_rand_index(table, TRUTH) > 0.9
+    assert table["algorithm"].unique().to_list() == ["ward"]
+    assert segment_profiles.profiles(found, "v1")["algorithm"].unique().to_list() == ["ward"]
+
+
+def test_whoever_finds_more_groups_again_groups_the_users() -> None:
+    either = [segment_users(AFFINITIES, seed=1, algorithm=name) for name in (KMEANS, WARD)]
+    chosen = segment_users(AFFINITIES, seed=1, algorithm=STRONGEST)
+    assert [len(each.names) for each in either] == [3, 3]
+    best = max(either, key=lambda each: each.strengths[3])
+    assert (chosen.algorithm, chosen.strengths) == (best.algorithm, best.strengths)
+
+
+@pytest.mark.parametrize("algorithm", [KMEANS, WARD])
+def test_every_user_is_in_the_segment_with_the_nearest_centre(algorithm: str) -> None:
+    found = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    labels, distances = found.model.assign(found.matrix)
+    assert (labels == found.labels).all()
+    assert distances == pytest.approx(found.distances, abs=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", [KMEANS, WARD])
+def test_the_order_of_rows_changes_nothing(algorithm: str) -> None:
+    mixed_rows = AFFINITIES.sample(fraction=1, shuffle=True, seed=5)
+    straight = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    mixed = segment_users(mixed_rows, seed=1, algorithm=algorithm)
     assert segment_profiles.assignments(straight, "v").equals(
         segment_profiles.assignments(mixed, "v")
     )

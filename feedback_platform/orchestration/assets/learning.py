@@ -95,8 +95,9 @@ def _evidence(decision: Decision) -> dg.TableMetadataValue:
     pool=keys.TRAINING_POOL,
     retry_policy=RETRIES,
     description=(
-        "K-Means over what categories users like; as many groups as come back in another half of "
-        "the users (prediction strength)."
+        "K-Means or Ward's tree over what categories users like; as many groups as come back in "
+        "another half of the users (prediction strength). A group keeps its number as long as most "
+        "of its users are the same."
     ),
 )
 def segments(
@@ -116,6 +117,7 @@ def segments(
             now=datetime.now(UTC),
             trigger=config.trigger,
             through=through,
+            algorithm=platform.settings.segmentation,
         )
     profiles = [
         dg.TableRecord(
