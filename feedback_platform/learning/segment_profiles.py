@@ -38,6 +38,7 @@ PROFILES_SCHEMA: Final = {
     ALGORITHM: pl.String(),
     MODEL_VERSION: pl.String(),
     "silhouette": pl.Float64(),
+    "stability": pl.Float64(),
 }
 
 
@@ -68,6 +69,7 @@ def profiles(
     """Return what each segment is like (`PROFILES_SCHEMA`), sorted by segment.
 
     A top preference has the segment's mean share and its lift: that share over everybody's.
+    Its stability is how much of it comes back when other users are drawn, see `segment_bootstrap`.
     Among the features is always `effective_categories`, the exponential of the entropy of a
     user's shares: how many equally liked categories would be as varied (Hill, 1973).
 
@@ -82,7 +84,7 @@ def profiles(
     """
     matrix = segmentation.matrix
     average = matrix.shares.mean(axis=0)
-    means = _feature_means(segmentation, features)
+    means, stability = _feature_means(segmentation, features), segmentation.stability
     rows = []
     for row, (segment, name) in enumerate(
         zip(segmentation.model.ids, segmentation.names, strict=True)
@@ -110,6 +112,7 @@ def profiles(
                 ALGORITHM: segmentation.algorithm,
                 MODEL_VERSION: model_version,
                 "silhouette": segmentation.silhouette,
+                "stability": stability.segments[row] if stability else None,
             }
         )
     return pl.DataFrame(rows, schema=PROFILES_SCHEMA)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from feedback_platform.learning.columns import SEGMENT_ID, USER_ID
+from feedback_platform.learning.segment_bootstrap import Stability, bootstrap_stability
 from feedback_platform.learning.segment_clustering import (
     CLUSTERINGS,
     KMEANS,
@@ -48,6 +49,7 @@ class Segmentation:
         strengths: number of segments tried → prediction strength, from 0 to 1.
         silhouette: mean silhouette of the segments taken, from -1 to 1; None for a single one,
             where it has no meaning.
+        stability: how well the segments come back, by row; None for a single one.
     """
 
     algorithm: str
@@ -59,6 +61,7 @@ class Segmentation:
     continues: frozenset[int]
     strengths: Mapping[int, float]
     silhouette: float | None
+    stability: Stability | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,9 @@ def segment_users(
         continues=frozenset(ids.tolist()) & frozenset(previous.names if previous else ()),
         strengths=choice.strengths,
         silhouette=_silhouette(points, labels, seed) if len(ids) > 1 else None,
+        stability=bootstrap_stability(
+            points, labels, partial(CLUSTERINGS[choice.algorithm], seed=seed), seed=seed
+        ),
     )
 
 

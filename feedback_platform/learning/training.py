@@ -90,7 +90,11 @@ class TrainedSegments:
     @property
     def metrics(self) -> dict[str, float | int | None]:
         """The figures for the registry."""
+        stability = self.segmentation.stability
+        each = [value for value in stability.segments if value is not None] if stability else []
         return {
+            "bootstrap_adjusted_rand": stability.adjusted_rand if stability else None,
+            "lowest_stability": min(each, default=None),
             "silhouette": self.segmentation.silhouette,
             "prediction_strength": self.segmentation.strengths.get(len(self.segmentation.names)),
             "segments": len(self.segmentation.names),

@@ -111,7 +111,8 @@ create table if not exists ml.segment_profiles (
     features struct(feature varchar, mean double)[] not null,
     algorithm varchar not null,
     model_version varchar not null,
-    silhouette double
+    silhouette double,
+    stability double
 );
 
 create table if not exists ml.recommendations (

@@ -49,6 +49,24 @@ def test_every_user_is_in_the_segment_with_the_nearest_centre(algorithm: str) ->
 
 
 @pytest.mark.parametrize("algorithm", [KMEANS, WARD])
+def test_clear_groups_are_more_stable_than_groups_that_are_made_up(algorithm: str) -> None:
+    clear = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    shares = np.random.default_rng(1).dirichlet(np.full(4, 5.0), 190).tolist()
+    made_up = segment_users(
+        affinities_of({f"u{n:03}": row for n, row in enumerate(shares)}),
+        seed=1,
+        algorithm=algorithm,
+    )
+    assert clear.stability is not None
+    assert made_up.stability is not None
+    assert clear.stability.adjusted_rand > 0.9
+    assert made_up.stability.adjusted_rand < 0.75
+    stability = segment_profiles.profiles(clear, "v")["stability"].to_list()
+    assert stability == list(clear.stability.segments)
+    assert min(stability) > 0.85
+
+
+@pytest.mark.parametrize("algorithm", [KMEANS, WARD])
 def test_the_order_of_rows_changes_nothing(algorithm: str) -> None:
     mixed_rows = AFFINITIES.sample(fraction=1, shuffle=True, seed=5)
     straight = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
@@ -92,7 +110,8 @@ def test_equal_or_few_users_are_one_segment() -> None:
         found = segment_users(affinities_of(users), seed=1)
         assert found.names == ("Mixed interests",)
         assert found.silhouette is None
-        assert segment_profiles.profiles(found, "v")["silhouette"].to_list() == [None]
+        (profile,) = segment_profiles.profiles(found, "v").to_dicts()
+        assert (profile["silhouette"], profile["stability"]) == (None, None)
 
 
 def test_profiles_show_shares_lifts_and_feature_means() -> None:

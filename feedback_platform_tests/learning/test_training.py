@@ -109,6 +109,10 @@ def test_files_hold_the_models() -> None:
     segments = train_segments(AFFINITIES, seed=1)
     assert len(SegmentModel.from_bytes(segments.files[SEGMENTS_FILE]).centres) == 3
     assert segments.metrics["users"] == 190
+    stability = segments.segmentation.stability
+    assert stability is not None
+    assert segments.metrics["bootstrap_adjusted_rand"] == stability.adjusted_rand
+    assert segments.metrics["lowest_stability"] == min(filter(None, stability.segments))
 
 
 @pytest.fixture(scope="module")
