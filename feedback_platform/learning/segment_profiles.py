@@ -20,6 +20,7 @@ from feedback_platform.learning.segment_names import lifts
 from feedback_platform.learning.segments import Segmentation
 
 TOP_PREFERENCES: Final = 5
+TYPICAL_USERS: Final = 3
 ASSIGNMENTS_SCHEMA: Final = {
     USER_ID: pl.String(),
     SEGMENT_ID: pl.Int32(),
@@ -116,6 +117,13 @@ def profiles(
             }
         )
     return pl.DataFrame(rows, schema=PROFILES_SCHEMA)
+
+
+def typical_users(segmentation: Segmentation, row: int) -> list[str]:
+    """Return the users closest to the centre of the segment in a row, `TYPICAL_USERS` at most."""
+    members = np.flatnonzero(segmentation.labels == row)
+    closest = members[np.argsort(segmentation.distances[members], kind="stable")]
+    return [segmentation.matrix.user_ids[user] for user in closest[:TYPICAL_USERS].tolist()]
 
 
 def _feature_means(

@@ -25,6 +25,7 @@ from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.segment_metadata import segment_metadata
 from feedback_platform.orchestration.training_gate import refuse_unfit_data
 from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
@@ -119,25 +120,7 @@ def segments(
             through=through,
             algorithm=platform.settings.segmentation,
         )
-    profiles = [
-        dg.TableRecord(
-            {
-                "segment": row["segment_id"],
-                "name": row["name"],
-                "users": row["users"],
-                "likes most": ", ".join(entry["category"] for entry in row["top_preferences"][:3]),
-            }
-        )
-        for row in learned.profiles.to_dicts()
-    ]
-    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
-    return dg.MaterializeResult(
-        metadata={
-            "version": learned.version.version,
-            "profiles": dg.MetadataValue.table(profiles),
-            **figures,
-        }
-    )
+    return dg.MaterializeResult(metadata=segment_metadata(learned))
 
 
 @dg.multi_asset(
