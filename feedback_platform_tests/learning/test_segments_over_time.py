@@ -12,6 +12,7 @@ import pytest
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
 from feedback_platform.learning.learned_tables import learn_segments, learned_tables
+from feedback_platform.learning.segment_clustering import KMEANS, WARD
 from feedback_platform.learning.training import SEGMENTS
 from feedback_platform_tests.learning.drifting_population import DriftingPopulation
 
@@ -23,6 +24,7 @@ class Nights:
 
     def __init__(self, directory: Path) -> None:
         self.lake = Lake(directory.as_uri())
+        self.algorithm = KMEANS
         self.passed = 0
 
     def segments(self, population: DriftingPopulation) -> Mapping[str, int]:
@@ -34,6 +36,7 @@ class Nights:
             pl.DataFrame(schema={"user_id": pl.String}),
             now=NOON + timedelta(days=self.passed),
             trigger="schedule",
+            algorithm=self.algorithm,
             seed=self.passed,
         )
         table = learned_tables(self.lake)["ml", "user_segments"]
@@ -59,9 +62,11 @@ def nights(tmp_path: Path) -> Nights:
     return Nights(tmp_path)
 
 
+@pytest.mark.parametrize("algorithm", [KMEANS, WARD])
 def test_segments_keep_their_numbers_over_ten_retrainings_of_a_drifting_population(
-    nights: Nights,
+    nights: Nights, algorithm: str
 ) -> None:
+    nights.algorithm = algorithm
     population = DriftingPopulation({"one": 90, "two": 70, "three": 50, "four": 40})
     before, first_users = nights.segments(population), population.truth()
     first_tastes = dict(population.favourites)
@@ -162,3 +167,13 @@ def test_segments_keep_their_names_as_long_as_their_character(nights: Nights) ->
     population.favourites["one"] = 1.0
     nights.segments(population)
     assert nights.names() == {**names, before["one"]: "Exports"}
+
+
+def test_segments_keep_their_numbers_when_another_algorithm_is_chosen(nights: Nights) -> None:
+    population = DriftingPopulation({"one": 80, "two": 60, "three": 40})
+    before = nights.segments(population)
+
+    nights.algorithm = WARD
+    population.step()
+
+    assert nights.segments(population) == before
