@@ -91,15 +91,16 @@ def test_the_fixed_tables_are_in_place_and_stay(path: Path) -> None:
 
 
 def test_a_transaction_is_all_or_nothing(path: Path) -> None:
-    insert = "insert into ml.model_versions values ('m', '1', now()::timestamp, 't', '{}', 's', '')"
+    insert = "insert into pipeline.opinion_changes values ('i', 1, 1, 0.5, 0.5)"
+    broken = "insert into pipeline.opinion_changes (item_id) values (null)"
     with exclusive_warehouse(path), open_warehouse(path) as connection:
         with pytest.raises(duckdb.ConstraintException), transaction(connection):
-            connection.execute(f"{insert}; {insert}")
-        assert connection.table("ml.model_versions").shape[0] == 0
+            connection.execute(f"{insert}; {broken}")
+        assert connection.table("pipeline.opinion_changes").shape[0] == 0
 
         with transaction(connection):
             connection.execute(insert)
-        assert connection.table("ml.model_versions").shape[0] == 1
+        assert connection.table("pipeline.opinion_changes").shape[0] == 1
 
 
 def test_single_row_takes_parameters_and_refuses_other_numbers_of_rows(path: Path) -> None:
