@@ -19,7 +19,13 @@ COMMAND: Final = (sys.executable, "-m", "feedback_platform", "demo")
 PARAMETERS: Final = ("--users", "300", "--days", "14", "--seed", "3")
 # What names a run, its instant or its place. All else is a function of the events.
 FIGURES_OF_THE_RUN: Final = {"model_version", "published", "seconds"}
-COLUMNS_OF_THE_RUN: Final = ("model_version", "segmentation", "trained_at", "version")
+COLUMNS_OF_THE_RUN: Final = (
+    "model_version",
+    "promoted_at",
+    "segmentation",
+    "trained_at",
+    "version",
+)
 # The rest of a version's name is a hash of its content.
 INSTANT: Final = re.compile(r"\d{8}T\d{9}Z-")
 
