@@ -94,9 +94,10 @@
 
 {% macro forget_leaving(event_id) -%}
     {% if is_incremental() -%}
-    {% set leaving = 'select event_id as ' ~ event_id ~ ' from ' ~ new_changes() ~ ' where is_leaving' -%}
+    {% set leaving = new_changes() ~ ' where is_leaving' -%}
+    {% set keys = 'select event_id as ' ~ event_id ~ ' from ' ~ leaving -%}
     delete from {{ this }}
-    where {{ has_key(this, event_id, leaving) }}
+    where {{ has_key(this, event_id, keys, days='select day from ' ~ leaving) }}
     {%- endif %}
 {%- endmacro %}
 

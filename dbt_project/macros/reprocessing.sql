@@ -23,10 +23,10 @@
     what this very run has stored already.
 -#}
 {% macro forget_replaced() -%}
-    {% set arriving = arrived() -%}
+    {% set replaced = arrived() ~ ' where is_replacement' -%}
     {% if is_incremental() -%}
     delete from {{ this }}
-    where {{ has_key(this, 'event_id', 'select event_id from ' ~ arriving ~ ' where is_replacement') }}
+    where {{ has_key(this, 'event_id', 'select event_id from ' ~ replaced, days='select former_day from ' ~ replaced) }}
     {%- endif %}
 {%- endmacro %}
 

@@ -1,5 +1,5 @@
 {{ config(
-    pre_hook="{% if is_incremental() %}delete from {{ this }} where {{ is_touched_pair(this) }}{% endif %}",
+    pre_hook="{% if is_incremental() %}delete from {{ this }} where {{ is_touched_pair(this, has_hash(this, 'user_id', touched_keys('user_id'))) }}{% endif %}",
     post_hook="{% if not is_incremental() %}{{ note_opinions() }}{{ create_layers_as_of() }}{% endif %}"
 ) }}
 
@@ -9,7 +9,7 @@ with user_feedback as (
 
     select * from {{ ref('user_feedback') }}
     {% if is_incremental() -%}
-    where {{ is_touched_pair(ref('user_feedback')) }}
+    where {{ is_touched_pair(ref('user_feedback'), has_pair_hash(ref('user_feedback'))) }}
     {%- endif %}
 
 ),
@@ -22,9 +22,11 @@ score_rules as (
 
 select
     *,
-    {{ pair_hash() }} as pair_hash,
     {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
     {{ feedback_scores('user_feedback', 'score_rules') }}
 )
+-- A user's rows apart from each other: a hash that repeats itself is compressed by runs, and takes
+-- three times as long to read.
+order by item_id

@@ -33,6 +33,7 @@ score_rules as (
 
 select
     *,
+    cast("timestamp" as date) as day,
     {{ hash_of('feedback_id') }} as feedback_id_hash,
     {{ pair_hash() }} as pair_hash
 from (
