@@ -1,13 +1,16 @@
-"""What happens because something did: new raw objects, drift, enough feedback for a first model."""
+"""What happens because something did: new raw objects, drift, enough feedback to learn from."""
 
 import hashlib
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from feedback_platform.lake.batches import latest_manifest, pending_objects
+from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
+from feedback_platform.learning.model_version import ModelUnusableError
 from feedback_platform.learning.training import FACTORISATION
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.resources import PlatformResource
@@ -22,11 +25,18 @@ _NEWEST_DRIFT: Final = """
     limit 1
 """
 
+_FEEDBACK_SINCE: Final = """
+    select count(*) as given, count(*) filter (batch_sequence > ?) as is_new
+    from feedback.user_feedback
+"""
+
 TICK_SECONDS: Final = 5
 FIRST_WAIT: Final = timedelta(seconds=10)
 LONGEST_WAIT: Final = timedelta(minutes=10)
 # Below this much feedback a first model would say nothing that popularity does not.
 FIRST_TRAINING_FEEDBACK: Final = 1_000
+# A young product doubles in days; one that has grown gains a fifth in weeks, and has its nights.
+GROWTH: Final = 0.2
 
 
 @dg.sensor(
@@ -102,7 +112,7 @@ def first_training_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training run while no model has ever been trained."""
     if registry.version_ids(platform.lake(), FACTORISATION):
-        return dg.SkipReason("There are models; the schedule and drift see to them.")
+        return dg.SkipReason("There are models; growth, drift and the schedule see to them.")
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
     given = platform.query("select count(*) as rows from feedback.user_feedback")["rows"].item()
@@ -116,6 +126,46 @@ def first_training_sensor(
     key = f"first-{attempt}-{before}" if _was_canceled(context.instance) else f"first-{attempt}"
     request = dg.RunRequest(run_key=key, run_config=training_config("initial"))
     return dg.SensorResult(run_requests=[request])
+
+
+@dg.sensor(
+    job_name=jobs.TRAIN,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Retrains once there is a fifth more feedback than the newest model knows.",
+)
+def growth_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for one training after each version that much has come after, promoted or not."""
+    lake, through = platform.lake(), published_through(platform.settings.published_path)
+    trained = registry.version_ids(lake, FACTORISATION)
+    if not trained or through == 0:
+        return dg.SkipReason("There is no model yet, or nothing is published.")
+    seen = f"{trained[-1]}:{through}"
+    if context.cursor == seen:
+        return dg.SkipReason("Nothing was published since.")
+    known = _known_through(lake, trained[-1])
+    if known is None:
+        return dg.SkipReason("The newest model does not say what it knows; the nightly one will.")
+    found = platform.query(_FEEDBACK_SINCE, [known]).row(0, named=True)
+    needed = math.ceil(GROWTH * (found["given"] - found["is_new"]))
+    if found["is_new"] < max(needed, 1):
+        reason = f"{found['is_new']} of {needed} new pieces of feedback so far."
+        return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=seen)
+    if _is_unfinished(context.instance, jobs.TRAIN):
+        return dg.SkipReason("A training is under way.")
+    # A training that fails is not asked for again; the nightly one follows.
+    request = dg.RunRequest(run_key=f"growth-{trained[-1]}", run_config=training_config("growth"))
+    return dg.SensorResult(run_requests=[request], cursor=seen)
+
+
+def _known_through(lake: Lake, version: str) -> int | None:
+    """Return the newest batch that a version knows; None where its record does not say."""
+    try:
+        return registry.read_version(lake, FACTORISATION, version).lineage.data_through
+    except ModelUnusableError:
+        return None
 
 
 def _is_unfinished(instance: dg.DagsterInstance, job: str) -> bool:
@@ -149,4 +199,4 @@ def _patience(instance: dg.DagsterInstance) -> tuple[int, timedelta]:
     return failures, ended + wait - datetime.now(UTC)
 
 
-SENSORS: Final = [micro_batch_sensor, drift_sensor, first_training_sensor]
+SENSORS: Final = [micro_batch_sensor, drift_sensor, first_training_sensor, growth_sensor]

@@ -195,7 +195,12 @@ def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definiti
     sensors = {sensor.name: sensor for sensor in definitions.sensors or []}
     schedules = {schedule.name: schedule for schedule in definitions.schedules or []}
 
-    assert sensors.keys() == {"micro_batch_sensor", "drift_sensor", "first_training_sensor"}
+    assert sensors.keys() == {
+        "micro_batch_sensor",
+        "drift_sensor",
+        "first_training_sensor",
+        "growth_sensor",
+    }
     assert schedules.keys() == {
         "nightly_sweep",
         "nightly_training",

@@ -10,8 +10,10 @@ import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.lake.keys import model_file
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.learning import registry
+from feedback_platform.learning.model_version import Lineage
 from feedback_platform.learning.training import FACTORISATION
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
@@ -22,10 +24,12 @@ from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
     drift_sensor,
     first_training_sensor,
+    growth_sensor,
     micro_batch_sensor,
 )
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
+from feedback_platform.warehouse.published import published_through
 from feedback_platform.warehouse.publishing import publish
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.orchestration.recorded import record_failure, record_run
@@ -70,13 +74,18 @@ def copy(published: Installation, tmp_path: Path) -> Installation:
 
 
 def ask(
-    sensor: dg.SensorDefinition, installation: Installation, instance: dg.DagsterInstance
+    sensor: dg.SensorDefinition,
+    installation: Installation,
+    instance: dg.DagsterInstance,
+    cursor: str | None = None,
 ) -> dg.RunRequest | str:
     """One tick: the one run it asks for, or why it asks for none."""
     context = dg.build_sensor_context(
-        instance=instance, resources={"platform": installation.platform}
+        instance=instance, cursor=cursor, resources={"platform": installation.platform}
     )
     answer = sensor(context)
+    if isinstance(answer, dg.SensorResult) and answer.skip_reason:
+        answer = answer.skip_reason
     if isinstance(answer, dg.SkipReason):
         return answer.skip_message or ""
     assert isinstance(answer, dg.SensorResult)
@@ -309,3 +318,89 @@ def test_where_there_is_a_model_no_first_one_is_asked_for(
     )
 
     assert str(ask(first_training_sensor, copy, instance)).startswith("There are models")
+
+
+def register_model(installation: Installation, through: int | None) -> str:
+    """A version that knows the batches up to one."""
+    version = registry.register(
+        installation.lake,
+        FACTORISATION,
+        files={"model.npz": b"weights"},
+        trained_at=NOON,
+        trigger="manual",
+        metrics={},
+        parameters={},
+        lineage=Lineage(data_through=through),
+    )
+    return version.version
+
+
+def given_in(installation: Installation) -> list[int]:
+    """How much feedback each batch brought."""
+    counts = installation.query(
+        "select batch_sequence, count(*) as given from feedback.user_feedback group by all"
+    )
+    return counts.sort("batch_sequence")["given"].to_list()
+
+
+def test_growth_waits_for_a_first_model(
+    empty: Installation, published: Installation, instance: dg.DagsterInstance
+) -> None:
+    nothing = "There is no model yet, or nothing is published."
+    assert ask(growth_sensor, empty, instance) == nothing
+    assert ask(growth_sensor, published, instance) == nothing
+
+
+def test_little_new_feedback_trains_nothing(
+    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_model(copy, published_through(copy.platform.settings.published_path))
+    (before,) = given_in(copy)
+    monkeypatch.setattr(sensors, "GROWTH", 1 / before)
+    assert ask(growth_sensor, copy, instance) == "0 of 1 new pieces of feedback so far."
+
+    land(copy, "one", NOON + timedelta(days=2))
+    copy.process()
+    assert given_in(copy) == [before, 1]
+    monkeypatch.setattr(sensors, "GROWTH", 1.5 / before)
+    assert ask(growth_sensor, copy, instance) == "1 of 2 new pieces of feedback so far."
+
+
+def test_enough_new_feedback_asks_for_one_training_after_each_version(
+    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register_model(copy, published_through(copy.platform.settings.published_path))
+    land(copy, "one", NOON + timedelta(days=2))
+    copy.process()
+    monkeypatch.setattr(sensors, "GROWTH", 1 / sum(given_in(copy)))
+
+    request = asked(ask(growth_sensor, copy, instance))
+
+    assert request.run_key == f"growth-{version}"
+    assert request.run_config == training_config("growth")
+    record_run(instance, TRAIN)
+    assert ask(growth_sensor, copy, instance) == "A training is under way."
+
+
+def test_growth_is_looked_at_once_for_each_publication(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    version = register_model(copy, 0)
+    through = published_through(copy.platform.settings.published_path)
+    asked(ask(growth_sensor, copy, instance))
+
+    again = ask(growth_sensor, copy, instance, cursor=f"{version}:{through}")
+
+    assert again == "Nothing was published since."
+
+
+def test_a_model_that_does_not_say_what_it_knows_leaves_growth_to_the_night(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    silent = "The newest model does not say what it knows; the nightly one will."
+    version = register_model(copy, None)
+    assert ask(growth_sensor, copy, instance) == silent
+
+    record = model_file(FACTORISATION, version, registry.VERSION_FILE)
+    copy.lake.put(record, b"{", mode="overwrite")
+    assert ask(growth_sensor, copy, instance) == silent
