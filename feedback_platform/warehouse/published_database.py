@@ -37,14 +37,20 @@ def files_by_table(files: Iterable[PublishedFile]) -> dict[str, list[PublishedFi
 
 
 def read_state(path: Path) -> PublishedState:
-    """Return what the database in place shows."""
+    """Return what the database in place shows; nothing where there is none that can be read.
+
+    Then the next state builds on no file, and takes the place of what is damaged.
+    """
     if not path.exists():
         return PublishedState(0, [])
-    with open_published(path) as connection:
-        (through,) = single_row(connection, "select through from published.state")
-        rows = connection.execute(
-            'select "table", partition, name, rows from published.files order by rowid'
-        ).fetchall()
+    try:
+        with open_published(path) as connection:
+            (through,) = single_row(connection, "select through from published.state")
+            rows = connection.execute(
+                'select "table", partition, name, rows from published.files order by rowid'
+            ).fetchall()
+    except duckdb.Error:
+        return PublishedState(0, [])
     return PublishedState(int(through), [PublishedFile(*row) for row in rows])
 
 

@@ -245,6 +245,27 @@ def test_a_publication_that_fails_leaves_the_old_state(
     assert platform.publish().rows["interaction.interactions"] == 4
 
 
+@pytest.mark.parametrize("damage", ["no database", "cut off", "of something else"])
+def test_a_published_database_that_is_damaged_is_replaced(
+    platform: SmallPlatform, damage: str
+) -> None:
+    _likes(platform, 1)
+    platform.process()
+    before = platform.tables()
+    match damage:
+        case "no database":
+            platform.published.write_bytes(b"damaged" * 2000)
+        case "cut off":
+            os.truncate(platform.published, 20_000)
+        case _:
+            platform.published.unlink()
+            duckdb.connect(platform.published).close()
+
+    platform.publish()
+
+    assert platform.tables() == before
+
+
 def test_a_reader_that_polls_sees_whole_states_and_no_error(
     platform: SmallPlatform, tmp_path: Path
 ) -> None:
