@@ -71,3 +71,7 @@ class TransformationError(PermanentError):
 
 class WarehouseBusyError(TransientError):
     """Another process holds the warehouse and did not let go in time."""
+
+
+class WarehouseUnreadableError(PermanentError):
+    """The warehouse file cannot be opened: it is damaged, or another program has it open."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
-from feedback_platform.errors import WarehouseBusyError
+from feedback_platform.errors import WarehouseBusyError, WarehouseUnreadableError
 
 DEFAULT_WAIT_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.2
@@ -44,8 +44,19 @@ def exclusive_warehouse(path: Path, *, wait: float = DEFAULT_WAIT_SECONDS) -> It
 
 @contextmanager
 def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect to the warehouse, its fixed tables in place; the caller holds it exclusively."""
-    connection = duckdb.connect(path)
+    """Connect to the warehouse, its fixed tables in place; the caller holds it exclusively.
+
+    Raises:
+        WarehouseUnreadableError: the file is no database any more, or another program has it open.
+    """
+    try:
+        connection = duckdb.connect(path)
+    except (duckdb.IOException, duckdb.SerializationException) as error:
+        raise WarehouseUnreadableError(
+            f"The warehouse {path} cannot be opened: {' '.join(str(error).split())} "
+            "Close whatever else has it open. If the file is damaged, delete it: all of it comes "
+            "from the lake, and the next run builds it anew."
+        ) from error
     try:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(files("feedback_platform.warehouse").joinpath("schema.sql").read_text())

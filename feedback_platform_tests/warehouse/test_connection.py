@@ -10,7 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from feedback_platform.errors import TransientError, WarehouseBusyError
+from feedback_platform.errors import (
+    TransientError,
+    WarehouseBusyError,
+    WarehouseUnreadableError,
+)
 from feedback_platform.warehouse.connection import (
     exclusive_warehouse,
     open_warehouse,
@@ -88,6 +92,21 @@ def test_the_fixed_tables_are_in_place_and_stay(path: Path) -> None:
             assert is_complete(connection)
             assert single_row(connection, "select current_setting('TimeZone')") == ("UTC",)
             assert connection.table("lake.clean_events").shape == (0, 41)
+
+
+def test_a_damaged_file_is_named_and_what_to_do_about_it(path: Path) -> None:
+    with exclusive_warehouse(path), open_warehouse(path):
+        pass
+    whole = path.read_bytes()
+
+    for content in (b"damaged" * 2000, whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with (
+            exclusive_warehouse(path),
+            pytest.raises(WarehouseUnreadableError, match=r"warehouse\.duckdb .*delete it"),
+            open_warehouse(path),
+        ):
+            pass
 
 
 def test_a_transaction_is_all_or_nothing(path: Path) -> None:
