@@ -18,6 +18,8 @@ from feedback_platform.errors import InvalidSettingError
 WEIGHTS_FILE: Final = "signal_weights.csv"
 RULES_FILE: Final = "score_rules.csv"
 FEEDBACK_TYPES: Final = ("explicit", "implicit")
+# The scores are computed to so many digits: what lies nearer to a bound than that lies on it.
+_DIGITS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _number(
         number = float(text)
     except ValueError:
         number = math.nan
-    if not accepts.holds(number):
+    if not accepts.holds(round(number, _DIGITS)):
         raise InvalidSettingError(_place(path, column, name), text, str(accepts))
     return number
 

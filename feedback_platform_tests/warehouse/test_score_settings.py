@@ -44,6 +44,13 @@ def test_the_configuration_that_comes_with_the_platform_makes_sense() -> None:
     [
         # Belief of one is the logarithm of nothing.
         ("0.0,1.0,0.9", "0.0,1.0,1.0", "confidence of rating", "1.0", "from 0 to below 1"),
+        (
+            "0.0,1.0,0.9",
+            "0.0,1.0,0.9999999999",
+            "confidence of rating",
+            "0.9999999999",
+            "from 0 to below 1",
+        ),
         ("0.3,0.8,0.15", "0.3,0.8,-0.15", "confidence of view", "-0.15", "from 0 to below 1"),
         ("0.3,0.8,0.15", "0.3,0.2,0.15", "score_high of view", "0.2", "from 0.3 to 1"),
         ("use,implicit,0.5", "use,implicit,half", "score_low of use", "half", "from 0 to 1"),
@@ -65,6 +72,7 @@ def test_a_weight_without_sense_is_refused(
     [
         ("half_life_days", "30", "0", "above 0"),
         ("half_life_days", "30", "inf", "above 0"),
+        ("conflict_distance", "0.5", "1e-10", "above 0 to 1"),
         ("conflict_distance", "0.5", "0", "above 0 to 1"),
         ("bounce_confidence", "0.5", "1.5", "from 0 to 1"),
         ("fan_score", "0.5", "", "from 0 to 1"),
