@@ -31,6 +31,7 @@
             session_id,
             feedback_score as score,
             confidence,
+            round(confidence, 9) > 0 as is_believed,
             "timestamp",
             feedback_type = 'explicit' as is_explicit,
             case when feedback_type = 'explicit' then signal = 'rating' end as is_rating,
@@ -38,41 +39,46 @@
             feedback_type = 'implicit' and signal <> 'click' as is_look,
             coalesce(is_brief, false) as is_brief
         from {{ user_feedback }}
-        where confidence > 0
     ),
 
     ordered as (
         select
             *,
-            max("timestamp") over (partition by user_id, item_id) as last_feedback_at,
+            max("timestamp") filter (where is_believed) over (partition by user_id, item_id)
+                as last_feedback_at,
             row_number() over same_kind as recency,
             first_value(score) over same_kind as latest_of_kind,
             first_value(score) over (
-                partition by user_id, item_id, is_explicit
+                partition by user_id, item_id, is_believed, is_explicit
                 order by "timestamp" desc, feedback_id desc
             ) as latest_of_side
         from statements
         window same_kind as (
-            partition by user_id, item_id, is_rating order by "timestamp" desc, feedback_id desc
+            partition by user_id, item_id, is_believed, is_rating order by "timestamp" desc, feedback_id desc
         )
     ),
 
     weighed as (
         select
             *,
-            is_explicit and recency > 1 as is_superseded,
-            is_explicit
+            is_believed and is_explicit and recency > 1 as is_superseded,
+            is_believed
+            and is_explicit
             and recency = 1
             and abs(score - latest_of_side) >= {{ rule('conflict_distance', score_rules) }}
                 as is_overruled,
-            round(
-                confidence * power(
-                    0.5,
-                    date_diff('second', "timestamp", last_feedback_at)
-                    / ({{ rule('half_life_days', score_rules) }} * 86400.0)
-                ),
-                9
-            ) as weight
+            case
+                when is_believed
+                    then round(
+                        confidence * power(
+                            0.5,
+                            date_diff('second', "timestamp", last_feedback_at)
+                            / ({{ rule('half_life_days', score_rules) }} * 86400.0)
+                        ),
+                        9
+                    )
+                else 0.0
+            end as weight
         from ordered
     ),
 
@@ -86,11 +92,12 @@
             {{ belief('not is_explicit and speaks') }} as implicit_belief,
             count(*) filter (where is_explicit and speaks) as explicit_count,
             count(*) filter (where not is_explicit and speaks) as implicit_count,
-            -- Every look a brief one, and the only one of its visit.
-            count(*) filter (where is_look)
-            = count(distinct case when is_look and is_brief then session_id end)
+            -- Every look a brief one, and the only one of its visit. What has decayed is no longer a
+            -- look; one whose length nobody believes is, and not a brief one.
+            count(*) filter (where is_look and (weight > 0 or not is_believed))
+            = count(distinct case when is_look and is_brief and weight > 0 then session_id end)
                 as are_looks_bounces,
-            max(score) filter (where is_look) as look_score,
+            max(score) filter (where is_look and weight > 0) as look_score,
             bool_or(is_overruled) as is_statement_overruled,
             bool_or(is_superseded and not is_rating and score <> latest_of_kind)
                 as is_opinion_changed,
@@ -100,6 +107,7 @@
             select *, weight > 0 and not is_superseded and not is_overruled as speaks
             from weighed
         )
+        where last_feedback_at is not null
         group by user_id, item_id
     ),
 

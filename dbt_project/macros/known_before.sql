@@ -106,13 +106,13 @@
 
 {#-
     What models are trained on: scores of what was observed. An imputed value is no observation, and
-    an outlier, capped or not, is none that can be trusted.
+    an outlier, capped or not, is none that can be trusted: neither is believed.
 -#}
 {% macro create_training_scores_as_of() -%}
     create or replace macro feedback.training_scores_as_of(known_before) as table (
         with observed as not materialized (
-            select * from feedback.user_feedback_as_of(known_before)
-            where not is_imputed and not is_outlier
+            select * replace (case when is_imputed or is_outlier then 0.0 else confidence end as confidence)
+            from feedback.user_feedback_as_of(known_before)
         )
 
         select * from (

@@ -90,6 +90,15 @@ CASES = (
         1 - 0.1 * 0.6 * 0.85,
         days=False,
     ),
+    # How long it was used nobody believes, but it was no bounce.
+    Case(
+        "five stars, glances and uses for ages",
+        (RATED_5, GLANCED, ("item_used", 1e12)),
+        "explicit_over_implicit",
+        _over_implicit(1.0, 0.9, BRIEF, 0.15),
+        (1 - 0.1 * 0.85) * 2 / 3,
+        days=False,
+    ),
     # Nobody knows how long the look was.
     Case(
         "five stars, and looks unmeasured",
@@ -216,6 +225,29 @@ def test_a_later_visit_that_lasts_takes_the_bounce_back(platform: SmallPlatform)
     # The mean of both looks is 0.542, less than half the scale below five stars.
     assert platform.query(resolution) == [("none",)]
     assert platform.tables() == platform.rebuilt().tables()
+
+
+def test_a_glance_that_has_decayed_to_nothing_weakens_no_rating(platform: SmallPlatform) -> None:
+    long_ago = {"value": 0, "occurred_at": "2019-03-01T12:00:00Z"}
+    platform.land(
+        event("glance", "item_viewed", item_id="film", **long_ago),
+        event("stars", "item_rated", item_id="film", value=5),
+        object_id="1",
+    )
+    platform.process()
+
+    (score,) = platform.records("from feedback.feedback_scores")
+    assert score["resolution"] == "none"
+    assert score["confidence"] == 0.9
+    assert score["implicit_count"] == 0
+
+
+def test_what_nobody_believes_alone_is_no_score(platform: SmallPlatform) -> None:
+    platform.land(event("use", "item_used", item_id="film", value=1e12), object_id="1")
+    platform.process()
+
+    assert platform.query("select confidence from feedback.user_feedback") == [(0.0,)]
+    assert platform.query("from feedback.feedback_scores") == []
 
 
 def test_each_rule_is_described_where_the_column_is(project: DbtProject) -> None:
