@@ -20,8 +20,8 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts; none is skipped
-	@$(BIN)/pytest -m services feedback_platform_tests/services
+test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts, and the slow ones; none is skipped
+	@$(BIN)/pytest -m "services or slow"
 
 lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff check .

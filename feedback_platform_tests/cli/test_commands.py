@@ -44,6 +44,7 @@ def test_simulating_prints_what_it_wrote_and_what_comes_next(run: Run) -> None:
     assert (again["objects"], again["already_there"]) == (0, first["objects"])
 
 
+@pytest.mark.slow
 def test_the_demo_builds_the_whole_loop_and_each_step_may_be_run_again(run: Run) -> None:
     demo = parsed(run("demo", "--users", "100", "--days", "3", "--json"))
     assert demo["interactions"] > 0

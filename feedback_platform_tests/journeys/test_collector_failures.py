@@ -129,6 +129,7 @@ def test_a_store_that_fails_now_and_then_loses_nothing(
     assert {key: stored.get(key) for key in senders.acknowledged} == senders.acknowledged
 
 
+@pytest.mark.slow
 def test_a_flood_before_a_store_that_hangs_stays_within_bounds(
     on_troubled_s3: tuple[ServingProcess, TroubledStore],
 ) -> None:

@@ -32,7 +32,7 @@ def messages_by_id(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_kill_loses_what_was_acknowledged(tmp_path: Path, free_port: int, workers: int) -> None:
     survive(KILLS, tmp_path, free_port, workers)
 

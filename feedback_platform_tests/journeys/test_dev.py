@@ -53,6 +53,7 @@ def await_lock(file: Path) -> None:
     pytest.fail("somebody still holds the lock")
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_left_when_it_is_killed(tmp_path: Path) -> None:
     port, api_port = free_ports()
     log = tmp_path / "dev.log"

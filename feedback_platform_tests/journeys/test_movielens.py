@@ -31,6 +31,7 @@ def test_every_rating_becomes_explicit_feedback(movielens: Installation) -> None
     assert ("explicit", 100_836, 610) in given.select("feedback_type", "rows", "users").rows()
 
 
+@pytest.mark.slow
 def test_the_factorisation_beats_popularity_on_real_ratings(movielens: Installation) -> None:
     figures = movielens.train()["models/factorisation"]
 

@@ -44,6 +44,7 @@ def test_a_lake_on_s3_gives_the_same_tables_and_keeps_the_models(
     assert remote.query("from ml.recommendations").height > 0
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_at_any_instant_is_made_up_for(
     undisturbed: Installation, tmp_path: Path
 ) -> None:

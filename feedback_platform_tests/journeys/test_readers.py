@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.simulation import SimulationParameters, simulate, write_simulation
@@ -16,6 +18,7 @@ STATE = """
 """
 
 
+@pytest.mark.slow
 def test_readers_see_whole_states_in_their_order_while_micro_batches_run(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "data")
     arriving = Lake((tmp_path / "arriving").as_uri())

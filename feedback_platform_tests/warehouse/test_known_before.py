@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,11 +11,9 @@ from typing import Any
 import pytest
 
 from feedback_platform.warehouse.transformation import DbtProject
+from feedback_platform_tests.seeds import seeds
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import Row, SmallPlatform, event
-
-MORE = os.environ.get("FEEDBACK_TEST_SEEDS")
-SEEDS = range(int(MORE)) if MORE else (1, 4)
 
 LAYERS = {
     "interaction.interactions": "event_id, user_id, session_id, is_session_inferred",
@@ -63,7 +60,7 @@ def _rows(platform: SmallPlatform, relation: str, columns: str) -> Sequence[Row]
     return sorted(platform.query(f"select {columns} from {relation}"), key=repr)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(1, 4))
 def test_a_time_knows_nothing_from_after_it(tmp_path: Path, project: DbtProject, seed: int) -> None:
     random = Random(seed)
     objects = _random_objects(random)

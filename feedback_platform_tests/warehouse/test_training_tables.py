@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -12,11 +11,9 @@ import pytest
 
 from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.training_tables import open_for_training
+from feedback_platform_tests.seeds import seeds
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
-
-MORE = os.environ.get("FEEDBACK_TEST_SEEDS")
-SEEDS = range(int(MORE)) if MORE else (1,)
 
 CUT = datetime(2026, 3, 1, 13, tzinfo=UTC)
 BEFORE, AFTER = "2026-03-01T12:00:00Z", "2026-03-01T14:00:00Z"
@@ -39,7 +36,7 @@ def _time(line: dict[str, Any] | bytes) -> datetime:
     return datetime.fromisoformat(line["occurred_at"])
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(1))
 def test_events_from_after_the_cut_change_nothing_that_training_sees(
     platform: SmallPlatform, seed: int
 ) -> None:
