@@ -137,7 +137,6 @@ class SmallPlatform:
         """A second warehouse, in one go from the same lake."""
         other = SmallPlatform(self.directory / name, self.project, self.lake, self.reference)
         other.transform()
-        other.publish()
         return other
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[Row]:
@@ -153,14 +152,20 @@ class SmallPlatform:
 
     def tables(self) -> dict[str, list[Row]]:
         """All rows that readers see, sorted, but for the number of the batch that brought them."""
-        with duckdb.connect(self.published, read_only=True) as connection:
-            return {
-                table.qualified: sorted(
-                    connection.execute(
-                        "select columns(lambda name: name != 'batch_sequence') "
-                        f"from {table.qualified}"
-                    ).fetchall(),
-                    key=repr,
+        return self._rows_of(self.published)
+
+    def stored(self) -> dict[str, list[Row]]:
+        """The same rows as they lie in the warehouse, published or not."""
+        return self._rows_of(self.warehouse)
+
+    def _rows_of(self, database: Path) -> dict[str, list[Row]]:
+        with duckdb.connect(database, read_only=True) as connection:
+            found = {}
+            for table in TABLES:
+                relation = connection.table(table.qualified)
+                hidden = {"batch_sequence", *table.internal}
+                shown = [f'"{name}"' for name in relation.columns if name not in hidden]
+                found[table.qualified] = sorted(
+                    relation.project(", ".join(shown)).fetchall(), key=repr
                 )
-                for table in TABLES
-            }
+            return found

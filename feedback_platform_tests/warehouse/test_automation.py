@@ -77,7 +77,7 @@ def test_more_than_a_person_can_do_is_a_burst_and_as_much_is_none(
     platform.land(*deeds(1, first=60), object_id="2")
     platform.process()
     assert platform.query(FLAGS) == [(True, "ten_seconds", 60, 61)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_long_burst_exceeds_the_limit_of_a_minute(platform: SmallPlatform) -> None:
@@ -102,7 +102,7 @@ def test_a_burst_that_was_none_is_believed_again(platform: SmallPlatform) -> Non
 
     assert platform.query(FLAGS) == [(False, None, None, 61)]
     assert platform.query("select clicks from features.user_features") == [(61,)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_device_that_becomes_a_users_brings_its_deeds_along(platform: SmallPlatform) -> None:
@@ -119,7 +119,7 @@ def test_a_device_that_becomes_a_users_brings_its_deeds_along(platform: SmallPla
     platform.process()
 
     assert platform.query(FLAGS) == [(False, None, None, 1), (True, "ten_seconds", 60, 80)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 @pytest.mark.parametrize("fields", [{"session_id": "s1"}, {}])

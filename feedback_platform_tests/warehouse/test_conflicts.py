@@ -224,7 +224,7 @@ def test_a_later_visit_that_lasts_takes_the_bounce_back(platform: SmallPlatform)
 
     # The mean of both looks is 0.542, less than half the scale below five stars.
     assert platform.query(resolution) == [("none",)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_glance_that_has_decayed_to_nothing_weakens_no_rating(platform: SmallPlatform) -> None:

@@ -51,7 +51,7 @@ def test_what_was_done_before_logging_in_is_the_users_afterwards(platform: Small
         ("ada",),
         ("anonymous:a2",),
     ]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_device_is_its_first_users_whoever_arrives_first(platform: SmallPlatform) -> None:
@@ -67,7 +67,7 @@ def test_a_device_is_its_first_users_whoever_arrives_first(platform: SmallPlatfo
         ("nobody", "ada", False),
         ("second", "bob", True),
     ]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_an_alias_gives_a_device_to_a_user(platform: SmallPlatform) -> None:
@@ -78,7 +78,7 @@ def test_an_alias_gives_a_device_to_a_user(platform: SmallPlatform) -> None:
     platform.process()
 
     assert platform.query(OWNERS) == [("alias", "ada", True), ("before", "ada", False)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_nobody_becomes_another_known_user(platform: SmallPlatform) -> None:
@@ -106,4 +106,4 @@ def test_a_link_that_an_earlier_delivery_takes_back_is_gone(platform: SmallPlatf
         ("before", "anonymous:a1", False),
         ("login", "ada", True),
     ]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()

@@ -156,7 +156,7 @@ def test_of_a_large_month_only_the_days_that_changed_are_written_again(
         after: dict[str, str] = dict(platform.query(FILES, [table]))
         assert after["2026-03-02"] == before[table]["2026-03-02"]
         assert after["2026-03-01"] != before[table]["2026-03-01"]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_visit_whose_beginning_moves_to_another_part_leaves_its_old_one(
@@ -168,7 +168,7 @@ def test_a_visit_whose_beginning_moves_to_another_part_leaves_its_old_one(
     platform.process()
 
     assert platform.query("select events from interaction.sessions") == [(2,)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def _visit(occurred_at: str) -> list[dict[str, Any]]:
@@ -201,7 +201,7 @@ def test_a_reader_keeps_the_state_that_it_opened(platform: SmallPlatform) -> Non
         # Who asks now is shown the new state, though this process holds the old one open.
         with published.open_published(platform.published) as newcomer:
             assert newcomer.execute(count).fetchall() == [(6,)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_files_that_nobody_can_read_any_more_are_deleted(platform: SmallPlatform) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,17 +11,13 @@ import pytest
 
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.seeds import seeds
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import (
     RECEIVED,
     SmallPlatform,
     event,
 )
-
-# These notice each of: withdrawn events that stay, deliveries that do not come back, their keys,
-# devices and visits that are forgotten. Others on demand: FEEDBACK_TEST_SEEDS=100 pytest …
-MORE = os.environ.get("FEEDBACK_TEST_SEEDS")
-SEEDS = range(int(MORE)) if MORE else (1, 25)
 
 Lines = list[dict[str, Any] | bytes]
 
@@ -45,11 +40,14 @@ def in_one_go(platform: SmallPlatform, contents: dict[str, Lines]) -> SmallPlatf
     once = SmallPlatform(directory, platform.project, Lake((directory / "lake").as_uri()))
     for raw_object, lines in contents.items():
         once.rewrite(raw_object, *lines)
-    once.process()
+    once.clean()
+    once.transform()
     return once
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+# These notice each of: withdrawn events that stay, deliveries that do not come back, their keys,
+# devices and visits that are forgotten.
+@pytest.mark.parametrize("seed", seeds(25, 1))
 def test_a_backfill_beside_live_events_ends_in_the_tables_of_one_clean_run(
     platform: SmallPlatform, seed: int
 ) -> None:
@@ -95,7 +93,7 @@ def test_a_backfill_beside_live_events_ends_in_the_tables_of_one_clean_run(
 
     incremental = platform.tables()
     for other in (platform.rebuilt(), in_one_go(platform, contents)):
-        for table, rows in other.tables().items():
+        for table, rows in other.stored().items():
             assert incremental[table] == rows, table
 
 
@@ -118,7 +116,7 @@ def test_an_event_that_another_object_holds_too_comes_back_from_there(
         ("e", "rating"),
         ("other", "like"),
     ]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_of_several_deliveries_elsewhere_the_earliest_that_counts_comes_back(
@@ -140,7 +138,7 @@ def test_of_several_deliveries_elsewhere_the_earliest_that_counts_comes_back(
     assert platform.query(
         "select event_id, item_id from interaction.interactions order by event_id"
     ) == [("e", "i2"), ("x", "ix"), ("y", "iy")]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_an_event_that_no_object_holds_any_more_leaves_with_all_that_came_of_it(
@@ -160,7 +158,7 @@ def test_an_event_that_no_object_holds_any_more_leaves_with_all_that_came_of_it(
     assert platform.query(owners) == [("anonymous:a1",)]
     assert platform.query("select user_id from interaction.users") == [("anonymous:a1",)]
     assert platform.query("select item_id from interaction.items") == [("i2",)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_an_event_that_leaves_does_not_come_back_with_the_owner_of_its_device(
@@ -178,7 +176,7 @@ def test_an_event_that_leaves_does_not_come_back_with_the_owner_of_its_device(
     platform.process()
 
     assert platform.query("select event_id from interaction.interactions") == [("login",)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_visit_parts_where_the_event_that_held_it_together_leaves(
@@ -201,7 +199,7 @@ def test_a_visit_parts_where_the_event_that_held_it_together_leaves(
         ("visit:u1@2026-03-01T12:00:00.000000Z", 1),
         ("visit:u1@2026-03-01T12:40:00.000000Z", 1),
     ]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_what_a_run_that_died_had_begun_with_leaves_no_trace_when_it_is_reprocessed(
@@ -240,7 +238,7 @@ def test_an_earlier_delivery_after_a_run_that_died_takes_its_link_of_the_device_
 
     owners = "select event_id, user_id from interaction.interactions order by 1"
     assert platform.query(owners) == [("before", "anonymous:a1"), ("login", "u1")]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_the_clean_layer_is_read_again_only_where_events_left_their_place(

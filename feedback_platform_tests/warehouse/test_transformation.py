@@ -59,7 +59,7 @@ def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatf
         platform.transform()
         platform.publish()
 
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> None:
@@ -70,7 +70,7 @@ def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> N
     platform.run(ORDER[:13])
     platform.process()
 
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_publication_that_died_is_simply_published_again(
@@ -85,7 +85,7 @@ def test_a_publication_that_died_is_simply_published_again(
             with open_warehouse(platform.warehouse) as connection:
                 connection.execute("update pipeline.state set published_through = 1")
 
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_running_again_changes_no_row(platform: SmallPlatform) -> None:

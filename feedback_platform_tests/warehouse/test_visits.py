@@ -45,12 +45,12 @@ def test_a_late_event_joins_two_visits_and_an_earlier_one_renames_them(
         ("visit:u1@2026-03-01T12:00:00.000000Z", 3, 3000.0),
         ("visit:u1@2026-03-01T18:00:00.000000Z", 1, 0.0),
     ]
-    assert platform.tables() == platform.rebuilt("once").tables()
+    assert platform.tables() == platform.rebuilt("once").stored()
 
     platform.land(at("11:59:00"), object_id="3")
     platform.process()
     assert platform.query(VISITS)[0] == ("visit:u1@2026-03-01T11:59:00.000000Z", 4, 3060.0)
-    assert platform.tables() == platform.rebuilt("twice").tables()
+    assert platform.tables() == platform.rebuilt("twice").stored()
 
 
 def test_a_session_that_was_sent_stays_as_it_is(platform: SmallPlatform) -> None:
@@ -80,7 +80,7 @@ def test_the_visit_follows_the_device_to_its_user(platform: SmallPlatform) -> No
     platform.process()
 
     assert platform.query(VISITS) == [("visit:ada@2026-03-01T12:00:00.000000Z", 2, 300.0)]
-    assert platform.tables() == platform.rebuilt().tables()
+    assert platform.tables() == platform.rebuilt().stored()
 
 
 def test_a_session_in_which_no_user_was_is_no_visit(platform: SmallPlatform) -> None:

@@ -69,7 +69,7 @@ def test_the_example_in_the_document_is_what_happens(example: SmallPlatform) -> 
 
     assert arrivals == 2
     assert text == replayed_text
-    assert example.tables() == example.rebuilt().tables()
+    assert example.tables() == example.rebuilt().stored()
 
 
 def _table(records: list[dict[str, Any]]) -> str:
