@@ -101,6 +101,7 @@ def test_processing_again_changes_no_row(copy: Installation) -> None:
     assert differences(before, copy.tables()) == []
 
 
+@pytest.mark.slow
 def test_a_lost_warehouse_is_built_again_row_for_row(copy: Installation) -> None:
     # The segments came after the days; whoever builds anew knows both at once.
     copy.process()
@@ -135,6 +136,7 @@ def test_interactions_that_got_lost_are_noticed(copy: Installation) -> None:
     assert _figure(account, "interactions") == _figure(account, "different events in the lake") - 3
 
 
+@pytest.mark.slow
 def test_quarantined_lines_that_got_lost_fail_the_quality_job(copy: Installation) -> None:
     with duckdb.connect(copy.settings.warehouse_path) as connection:
         connection.execute(

@@ -62,7 +62,8 @@ def nights(tmp_path: Path) -> Nights:
     return Nights(tmp_path)
 
 
-@pytest.mark.parametrize("algorithm", [KMEANS, WARD])
+# The other tests here take one step with k-means, which is five times as slow as Ward.
+@pytest.mark.parametrize("algorithm", [pytest.param(KMEANS, marks=pytest.mark.slow), WARD])
 def test_segments_keep_their_numbers_over_ten_retrainings_of_a_drifting_population(
     nights: Nights, algorithm: str
 ) -> None:
