@@ -106,6 +106,7 @@ def test_where_nothing_is_published_there_is_nobody_to_recommend_to(run: Run, la
     assert champions.history(lake, MODEL) == []
 
 
+@pytest.mark.slow
 def test_a_model_is_rolled_back_and_promoted_again(run: Run, lake: Lake) -> None:
     parsed(run("demo", "--users", "100", "--days", "3", "--json"))
     trained = champions.champion(lake, MODEL)

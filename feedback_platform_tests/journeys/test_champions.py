@@ -133,6 +133,7 @@ def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
     assert second["reason"] in torn["reason"]
 
 
+@pytest.mark.slow
 def test_readers_see_only_whole_states_while_champions_change(
     copy: Installation, tmp_path: Path
 ) -> None:

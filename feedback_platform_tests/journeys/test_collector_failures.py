@@ -113,6 +113,7 @@ def test_a_store_that_answers_503_is_passed_on_and_recovers(
     assert [line["message"] for line in stored_lines(serving.settings)] == kept
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_now_and_then_loses_nothing(
     on_troubled_s3: tuple[ServingProcess, TroubledStore],
 ) -> None:

@@ -57,6 +57,7 @@ def survive(kills: int, tmp_path: Path, port: int, workers: int) -> None:
     assert (outcome.clean, outcome.quarantined) == (len(stored), 0)
 
 
+@pytest.mark.slow
 def test_a_message_sent_again_after_a_kill_counts_once(tmp_path: Path, free_port: int) -> None:
     """A sender that got no answer sends the same message again, as the libraries do."""
     with serving_process(tmp_path / "data", free_port) as serving:

@@ -35,6 +35,7 @@ def test_a_server_told_to_stop_answers_and_stores_everything(
         assert "Traceback" not in serving.log
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_leaves_no_question_unanswered_and_holds_up_no_stop(
     s3_endpoint: str, s3_lake_url: str, tmp_path: Path, free_port: int
 ) -> None:

@@ -10,6 +10,9 @@ from feedback_platform.ingestion.movielens import read_movielens
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform_tests.installation import Installation
 
+# In short: ingestion/test_movielens.py and learning/test_training.py.
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
@@ -31,7 +34,6 @@ def test_every_rating_becomes_explicit_feedback(movielens: Installation) -> None
     assert ("explicit", 100_836, 610) in given.select("feedback_type", "rows", "users").rows()
 
 
-@pytest.mark.slow
 def test_the_factorisation_beats_popularity_on_real_ratings(movielens: Installation) -> None:
     figures = movielens.train()["models/factorisation"]
 

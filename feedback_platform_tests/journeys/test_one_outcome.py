@@ -14,6 +14,9 @@ import pytest
 from feedback_platform.settings import Settings
 from feedback_platform_tests.installation import Installation, differences
 
+# In short: warehouse/test_loading.py and warehouse/test_transformation.py.
+pytestmark = pytest.mark.slow
+
 # Long enough for a loaded machine to import everything and get to the instant of the kill.
 PATIENCE = 180.0
 COMMAND = (sys.executable, "-c", "from feedback_platform.cli import main; main()", "process")
@@ -44,7 +47,6 @@ def test_a_lake_on_s3_gives_the_same_tables_and_keeps_the_models(
     assert remote.query("from ml.recommendations").height > 0
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_at_any_instant_is_made_up_for(
     undisturbed: Installation, tmp_path: Path
 ) -> None:
