@@ -77,14 +77,6 @@ def _dagster_waits_for_no_disk() -> Iterator[None]:
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _files_wait_for_no_disk() -> Iterator[None]:
-    """As above: who tests that something is brought to the disk puts a function of its own here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
-
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real data sets; a machine without them skips, but CI may not."""
