@@ -50,7 +50,7 @@ def build_definitions(
             reprocessing.reprocessed_events,
             build_dbt_models(platform.dbt()),
             monitoring.drift_events,
-            learning.factorisation,
+            learning.recommender,
             learning.segments,
             learning.learned,
             publishing.published_database,

@@ -19,7 +19,7 @@ from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
 from feedback_platform.learning.gate_rules import load_gate_rules
-from feedback_platform.learning.training import FACTORISATION, SEGMENTS
+from feedback_platform.learning.training import MODELS
 from feedback_platform.monitoring.accounting import account
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, unknown_settings
 from feedback_platform.warehouse.published import published_through, query
@@ -107,7 +107,7 @@ def _events(settings: Settings) -> tuple[bool, str]:
 
 def _models(settings: Settings) -> tuple[bool, str]:
     lake = Lake(settings.lake_url)
-    used = [champions.in_use(lake, name) for name in (FACTORISATION, SEGMENTS)]
+    used = [champions.in_use(lake, name) for name in MODELS]
     warnings = [found.warning for found in used if found.warning]
     if warnings:
         return False, " ".join(warnings)

@@ -14,7 +14,7 @@ from feedback_platform.cli.running import JobRunner
 from feedback_platform.errors import FeedbackPlatformError, InvalidInputError, PermanentError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
-from feedback_platform.learning.training import MODELS
+from feedback_platform.learning.training import MODELS, RECOMMENDER, SEGMENTS
 from feedback_platform.learning.version_table import versions
 from feedback_platform.settings import Settings
 from feedback_platform.warehouse.published import published_through
@@ -24,7 +24,7 @@ _WIDTH: Final = 100
 _INDENT: Final = " " * 13
 _JSON_COLUMNS: Final = ("metrics", "parameters", "decision")
 # The figure by which versions of a model are compared at a glance.
-_FIGURES: Final = {"factorisation": "ndcg_at_10", "segments": "prediction_strength"}
+_FIGURES: Final = {RECOMMENDER: "ndcg_at_10", SEGMENTS: "prediction_strength"}
 
 
 @click.group(name="models")
@@ -32,7 +32,7 @@ def models() -> None:
     """Show the versions of the models, and choose which one is in use."""
 
 
-@models.command(name="list", epilog="Example: feedback-platform models list --model factorisation")
+@models.command(name="list", epilog="Example: feedback-platform models list --model recommender")
 @click.option("--model", type=_MODEL, help="Only the versions of this model.")
 @with_settings
 @with_json
@@ -55,7 +55,7 @@ def list_command(settings: Settings, as_json: bool, model: str | None) -> None:
 
 
 @models.command(
-    epilog="Example: feedback-platform models promote factorisation "
+    epilog="Example: feedback-platform models promote recommender "
     '20260301T030000000Z-3fa9c1 --reason "looked at the lists"'
 )
 @click.argument("model", type=_MODEL)
@@ -75,7 +75,7 @@ def promote(settings: Settings, as_json: bool, model: str, version: str, reason:
 
 
 @models.command(
-    epilog='Example: feedback-platform models rollback factorisation --reason "complaints"'
+    epilog='Example: feedback-platform models rollback recommender --reason "complaints"'
 )
 @click.argument("model", type=_MODEL)
 @click.option("--reason", required=True, help="Why; shown beside the version.")

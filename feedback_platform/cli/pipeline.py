@@ -79,7 +79,7 @@ def _processed(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _trained(seen: dict[str, Any]) -> dict[str, Any]:
-    model = "models/factorisation"
+    model = "models/recommender"
     return {
         "model_version": seen[f"{model}/version"],
         "promoted": seen[f"{model}/promoted"],

@@ -3,35 +3,30 @@
 A champion that was trained before the hold-out began has not seen it: its stored files are scored,
 as they are served. Any other champion has seen some of it, and would win by knowing the answers;
 nor can it be told how good it is on what it has not seen. Then its recipe is compared instead:
-its parameters, fitted on the training part that the challenger was fitted on. So two recipes meet
-on equal terms. A retraining by the champion's own recipe differs in nothing but newer data, and is
-as good as the champion by definition; popularity alone can refuse it.
+its sources and weights, fitted on the training part that the challenger was fitted on. So two
+recipes meet on equal terms. A retraining by the champion's own recipe differs in nothing but newer
+data, and is as good as the champion by definition; popularity alone can refuse it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
-import polars as pl
 
-from feedback_platform.errors import PermanentError
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
-from feedback_platform.learning.evaluation import Evaluation, evaluate
-from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
-from feedback_platform.learning.gate import Decision, Measured, Opponent, decide
+from feedback_platform.learning.gate import Decision, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules
+from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import ModelVersion
-from feedback_platform.learning.ranking import Scorer, Scores, pair_matrix, rank_users
-from feedback_platform.learning.training import (
-    FACTORISATION_FILE,
-    TrainedFactorisation,
-    fit_twin,
-)
-from feedback_platform.learning.training_data import TimeSplit
+from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.recipe import Recipe
+from feedback_platform.learning.recommender import Recommender
+from feedback_platform.learning.training import RECOMMENDER_FILE, TrainedRecommender
 
 SAME_RECIPE: Final = "by the same recipe, on the same training part"
 OTHER_RECIPE: Final = "its recipe, fitted on the same training part"
@@ -39,30 +34,16 @@ AS_SERVED: Final = "as it is served; it was trained before the hold-out began"
 
 
 @dataclass(frozen=True, eq=False)
-class HoldOut:
-    """What a challenger was measured on, and what was known at the cut.
-
-    Attributes:
-        split: training part and hold-out.
-        items_at_cut: the items.
-        users_at_cut: the users.
-    """
-
-    split: TimeSplit
-    items_at_cut: pl.DataFrame
-    users_at_cut: pl.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
 class _WithCatalogue:
     """A model that ranks another catalogue than it was made with."""
 
-    model: Factorisation
+    model: Recommender
     item_ids: tuple[str, ...]
 
     def scores(self, user_ids: Sequence[str]) -> Scores:
         """Return the model's scores; an item that it does not know comes after all others."""
-        rows = np.array([self.model.item_rows.get(item, -1) for item in self.item_ids])
+        places = {item_id: row for row, item_id in enumerate(self.model.item_ids)}
+        rows = np.array([places.get(item_id, -1) for item_id in self.item_ids])
         lowest = np.finfo(np.float32).min
         scores: Scores = np.where(rows >= 0, self.model.scores(user_ids)[:, rows], lowest)
         return scores
@@ -70,7 +51,7 @@ class _WithCatalogue:
 
 def challenge(
     lake: Lake,
-    trained: TrainedFactorisation,
+    trained: TrainedRecommender,
     hold_out: HoldOut,
     champion: ModelVersion | None,
     *,
@@ -89,85 +70,29 @@ def challenge(
         rules: of the gate.
         seed: of the bootstrap.
     """
-    challenger = _measured(trained.twin, trained.evaluation, trained, hold_out.split)
-    opponent = None
-    if champion is not None:
-        opponent = _opponent(lake, champion, challenger, trained, hold_out)
+    opponent = None if champion is None else _opponent(lake, champion, trained, hold_out)
     return decide(
-        challenger, trained.popularity, opponent, segments=segments, rules=rules, seed=seed
+        trained.measured, trained.popularity, opponent, segments=segments, rules=rules, seed=seed
     )
 
 
 def _opponent(
-    lake: Lake,
-    champion: ModelVersion,
-    challenger: Measured,
-    trained: TrainedFactorisation,
-    hold_out: HoldOut,
+    lake: Lake, champion: ModelVersion, trained: TrainedRecommender, hold_out: HoldOut
 ) -> Opponent:
-    split = hold_out.split
-    if split.cut is not None and champion.known_until <= split.cut:
-        content = registry.read_file(lake, champion, FACTORISATION_FILE)
-        served = _WithCatalogue(Factorisation.from_bytes(content), trained.twin.item_ids)
-        return _scored(champion, AS_SERVED, served, trained, split)
+    k, cut = trained.evaluation.k, hold_out.split.cut
+    if cut is not None and champion.known_until <= cut:
+        content = registry.read_file(lake, champion, RECOMMENDER_FILE)
+        served = _WithCatalogue(Recommender.from_bytes(content), trained.twin.item_ids)
+        return Opponent(champion.version, AS_SERVED, hold_out.measure(served, k))
     try:
-        recipe = _Recipe.of(champion.parameters)
-    except (PermanentError, KeyError, TypeError, ValueError) as error:
+        recipe = Recipe.of(champion.parameters)
+        if recipe == trained.recipe:
+            # Equal sources, seed and data make an equal model; it need not be fitted again.
+            return Opponent(champion.version, SAME_RECIPE, trained.measured)
+        refitted = recipe.fit(replace(hold_out.training_part, threshold=recipe.threshold))
+    except InvalidInputError as error:
         basis = (
             f"it has seen the hold-out, and its parameters mean nothing to this release ({error})"
         )
         return Opponent(champion.version, basis, None)
-    if recipe == _Recipe.of(trained.parameters):
-        # Equal parameters, seed and data make an equal model; it need not be fitted again.
-        return Opponent(champion.version, SAME_RECIPE, challenger)
-    refitted = fit_twin(
-        split,
-        hold_out.items_at_cut,
-        hold_out.users_at_cut,
-        parameters=recipe.parameters,
-        seed=recipe.seed,
-        threshold=recipe.threshold,
-    )
-    return _scored(champion, OTHER_RECIPE, refitted, trained, split)
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """What makes one model out of given data."""
-
-    parameters: FactorisationParameters
-    seed: int
-    threshold: float
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> _Recipe:
-        known = {field.name: stored[field.name] for field in fields(FactorisationParameters)}
-        return cls(
-            FactorisationParameters(**known), int(stored["seed"]), float(stored["threshold"])
-        )
-
-
-def _scored(
-    champion: ModelVersion,
-    basis: str,
-    scorer: Scorer,
-    trained: TrainedFactorisation,
-    split: TimeSplit,
-) -> Opponent:
-    evaluation = evaluate(scorer, split, trained.evaluation.k)
-    return Opponent(champion.version, basis, _measured(scorer, evaluation, trained, split))
-
-
-def _measured(
-    scorer: Scorer, evaluation: Evaluation, trained: TrainedFactorisation, split: TimeSplit
-) -> Measured:
-    """Add to an evaluation how popular is what the model lists (Yin et al., 2012).
-
-    A like counts by the confidence in it, as everywhere.
-    """
-    users = split.evaluated_users()
-    seen = pair_matrix(split.train, users, scorer.item_ids)
-    ranked = rank_users(scorer, users, seen, evaluation.k)
-    likes = trained.twin.item_popularity
-    listed = ranked[ranked >= 0]
-    return Measured(evaluation, float(likes[listed].mean()) if len(listed) else 0.0)
+    return Opponent(champion.version, OTHER_RECIPE, hold_out.measure(refitted, k))

@@ -6,7 +6,7 @@ items, so a model cannot gain by knowing few.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -66,14 +66,29 @@ def evaluate(scorer: Scorer, split: TimeSplit, k: int = CUTOFF) -> Evaluation:
         split: the hold-out.
         k: length of the lists.
     """
+    return evaluate_lists(hold_out_lists(scorer, split, k), scorer.item_ids, split)
+
+
+def hold_out_lists(scorer: Scorer, split: TimeSplit, k: int = CUTOFF) -> Ranked:
+    """Return each evaluated user's k best items that are not in train, (users x k)."""
     users = split.evaluated_users()
+    return rank_users(scorer, users, pair_matrix(split.train, users, scorer.item_ids), k)
+
+
+def evaluate_lists(ranked: Ranked, item_ids: Sequence[str], split: TimeSplit) -> Evaluation:
+    """Compare the evaluated users' lists with the test.
+
+    Args:
+        ranked: (users x k), from `hold_out_lists`.
+        item_ids: the items that its indexes are of.
+        split: the hold-out.
+    """
+    users, k = split.evaluated_users(), ranked.shape[1]
     relevant_pairs = split.relevant()
-    seen = pair_matrix(split.train, users, scorer.item_ids)
-    relevant = pair_matrix(relevant_pairs, users, scorer.item_ids).tocoo()
+    relevant = pair_matrix(relevant_pairs, users, item_ids).tocoo()
     counts = relevant_pairs.group_by(USER_ID).len().sort(USER_ID)["len"].to_numpy()
-    ranked = rank_users(scorer, users, seen, k)
     # One number for each (user, item); an empty place, -1, becomes a number no pair has.
-    items = len(scorer.item_ids)
+    items = len(item_ids)
     listed = np.where(ranked >= 0, np.arange(len(users))[:, None] * items + ranked, -1)
     hits = np.isin(listed, relevant.row.astype(np.int64) * items + relevant.col)
     return Evaluation(

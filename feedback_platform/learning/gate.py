@@ -22,21 +22,9 @@ from feedback_platform.learning.evaluation import (
     difference,
 )
 from feedback_platform.learning.gate_rules import GateRules
+from feedback_platform.learning.hold_out import Measured
 
 METRIC: Final[Metric] = "ndcg"
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A model on the hold-out.
-
-    Attributes:
-        evaluation: its lists against what users liked.
-        listed_popularity: the mean number of likes in training of a listed item.
-    """
-
-    evaluation: Evaluation
-    listed_popularity: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,14 +172,15 @@ def _covers_enough(challenger: Measured, champion: Measured, rules: GateRules) -
 
 
 def _is_not_too_popular(challenger: Measured, champion: Measured, rules: GateRules) -> Finding:
-    ours, theirs = challenger.listed_popularity, champion.listed_popularity
-    highest = (1 + rules.largest_popularity_rise) * theirs
+    ours, theirs = challenger.quality.popularity_bias, champion.quality.popularity_bias
+    highest = (1 + rules.largest_popularity_rise) * (1 + theirs) - 1
     return Finding(
         "popularity_bias",
         passed=ours <= highest,
         text=(
-            f"Popularity bias: a listed item has {ours:.1f} likes on average, {theirs:.1f} with "
-            f"the champion; {highest:.1f} is the most."
+            f"Popularity bias: the items of a list have {1 + ours:.2f} times the likes of those "
+            f"that its user liked before, {1 + theirs:.2f} times with the champion; "
+            f"{1 + highest:.2f} is the most."
         ),
         figures={"challenger": ours, "champion": theirs, "highest": highest},
     )

@@ -7,7 +7,7 @@ warehouse that is built anew gets them back.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -17,13 +17,14 @@ import polars as pl
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
-from feedback_platform.learning.challenge import HoldOut, challenge
+from feedback_platform.learning.challenge import challenge
 from feedback_platform.learning.code_version import code_version
-from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
 from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
+from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import Lineage, ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
@@ -40,17 +41,18 @@ from feedback_platform.learning.segment_tables import (
     segment_names,
     segment_table,
 )
+from feedback_platform.learning.sources import DEFAULT_SOURCES, Source, TrainingInput
 from feedback_platform.learning.training import (
-    FACTORISATION,
-    FACTORISATION_FILE,
     MODELS,
+    RECOMMENDER,
+    RECOMMENDER_FILE,
     SEGMENTS,
-    TrainedFactorisation,
+    TrainedRecommender,
     TrainedSegments,
-    train_factorisation,
+    train_recommender,
     train_segments,
 )
-from feedback_platform.learning.training_data import choose_split
+from feedback_platform.learning.training_data import choose_split, inner_splits
 from feedback_platform.learning.version_table import versions
 
 SEED: Final = 20240229
@@ -58,12 +60,14 @@ SEED: Final = 20240229
 
 @dataclass(frozen=True, eq=False)
 class TrainingFrames:
-    """What a factorisation is trained and measured on; see `training_data` for the columns.
+    """What a recommender is trained and measured on; see `training_data` for the columns.
 
     Attributes:
         scores: scores of what was observed, without imputed values and outliers, as of now.
         scores_at_cut: as they were known at the cut.
         cut: the end of the training part (UTC).
+        scores_at_inner_cut: as they were known at the inner cut.
+        inner_cut: an instant within the training part (UTC); what comes after chooses the sources.
         items, users: the catalogue, and what is known of users.
         items_at_cut, users_at_cut: what was known of them at the cut.
         through: the newest batch in the tables that all of it was read from, where known.
@@ -72,6 +76,8 @@ class TrainingFrames:
     scores: pl.DataFrame
     scores_at_cut: pl.DataFrame
     cut: datetime
+    scores_at_inner_cut: pl.DataFrame
+    inner_cut: datetime
     items: pl.DataFrame
     items_at_cut: pl.DataFrame
     users: pl.DataFrame
@@ -80,10 +86,10 @@ class TrainingFrames:
 
 
 @dataclass(frozen=True, eq=False)
-class RegisteredFactorisation:
-    """A trained factorisation, what the gate said of it, and where it is kept."""
+class RegisteredRecommender:
+    """A trained recommender, what the gate said of it, and where it is kept."""
 
-    trained: TrainedFactorisation
+    trained: TrainedRecommender
     decision: Decision
     version: ModelVersion
 
@@ -97,15 +103,15 @@ class RegisteredSegments:
     profiles: pl.DataFrame
 
 
-def learn_factorisation(
+def learn_recommender(
     lake: Lake,
     frames: TrainingFrames,
     *,
     now: datetime,
     trigger: str,
     rules: GateRules | None = None,
-    parameters: FactorisationParameters | None = None,
-) -> RegisteredFactorisation:
+    sources: Sequence[Source] = DEFAULT_SOURCES,
+) -> RegisteredRecommender:
     """Train, measure, compare with the champion, register, and promote or reject.
 
     Args:
@@ -114,27 +120,24 @@ def learn_factorisation(
         now: when (UTC).
         trigger: why.
         rules: of the gate; those that ship when left out.
-        parameters: how to train; the defaults when left out.
+        sources: the candidate sources to choose from.
 
     Raises:
         NothingToLearnError: there is not enough feedback on both sides of the cut.
     """
     split = choose_split(frames.scores_at_cut, frames.scores, frames.cut)
-    trained = train_factorisation(
-        split,
-        frames.scores,
-        frames.items,
-        frames.users,
-        items_at_cut=frames.items_at_cut,
-        users_at_cut=frames.users_at_cut,
-        seed=SEED,
-        parameters=parameters,
-    )
     hold_out = HoldOut(split, frames.items_at_cut, frames.users_at_cut)
+    trained = train_recommender(
+        hold_out,
+        TrainingInput(frames.scores, frames.items, frames.users, split.threshold),
+        inner_splits(split, frames.scores_at_inner_cut, frames.inner_cut),
+        seed=SEED,
+        sources=sources,
+    )
     decision, champion = _judged(lake, trained, hold_out, rules or default_gate_rules())
     version = registry.register(
         lake,
-        FACTORISATION,
+        RECOMMENDER,
         files=trained.files,
         trained_at=now,
         trigger=trigger,
@@ -149,17 +152,17 @@ def learn_factorisation(
         decision=asdict(decision),
     )
     decide = champions.promote if decision.is_promoted else champions.reject
-    decide(lake, FACTORISATION, version.version, at=now, reason=decision.reason)
-    return RegisteredFactorisation(trained, decision, version)
+    decide(lake, RECOMMENDER, version.version, at=now, reason=decision.reason)
+    return RegisteredRecommender(trained, decision, version)
 
 
 def _judged(
-    lake: Lake, trained: TrainedFactorisation, hold_out: HoldOut, rules: GateRules
+    lake: Lake, trained: TrainedRecommender, hold_out: HoldOut, rules: GateRules
 ) -> tuple[Decision, ModelVersion | None]:
     """Return the gate's decision, and the champion that it is about."""
     while True:
-        promotions = champions.history(lake, FACTORISATION)
-        champion = champions.in_use(lake, FACTORISATION).version
+        promotions = champions.history(lake, RECOMMENDER)
+        champion = champions.in_use(lake, RECOMMENDER).version
         decision = challenge(
             lake,
             trained,
@@ -170,7 +173,7 @@ def _judged(
             seed=SEED,
         )
         # Comparing takes time. Who was rolled back meanwhile must not be the measure.
-        if champions.history(lake, FACTORISATION) == promotions:
+        if champions.history(lake, RECOMMENDER) == promotions:
             return decision, champion
 
 
@@ -238,12 +241,12 @@ def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFram
         scores: of all feedback as of now; nobody is shown again what they know.
         items: the catalogue.
     """
-    champion = champions.in_use(lake, FACTORISATION).version
+    champion = champions.in_use(lake, RECOMMENDER).version
     if champion is None:
         lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
     else:
-        content = registry.read_file(lake, champion, FACTORISATION_FILE)
-        model = Factorisation.from_bytes(content)
+        content = registry.read_file(lake, champion, RECOMMENDER_FILE)
+        model = Recommender.from_bytes(content)
         lists = recommend(model, scores, items, model_version=champion.version)
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     return lists

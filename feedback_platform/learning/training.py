@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from feedback_platform.learning.columns import ITEM_ID
 from feedback_platform.learning.evaluation import (
     CUTOFF,
     Evaluation,
@@ -17,67 +16,94 @@ from feedback_platform.learning.evaluation import (
     difference,
     evaluate,
 )
-from feedback_platform.learning.factorisation import (
-    Factorisation,
-    FactorisationParameters,
-    fit_factorisation,
-)
-from feedback_platform.learning.popularity import fit_popularity
+from feedback_platform.learning.hold_out import HoldOut, Measured
 from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.recipe import Recipe
+from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_identity import PreviousSegments
 from feedback_platform.learning.segments import Segmentation, segment_users
+from feedback_platform.learning.selection import Selection, choose
+from feedback_platform.learning.sources import (
+    DEFAULT_SOURCES,
+    Source,
+    TrainingInput,
+    within_reach,
+)
 from feedback_platform.learning.training_data import TimeSplit
 
-FACTORISATION: Final = "factorisation"
-FACTORISATION_FILE: Final = "factorisation.npz"
+RECOMMENDER: Final = "recommender"
+RECOMMENDER_FILE: Final = "recommender.npz"
 SEGMENTS: Final = "segments"
 SEGMENTS_FILE: Final = "segments.npz"
 # Every model that has a champion.
-MODELS: Final = (FACTORISATION, SEGMENTS)
+MODELS: Final = (RECOMMENDER, SEGMENTS)
 NEXT_SEGMENT_ID: Final = "next_segment_id"
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedFactorisation:
+class TrainedRecommender:
     """A model for serving, and how good its twin was that had not seen the hold-out.
 
     Attributes:
         model: trained on all scores.
         twin: trained in the same way on the part before the cut; what was measured.
-        evaluation: of the twin.
+        measured: the twin.
         popularity: of the baseline fitted on that part.
         random: of lists in random order, what a model is worth that knows nothing.
         gain: nDCG of the model minus that of popularity.
-        parameters: everything needed to train the same model from the same frames.
+        selection: how the sources were chosen.
+        recipe: what was chosen; it makes the same model from the same frames.
+        split: how the hold-out was made.
     """
 
-    model: Factorisation
-    twin: Factorisation
-    evaluation: Evaluation
+    model: Recommender
+    twin: Recommender
+    measured: Measured
     popularity: Evaluation
     random: Evaluation
     gain: MeanDifference
-    parameters: Mapping[str, Any]
+    selection: Selection
+    recipe: Recipe
+    split: TimeSplit
 
     @property
-    def metrics(self) -> dict[str, float | int]:
-        """The figures for the registry: the model's own, the baselines' and the gain."""
-        ndcg = f"ndcg_at_{self.evaluation.k}"
+    def evaluation(self) -> Evaluation:
+        """Of the twin."""
+        return self.measured.evaluation
+
+    @property
+    def metrics(self) -> dict[str, float | int | None]:
+        """The figures for the registry: the model's own, the baselines', the sources', the gain."""
+        k = self.evaluation.k
+        ndcg, inner = f"ndcg_at_{k}", f"inner_ndcg_at_{CUTOFF}"
         return {
             **self.evaluation.means(),
+            **self.measured.quality.means(k),
             f"popularity_{ndcg}": self.popularity.mean("ndcg"),
             f"random_{ndcg}": self.random.mean("ndcg"),
             f"{ndcg}_gain": self.gain.mean,
             f"{ndcg}_gain_low": self.gain.low,
             f"{ndcg}_gain_high": self.gain.high,
             "evaluated_users": len(self.evaluation.user_ids),
+            inner: self.selection.ndcg,
+            **{f"{inner}_of_{name}": value for name, value in self.selection.alone.items()},
+        }
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything needed to train the same model from the same frames."""
+        cut = self.split.cut
+        return {
+            **self.recipe.stored,
+            "split": self.split.kind,
+            "cut": cut.isoformat() if cut else None,
         }
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files for the registry."""
-        return {FACTORISATION_FILE: self.model.to_bytes()}
+        return {RECOMMENDER_FILE: self.model.to_bytes()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,92 +144,51 @@ class _Random:
         return self.generator.random((len(user_ids), len(self.item_ids)), dtype=np.float32)
 
 
-def train_factorisation(
-    split: TimeSplit,
-    scores: pl.DataFrame,
-    items: pl.DataFrame,
-    users: pl.DataFrame,
+def train_recommender(
+    hold_out: HoldOut,
+    data: TrainingInput,
+    inner: Sequence[TimeSplit],
     *,
-    items_at_cut: pl.DataFrame,
-    users_at_cut: pl.DataFrame,
     seed: int,
-    parameters: FactorisationParameters | None = None,
+    sources: Sequence[Source] = DEFAULT_SOURCES,
     k: int = CUTOFF,
-) -> TrainedFactorisation:
-    """Measure on the hold-out, then train on everything.
-
-    For the measurement the catalogue is what had feedback before the cut: nobody could have
-    listed the other items then. Relevant items outside it count against every model alike. Of
-    items and users it knows what was known at the cut, of a per-user split at the global one.
+) -> TrainedRecommender:
+    """Choose sources within the training part, measure on the hold-out, then train on everything.
 
     Args:
-        split: the hold-out.
-        scores: all scores as of now, for the model that is served.
-        items: the catalogue as of now, for the model that is served.
-        users: what is known of users now.
-        items_at_cut: what was known of the items at the cut.
-        users_at_cut: what was known of the users at the cut.
+        hold_out: what the model is measured on.
+        data: all there is as of now, for the model that is served.
+        inner: splits of the training part, to choose sources by.
         seed: of training and of the intervals.
-        parameters: how to train; the defaults when left out.
+        sources: the library to choose from; what is out of reach for the size is left out.
         k: length of the lists that are measured.
 
     Raises:
-        InvalidInputError: a frame is malformed.
+        InvalidInputError: a frame is malformed, or no source is within reach.
         NothingToLearnError: there is no preference to learn.
     """
-    chosen = parameters or FactorisationParameters()
-    twin = fit_twin(
-        split, items_at_cut, users_at_cut, parameters=chosen, seed=seed, threshold=split.threshold
+    part, split = hold_out.training_part, hold_out.split
+    able = within_reach(tuple(sources), *data.preferences.weights.shape)
+    selection = choose(part, inner, able, seed=seed)
+    chosen = tuple(
+        (source, selection.weights[source.name])
+        for source in able
+        if source.name in selection.weights
     )
-    baseline = fit_popularity(split.train, item_ids=twin.item_ids, threshold=split.threshold)
-    evaluation, popularity = evaluate(twin, split, k), evaluate(baseline, split, k)
+    recipe = Recipe(chosen, seed, split.threshold)
+    twin = recipe.fit(part)
     chance = _Random(twin.item_ids, np.random.default_rng(seed))
-    return TrainedFactorisation(
-        model=fit_factorisation(
-            scores, items, users, parameters=chosen, seed=seed, threshold=split.threshold
-        ),
+    measured, popularity = hold_out.measure(twin, k), evaluate(twin.popularity, split, k)
+    return TrainedRecommender(
+        model=recipe.fit(data),
         twin=twin,
-        evaluation=evaluation,
+        measured=measured,
         popularity=popularity,
         random=evaluate(chance, split, k),
-        gain=difference(evaluation, popularity, "ndcg", seed=seed),
-        parameters={
-            **asdict(chosen),
-            "seed": seed,
-            "threshold": split.threshold,
-            "split": split.kind,
-            "cut": split.cut.isoformat() if split.cut else None,
-        },
-    )
-
-
-def fit_twin(
-    split: TimeSplit,
-    items_at_cut: pl.DataFrame,
-    users_at_cut: pl.DataFrame,
-    *,
-    parameters: FactorisationParameters,
-    seed: int,
-    threshold: float,
-) -> Factorisation:
-    """Train on the part before the cut alone, with its items only; what can be measured fairly.
-
-    Args:
-        split: the hold-out.
-        items_at_cut: what was known of the items at the cut.
-        users_at_cut: what was known of the users at the cut.
-        parameters: how to train.
-        seed: of training.
-        threshold: a score from here on is positive.
-    """
-    known_items = items_at_cut.join(split.train, on=ITEM_ID, how="semi")
-    return fit_factorisation(
-        split.train,
-        known_items,
-        users_at_cut,
-        parameters=parameters,
-        seed=seed,
-        threshold=threshold,
+        gain=difference(measured.evaluation, popularity, "ndcg", seed=seed),
+        selection=selection,
+        recipe=recipe,
+        split=split,
     )
 
 

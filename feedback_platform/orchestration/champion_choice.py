@@ -7,21 +7,21 @@ import dagster as dg
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
-from feedback_platform.learning.training import FACTORISATION, MODELS
+from feedback_platform.learning.training import MODELS, RECOMMENDER
 
 
 class ChampionConfig(dg.Config):
     """Which version is to be the champion; as it is, nothing is asked for.
 
     Attributes:
-        model: `factorisation` or `segments`.
+        model: `recommender` or `segments`.
         promote: the version to promote.
         roll_back: go back to the champion before this one.
         roll_back_from: go back only while this version is the champion, so that it happens once.
         reason: why; shown beside the version.
     """
 
-    model: str = FACTORISATION
+    model: str = RECOMMENDER
     promote: str = ""
     roll_back: bool = False
     roll_back_from: str = ""

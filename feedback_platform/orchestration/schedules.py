@@ -46,4 +46,4 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
 def training_config(trigger: str) -> dict[str, object]:
     """Return the run configuration of a training with a stated reason."""
     config = {"config": {"trigger": trigger}}
-    return {"ops": {"models__factorisation": config, "models__segments": config}}
+    return {"ops": {"models__recommender": config, "models__segments": config}}

@@ -11,7 +11,7 @@ from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import ModelUnusableError
-from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import UNFINISHED, end_dead_runs
@@ -111,7 +111,7 @@ def first_training_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a training run while no model has ever been trained."""
-    if registry.version_ids(platform.lake(), FACTORISATION):
+    if registry.version_ids(platform.lake(), RECOMMENDER):
         return dg.SkipReason("There are models; growth, drift and the schedule see to them.")
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
@@ -139,7 +139,7 @@ def growth_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for one training after each version that much has come after, promoted or not."""
     lake, through = platform.lake(), published_through(platform.settings.published_path)
-    trained = registry.version_ids(lake, FACTORISATION)
+    trained = registry.version_ids(lake, RECOMMENDER)
     if not trained or through == 0:
         return dg.SkipReason("There is no model yet, or nothing is published.")
     seen = f"{trained[-1]}:{through}"
@@ -163,7 +163,7 @@ def growth_sensor(
 def _known_through(lake: Lake, version: str) -> int | None:
     """Return the newest batch that a version knows; None where its record does not say."""
     try:
-        return registry.read_version(lake, FACTORISATION, version).lineage.data_through
+        return registry.read_version(lake, RECOMMENDER, version).lineage.data_through
     except ModelUnusableError:
         return None
 

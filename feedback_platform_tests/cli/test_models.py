@@ -36,9 +36,9 @@ def the_error(finished: Finished) -> str:
 
 
 def test_before_the_first_training_the_list_says_what_to_do(run: Run) -> None:
-    finished = run("models", "list", "--model", "factorisation")
+    finished = run("models", "list", "--model", "recommender")
 
-    assert finished.output == "factorisation: no version yet; run `feedback-platform train`\n"
+    assert finished.output == "recommender: no version yet; run `feedback-platform train`\n"
     assert parsed(run("models", "list", "--json")) == []
 
 
@@ -50,11 +50,11 @@ def test_the_list_shows_the_newest_first_with_figure_status_and_reason(
     promote(lake, second, "better yet")
     champions.reject(lake, MODEL, third.version, at=NOON, reason="may be worse")
 
-    finished = run("models", "list", "--model", "factorisation")
+    finished = run("models", "list", "--model", "recommender")
 
     assert (finished.code, finished.errors) == (0, "")
     assert finished.output.splitlines() == [
-        "factorisation",
+        "recommender",
         "             version                     trained (UTC)     trigger   ndcg_at_10",
         f"  rejected   {third.version}  2026-03-01 14:00  schedule  0.1300",
         "             may be worse",
@@ -111,8 +111,8 @@ def test_a_model_is_rolled_back_and_promoted_again(run: Run, lake: Lake) -> None
     parsed(run("demo", "--users", "100", "--days", "3", "--json"))
     trained = champions.champion(lake, MODEL)
     assert trained is not None
-    content = registry.read_file(lake, trained, "factorisation.npz")
-    promote(lake, newer := register(lake, trained_at=NOW, files={"factorisation.npz": content}))
+    content = registry.read_file(lake, trained, "recommender.npz")
+    promote(lake, newer := register(lake, trained_at=NOW, files={"recommender.npz": content}))
     first, second = trained.version, newer.version
     rollback = ("models", "rollback", MODEL, "--from", second, "--reason", "complaints", "--json")
     promoting = ("models", "promote", MODEL, second, "--reason", "it was not the model", "--json")
@@ -144,8 +144,8 @@ def test_a_model_is_rolled_back_and_promoted_again(run: Run, lake: Lake) -> None
     assert line.endswith(f"feedback-platform models promote {MODEL} {first} --reason …")
     lake.put("models/segments/champion.json", pointer, mode="overwrite")
 
-    tear(lake, newer, "factorisation.npz")
-    assert "its file factorisation.npz is missing" in the_error(run(*promoting[:-1]))
+    tear(lake, newer, "recommender.npz")
+    assert "its file recommender.npz is missing" in the_error(run(*promoting[:-1]))
 
 
 def published(path: str) -> tuple[str, str]:

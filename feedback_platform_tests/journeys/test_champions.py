@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from feedback_platform.learning import champions
-from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.model_checks import champions_are_intact
 from feedback_platform.orchestration.runs import RunFailedError
@@ -16,7 +16,7 @@ from feedback_platform_tests.journeys.reader import reader
 from feedback_platform_tests.learning.registered import tear
 
 CHAMPION = """
-    select version from ml.model_versions where model = 'factorisation' and status = 'champion'
+    select version from ml.model_versions where model = 'recommender' and status = 'champion'
 """
 # Whose lists there are, who should have made them, and how many there are of each length.
 STATE = f"""
@@ -54,9 +54,9 @@ def listed_by(installation: Installation) -> list[str]:
 
 
 def versions(installation: Installation) -> list[dict[str, Any]]:
-    """The published versions of the factorisation, oldest first."""
+    """The published versions of the recommender, oldest first."""
     return installation.query(
-        "from ml.model_versions where model = 'factorisation' order by version"
+        "from ml.model_versions where model = 'recommender' order by version"
     ).to_dicts()
 
 
@@ -117,9 +117,9 @@ def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
     copy: Installation,
 ) -> None:
     first, second = versions(copy)
-    champion = champions.champion(copy.lake, FACTORISATION)
+    champion = champions.champion(copy.lake, RECOMMENDER)
     assert champion is not None
-    tear(copy.lake, champion, "factorisation.npz")
+    tear(copy.lake, champion, "recommender.npz")
 
     publish_models(copy)
 
@@ -129,7 +129,7 @@ def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
     good, torn = versions(copy)
     assert (good["status"], torn["status"]) == ("champion", "retired")
-    assert torn["reason"].startswith("Unusable: its file factorisation.npz is missing.")
+    assert torn["reason"].startswith("Unusable: its file recommender.npz is missing.")
     assert second["reason"] in torn["reason"]
 
 

@@ -38,7 +38,7 @@ def test_drift_leads_to_one_training_that_says_why_it_took_place(shifted: Instal
     shifted.run("train", request.run_config)
 
     versions = shifted.query("select model, trigger from ml.model_versions order by model")
-    assert versions.rows() == [("factorisation", "drift"), ("segments", "drift")]
+    assert versions.rows() == [("recommender", "drift"), ("segments", "drift")]
 
 
 def test_a_change_that_was_answered_is_not_found_again(shifted: Installation) -> None:

@@ -85,8 +85,8 @@ def test_the_planted_groups_are_found_again(loop: Installation) -> None:
     assert adjusted_rand_index(segments, planted) >= 0.8
 
 
-def test_the_factorisation_beats_popularity_and_is_the_champion(loop: Installation) -> None:
-    (version,) = loop.query("from ml.model_versions where model = 'factorisation'").to_dicts()
+def test_the_recommender_beats_popularity_and_is_the_champion(loop: Installation) -> None:
+    (version,) = loop.query("from ml.model_versions where model = 'recommender'").to_dicts()
 
     figures = json.loads(version["metrics"])
     assert figures["ndcg_at_10"] > figures["popularity_ndcg_at_10"]

@@ -34,8 +34,8 @@ def test_every_rating_becomes_explicit_feedback(movielens: Installation) -> None
     assert ("explicit", 100_836, 610) in given.select("feedback_type", "rows", "users").rows()
 
 
-def test_the_factorisation_beats_popularity_on_real_ratings(movielens: Installation) -> None:
-    figures = movielens.train()["models/factorisation"]
+def test_the_recommender_beats_popularity_on_real_ratings(movielens: Installation) -> None:
+    figures = movielens.train()["models/recommender"]
 
     ndcg, baseline = figures["ndcg_at_10"].value, figures["popularity_ndcg_at_10"].value
     assert isinstance(ndcg, float)

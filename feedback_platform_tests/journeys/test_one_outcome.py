@@ -41,9 +41,9 @@ def test_a_lake_on_s3_gives_the_same_tables_and_keeps_the_models(
     assert differences(undisturbed.tables(), remote.tables()) == []
     assert not (tmp_path / "data" / "lake").exists()
 
-    version = remote.train()["models/factorisation"]["version"].value
+    version = remote.train()["models/recommender"]["version"].value
 
-    assert f"models/factorisation/{version}/version.json" in remote.lake.list_keys("models")
+    assert f"models/recommender/{version}/version.json" in remote.lake.list_keys("models")
     assert remote.query("from ml.recommendations").height > 0
 
 

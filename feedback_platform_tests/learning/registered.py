@@ -10,7 +10,7 @@ from feedback_platform.learning import champions, registry
 from feedback_platform.learning.model_version import Lineage, ModelVersion
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-MODEL = "factorisation"
+MODEL = "recommender"
 
 
 def register(lake: Lake, hour: int = 0, **changes: Any) -> ModelVersion:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,34 +11,45 @@ import polars as pl
 import pytest
 
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import registry
+from feedback_platform.learning import registry, sources
 from feedback_platform.learning.challenge import (
     AS_SERVED,
     OTHER_RECIPE,
     SAME_RECIPE,
-    HoldOut,
     challenge,
 )
+from feedback_platform.learning.ease import LinearScores
+from feedback_platform.learning.ensemble import Ensemble, Member
 from feedback_platform.learning.evaluation import evaluate
-from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
 from feedback_platform.learning.gate import Decision, Finding
 from feedback_platform.learning.gate_rules import default_gate_rules
+from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import ModelVersion
+from feedback_platform.learning.popularity import Popularity
+from feedback_platform.learning.preferences import preferences
+from feedback_platform.learning.ranking import pair_matrix
+from feedback_platform.learning.recommender import Recommender
+from feedback_platform.learning.sources import (
+    Source,
+    TrainingInput,
+    item_ease,
+    popularity,
+)
 from feedback_platform.learning.training import (
-    FACTORISATION,
-    FACTORISATION_FILE,
-    TrainedFactorisation,
-    fit_twin,
-    train_factorisation,
+    RECOMMENDER,
+    RECOMMENDER_FILE,
+    TrainedRecommender,
+    train_recommender,
 )
 from feedback_platform.learning.training_data import choose_cut, split_at, split_per_user
+from feedback_platform_tests.learning.few_sources import SMALL_LIGHTFM, TINY_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
 
 SCORES = two_tastes(users=200)
 CUT = choose_cut(SCORES["last_feedback_at"])
 SPLIT = split_at(SCORES.filter(pl.col("last_feedback_at") <= CUT), SCORES, CUT)
 HOLD_OUT = HoldOut(SPLIT, NO_ITEMS, NO_USERS)
-GOOD = FactorisationParameters(components=4, epochs=10)
+NOW = TrainingInput(SCORES, NO_ITEMS, NO_USERS, SPLIT.threshold)
 BEFORE, AFTER = CUT - timedelta(days=1), CUT + timedelta(days=30)
 
 
@@ -47,21 +58,13 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path.as_uri())
 
 
-def train(parameters: FactorisationParameters = GOOD, **changes: Any) -> TrainedFactorisation:
-    return train_factorisation(
-        changes.get("split", SPLIT),
-        SCORES,
-        NO_ITEMS,
-        NO_USERS,
-        items_at_cut=NO_ITEMS,
-        users_at_cut=NO_USERS,
-        seed=1,
-        parameters=parameters,
-    )
+def train(*sources: Source, hold_out: HoldOut = HOLD_OUT) -> TrainedRecommender:
+    """By the sources, all of the same weight."""
+    return train_recommender(hold_out, NOW, [], seed=1, sources=sources or (SMALL_LIGHTFM,))
 
 
 @pytest.fixture(scope="module")
-def good() -> TrainedFactorisation:
+def good() -> TrainedRecommender:
     return train()
 
 
@@ -69,12 +72,12 @@ def champion_of(
     lake: Lake,
     trained_at: datetime,
     parameters: Mapping[str, Any],
-    model: Factorisation,
+    model: Recommender,
 ) -> ModelVersion:
     return registry.register(
         lake,
-        FACTORISATION,
-        files={FACTORISATION_FILE: model.to_bytes()},
+        RECOMMENDER,
+        files={RECOMMENDER_FILE: model.to_bytes()},
         trained_at=trained_at,
         trigger="manual",
         metrics={},
@@ -84,7 +87,7 @@ def champion_of(
 
 def judged(
     lake: Lake,
-    trained: TrainedFactorisation,
+    trained: TrainedRecommender,
     champion: ModelVersion | None,
     hold_out: HoldOut = HOLD_OUT,
 ) -> Decision:
@@ -97,15 +100,26 @@ def against_champion(decision: Decision) -> Finding:
     return found
 
 
-def shuffled(model: Factorisation) -> Factorisation:
+def of(model: LinearScores | Popularity, like: Recommender) -> Recommender:
+    """A recommender of one model, that knows whom another knows."""
+    kind = "popularity" if isinstance(model, Popularity) else "linear"
+    return replace(like, ensemble=Ensemble((Member("one", kind, 1, model),)))
+
+
+def shuffled(model: Recommender) -> Recommender:
     """The same model with its items' names mixed up."""
     names = np.random.default_rng(1).permutation(model.item_ids)
-    return replace(model, item_ids=tuple(str(name) for name in names))
+    mixed = tuple(str(name) for name in names)
+    members = tuple(
+        replace(member, model=replace(member.model, item_ids=mixed))  # type: ignore[type-var]
+        for member in model.ensemble.members
+    )
+    return replace(
+        model, ensemble=Ensemble(members), popularity=replace(model.popularity, item_ids=mixed)
+    )
 
 
-def test_without_a_champion_popularity_is_the_measure(
-    lake: Lake, good: TrainedFactorisation
-) -> None:
+def test_without_a_champion_popularity_is_the_measure(lake: Lake, good: TrainedRecommender) -> None:
     decision = judged(lake, good, None)
 
     assert decision.is_promoted
@@ -113,7 +127,7 @@ def test_without_a_champion_popularity_is_the_measure(
 
 
 def test_the_champions_own_recipe_is_as_good_as_the_champion(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
     champion = champion_of(lake, AFTER, good.parameters, good.model)
 
@@ -125,9 +139,9 @@ def test_the_champions_own_recipe_is_as_good_as_the_champion(
     assert (found.figures["low"], found.figures["high"]) == (0, 0)
 
 
-def test_a_model_of_a_tiny_dimension_is_refused(lake: Lake, good: TrainedFactorisation) -> None:
+def test_a_model_of_a_tiny_dimension_is_refused(lake: Lake, good: TrainedRecommender) -> None:
     champion = champion_of(lake, AFTER, good.parameters, good.model)
-    tiny = train(FactorisationParameters(components=1, epochs=1))
+    tiny = train(TINY_LIGHTFM)
 
     decision = judged(lake, tiny, champion)
 
@@ -139,17 +153,13 @@ def test_a_model_of_a_tiny_dimension_is_refused(lake: Lake, good: TrainedFactori
     assert found.figures["high"] < 0
 
 
-def test_a_model_trained_on_shuffled_items_is_refused(
-    lake: Lake, good: TrainedFactorisation
-) -> None:
+def test_a_model_trained_on_shuffled_items_is_refused(lake: Lake, good: TrainedRecommender) -> None:
     champion = champion_of(lake, AFTER, {**good.parameters, "seed": 2}, good.model)
     mixed = SPLIT.train.with_columns(pl.col("item_id").shuffle(seed=1)).unique(
         ["user_id", "item_id"], maintain_order=True
     )
-    twin = fit_twin(
-        replace(SPLIT, train=mixed), NO_ITEMS, NO_USERS, parameters=GOOD, seed=1, threshold=0.5
-    )
-    bad = replace(good, twin=twin, evaluation=evaluate(twin, SPLIT))
+    twin = good.recipe.fit(replace(HOLD_OUT.training_part, scores=mixed))
+    bad = replace(good, twin=twin, measured=HOLD_OUT.measure(twin))
 
     decision = judged(lake, bad, champion)
 
@@ -157,9 +167,9 @@ def test_a_model_trained_on_shuffled_items_is_refused(
     assert not against_champion(decision).passed
 
 
-def test_a_better_recipe_takes_over_from_a_tiny_one(lake: Lake, good: TrainedFactorisation) -> None:
-    tiny = {**good.parameters, **asdict(FactorisationParameters(components=1, epochs=1))}
-    champion = champion_of(lake, AFTER, tiny, good.model)
+def test_a_better_recipe_takes_over_from_a_tiny_one(lake: Lake, good: TrainedRecommender) -> None:
+    tiny = {"sources": [{**TINY_LIGHTFM.description, "weight": 1.0}]}
+    champion = champion_of(lake, AFTER, {**good.parameters, **tiny}, good.model)
 
     decision = judged(lake, good, champion)
 
@@ -168,7 +178,7 @@ def test_a_better_recipe_takes_over_from_a_tiny_one(lake: Lake, good: TrainedFac
 
 
 def test_a_champion_from_before_the_hold_out_is_measured_as_it_is_served(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
     # The parameters are the best there are; the files are what counts, and they are useless.
     champion = champion_of(lake, BEFORE, good.parameters, shuffled(good.twin))
@@ -183,14 +193,15 @@ def test_a_champion_from_before_the_hold_out_is_measured_as_it_is_served(
 
 
 def test_a_champion_that_has_seen_the_hold_out_gains_nothing_from_it(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
     # It has learned the hold-out by heart, and nothing else.
-    parrot = replace(
-        good.model,
-        user_embeddings=np.eye(len(good.model.user_ids), dtype=np.float32),
-        item_embeddings=_liked_later(good.model),
-    )
+    users, items = good.model.user_ids, good.model.item_ids
+    later = preferences(SPLIT.test, items)
+    heart = pair_matrix(SPLIT.relevant(), later.user_ids, items)
+    ones = np.eye(len(items), dtype=np.float32)
+    by_heart = LinearScores(later.user_ids, items, heart, ones, np.empty((0, 0), np.float32))
+    parrot = of(by_heart, replace(good.model, user_ids=users))
     champion = champion_of(lake, AFTER, {**good.parameters, "seed": 2}, parrot)
     assert evaluate(parrot, SPLIT).mean("ndcg") > 0.9
 
@@ -200,31 +211,24 @@ def test_a_champion_that_has_seen_the_hold_out_gains_nothing_from_it(
     assert found.figures["champion"] == pytest.approx(good.evaluation.mean("ndcg"), abs=0.1)
 
 
-def _liked_later(model: Factorisation) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    likes = np.zeros((len(model.item_ids), len(model.user_ids)), dtype=np.float32)
-    for user, item in SPLIT.relevant().iter_rows():
-        likes[model.item_rows[item], model.user_rows[user]] = 100
-    return likes
-
-
 def test_where_each_user_has_a_cut_of_their_own_recipes_are_compared(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
     per_user = split_per_user(SCORES)
     champion = champion_of(lake, BEFORE, {**good.parameters, "seed": 2}, good.model)
 
-    decision = judged(lake, train(split=per_user), champion, HoldOut(per_user, NO_ITEMS, NO_USERS))
+    hold_out = HoldOut(per_user, NO_ITEMS, NO_USERS)
+
+    decision = judged(lake, train(hold_out=hold_out), champion, hold_out)
 
     assert OTHER_RECIPE in against_champion(decision).text
 
 
 def test_items_that_the_champion_does_not_know_come_last_in_its_lists(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
     known = SPLIT.train.filter(pl.col("item_id") < "i012")
-    old = fit_twin(
-        replace(SPLIT, train=known), NO_ITEMS, NO_USERS, parameters=GOOD, seed=1, threshold=0.5
-    )
+    old = good.recipe.fit(replace(HOLD_OUT.training_part, scores=known))
     champion = champion_of(lake, BEFORE, good.parameters, old)
 
     decision = judged(lake, good, champion)
@@ -237,15 +241,13 @@ def test_items_that_the_champion_does_not_know_come_last_in_its_lists(
 
 
 def test_the_bias_to_what_is_popular_is_that_of_the_lists(
-    lake: Lake, good: TrainedFactorisation
+    lake: Lake, good: TrainedRecommender
 ) -> None:
+    likes = good.twin.popularity
+
     def listed(sign: float) -> tuple[float, float]:
-        ranked_by_likes = replace(
-            good.twin,
-            user_embeddings=np.zeros_like(good.twin.user_embeddings),
-            item_biases=sign * good.twin.item_popularity,
-        )
-        champion = champion_of(lake, BEFORE, good.parameters, ranked_by_likes)
+        by_likes = replace(likes, weights=sign * likes.weights)
+        champion = champion_of(lake, BEFORE, good.parameters, of(by_likes, good.twin))
         decision = judged(lake, good, champion)
         (found,) = [known for known in decision.findings if known.name == "popularity_bias"]
         return found.figures["challenger"], found.figures["champion"]
@@ -253,15 +255,18 @@ def test_the_bias_to_what_is_popular_is_that_of_the_lists(
     (ours, most), (again, least) = listed(1), listed(-1)
 
     assert least < ours == again < most
-    likes = np.sort(good.twin.item_popularity)
-    # Lists of 10 of 24 items, less those that a user has seen.
-    assert likes[:10].mean() <= least
-    assert most <= likes[-10:].mean()
+    # The gate's figure is the one that is stored with the version.
+    assert ours == good.metrics["popularity_bias_at_10"]
 
 
-@pytest.mark.parametrize("changes", [{"components": -1}, {"epochs": "many"}, {"seed": None}])
+UNKNOWN = {**popularity().description, "weight": 1.0, "algorithm": "oracle"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sources": [UNKNOWN]}, {"sources": []}, {"sources": {}}, {"seed": None}]
+)
 def test_a_champion_of_unknown_parameters_is_not_compared_by_guessing(
-    lake: Lake, good: TrainedFactorisation, changes: dict[str, Any]
+    lake: Lake, good: TrainedRecommender, changes: dict[str, Any]
 ) -> None:
     champion = champion_of(lake, AFTER, {**good.parameters, **changes}, good.model)
     of_another_kind = champion_of(lake, AFTER, {"depth": 3}, good.model)
@@ -271,4 +276,22 @@ def test_a_champion_of_unknown_parameters_is_not_compared_by_guessing(
 
         assert not decision.is_promoted
         assert "There is no fair comparison with the champion" in decision.reason
+        assert "mean nothing to this release" in decision.reason
         assert "promote by hand" in decision.reason
+
+
+def test_a_champion_is_compared_without_a_source_that_is_out_of_reach_by_now(
+    lake: Lake, good: TrainedRecommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = train(item_ease(10), SMALL_LIGHTFM)
+    ease_alone = train(item_ease(10))
+    monkeypatch.setattr(sources, "MAXIMUM_SIDE", 10)
+
+    champion = champion_of(lake, AFTER, both.parameters, both.model)
+    found = against_champion(judged(lake, good, champion))
+    assert OTHER_RECIPE in found.text
+    assert found.figures["champion"] == pytest.approx(good.evaluation.mean("ndcg"))
+
+    nothing_left = champion_of(lake, AFTER, ease_alone.parameters, ease_alone.model)
+    decision = judged(lake, good, nothing_left)
+    assert "No candidate source can learn from" in decision.reason

@@ -9,8 +9,10 @@ import pytest
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.evaluation import METRICS, Evaluation
-from feedback_platform.learning.gate import Decision, Finding, Measured, Opponent, decide
+from feedback_platform.learning.gate import Decision, Finding, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
+from feedback_platform.learning.hold_out import Measured
+from feedback_platform.learning.list_quality import ListQuality
 
 RULES = default_gate_rules()
 USERS = 200
@@ -27,10 +29,11 @@ def evaluation(ndcg: Sequence[float], coverage: float = 0.5) -> Evaluation:
     )
 
 
-def model(ndcg: float | Sequence[float], *, coverage: float = 0.5, likes: float = 10.0) -> Measured:
+def model(ndcg: float | Sequence[float], *, coverage: float = 0.5, bias: float = 0.0) -> Measured:
     """A model that is as good for every user, unless it is told apart."""
     values = [ndcg] * USERS if isinstance(ndcg, float) else ndcg
-    return Measured(evaluation(values, coverage), likes)
+    quality = ListQuality(novelty=5.0, popularity_bias=bias, diversity=None, miscalibration=None)
+    return Measured(evaluation(values, coverage), quality)
 
 
 def decision(
@@ -130,15 +133,16 @@ def test_lists_that_cover_much_less_of_the_catalogue_trip_the_guard() -> None:
 
 
 def test_lists_of_much_more_popular_items_trip_the_guard() -> None:
-    champion = model(0.2, likes=10.0)
+    # One and a half times as popular as what their users liked; a tenth more is 1.65 times.
+    champion = model(0.2, bias=0.5)
 
-    assert refused_by(decision(model(0.2, likes=10.9), champion)) == []
-    outcome = decision(model(0.3, likes=11.1), champion)
+    assert refused_by(decision(model(0.2, bias=0.64), champion)) == []
+    outcome = decision(model(0.3, bias=0.66), champion)
 
     assert refused_by(outcome) == ["popularity_bias"]
     assert outcome.reason == (
-        "Popularity bias: a listed item has 11.1 likes on average, 10.0 with the champion; "
-        "11.0 is the most."
+        "Popularity bias: the items of a list have 1.66 times the likes of those that its user "
+        "liked before, 1.50 times with the champion; 1.65 is the most."
     )
 
 
@@ -198,7 +202,7 @@ def test_the_more_segments_there_are_the_wider_is_the_interval_of_each() -> None
 
 
 def test_all_that_speaks_against_a_model_is_told() -> None:
-    outcome = decision(model(0.05, coverage=0.1, likes=50.0), model(0.2))
+    outcome = decision(model(0.05, coverage=0.1, bias=4.0), model(0.2))
 
     assert refused_by(outcome) == ["popularity", "champion", "coverage", "popularity_bias"]
     assert all(known.text in outcome.reason for known in outcome.findings)
@@ -220,7 +224,7 @@ def test_without_a_fair_comparison_a_person_has_to_decide() -> None:
 
 def test_thresholds_come_from_the_rules() -> None:
     tolerant = replace(RULES, margin=1.0, largest_coverage_drop=1.0, largest_popularity_rise=10.0)
-    worse = model(0.11, coverage=0.01, likes=100.0)
+    worse = model(0.11, coverage=0.01, bias=9.0)
 
     assert decision(worse, model(0.2), rules=tolerant).is_promoted
     assert not decision(worse, model(0.2)).is_promoted

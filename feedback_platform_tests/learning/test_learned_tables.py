@@ -15,11 +15,11 @@ from feedback_platform.lake.keys import model_champion
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
 from feedback_platform.learning.code_version import code_version
-from feedback_platform.learning.factorisation import FactorisationParameters
 from feedback_platform.learning.gate_rules import default_gate_rules
 from feedback_platform.learning.learned_tables import (
+    RegisteredRecommender,
     TrainingFrames,
-    learn_factorisation,
+    learn_recommender,
     learn_segments,
     learned_tables,
     refresh_recommendations,
@@ -27,10 +27,11 @@ from feedback_platform.learning.learned_tables import (
 from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
 from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE, HISTORY_SCHEMA
-from feedback_platform.learning.training import FACTORISATION, FACTORISATION_FILE, SEGMENTS
-from feedback_platform.learning.training_data import choose_cut
+from feedback_platform.learning.training import RECOMMENDER, RECOMMENDER_FILE, SEGMENTS
+from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
 from feedback_platform.learning.version_table import versions
 from feedback_platform_tests.learning.affinities import AFFINITIES
+from feedback_platform_tests.learning.few_sources import FEW_SOURCES, TINY_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
 from feedback_platform_tests.learning.registered import corrupt, tear
 
@@ -55,11 +56,15 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture(scope="module")
 def frames() -> TrainingFrames:
     scores = two_tastes()
-    cut = choose_cut(scores["last_feedback_at"])
+    times = scores["last_feedback_at"]
+    cut = choose_cut(times)
+    inner_cut = choose_inner_cut(times, cut)
     return TrainingFrames(
         scores=scores,
         scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
         cut=cut,
+        scores_at_inner_cut=scores.filter(pl.col("last_feedback_at") <= inner_cut),
+        inner_cut=inner_cut,
         items=NO_ITEMS,
         items_at_cut=NO_ITEMS,
         users=NO_USERS,
@@ -71,10 +76,14 @@ def frames() -> TrainingFrames:
 def learned(frames: TrainingFrames, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake after one training of everything."""
     lake = Lake(tmp_path_factory.mktemp("learned").as_uri())
-    learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    learned_from(lake, frames, now=NOON, trigger="initial")
     learn_segments(lake, AFFINITIES, USER_FEATURES, now=NOON, trigger="initial")
     refresh_recommendations(lake, frames.scores, frames.items)
     return lake
+
+
+def learned_from(lake: Lake, frames: TrainingFrames, **told: Any) -> RegisteredRecommender:
+    return learn_recommender(lake, frames, **{"sources": FEW_SOURCES, **told})
 
 
 def table(lake: Lake, name: str) -> pl.DataFrame:
@@ -114,9 +123,9 @@ def test_a_lake_without_models_has_the_same_columns_as_one_with_models(
 
 
 def test_a_model_that_beats_popularity_becomes_the_champion_and_says_why(learned: Lake) -> None:
-    champion = champions.champion(learned, FACTORISATION)
+    champion = champions.champion(learned, RECOMMENDER)
     assert champion is not None
-    (row,) = versions(learned, FACTORISATION).to_dicts()
+    (row,) = versions(learned, RECOMMENDER).to_dicts()
 
     assert (row["version"], row["status"], row["trigger"]) == (
         champion.version,
@@ -131,14 +140,14 @@ def test_a_model_that_beats_popularity_becomes_the_champion_and_says_why(learned
 def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stays(
     frames: TrainingFrames, lake: Lake
 ) -> None:
-    good = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    good = learned_from(lake, frames, now=NOON, trigger="initial")
     scores = pl.concat([frames.scores_at_cut, _turned(frames)])
     useless = replace(frames, scores=scores)
 
-    bad = learn_factorisation(lake, useless, now=NOON + timedelta(hours=1), trigger="drift")
+    bad = learned_from(lake, useless, now=NOON + timedelta(hours=1), trigger="drift")
 
     assert not bad.decision.is_promoted
-    statuses = versions(lake, FACTORISATION).select("version", "status", "trigger").rows()
+    statuses = versions(lake, RECOMMENDER).select("version", "status", "trigger").rows()
     assert statuses == [
         (good.version.version, "champion", "initial"),
         (bad.version.version, "rejected", "drift"),
@@ -148,15 +157,15 @@ def test_a_model_that_does_not_beat_popularity_is_rejected_and_the_champion_stay
 def test_a_retraining_by_the_same_recipe_on_newer_data_takes_over(
     frames: TrainingFrames, lake: Lake
 ) -> None:
-    first = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    first = learned_from(lake, frames, now=NOON, trigger="initial")
     newer = replace(frames, through=8)
 
-    second = learn_factorisation(lake, newer, now=NOON + timedelta(days=1), trigger="schedule")
+    second = learned_from(lake, newer, now=NOON + timedelta(days=1), trigger="schedule")
 
     assert second.decision.is_promoted
     assert second.version.lineage.compared_with == first.version.version
     assert second.version.lineage.data_through == 8
-    stored = json.loads(versions(lake, FACTORISATION)["decision"][1])
+    stored = json.loads(versions(lake, RECOMMENDER)["decision"][1])
     assert stored["is_promoted"]
     assert [found["name"] for found in stored["findings"]] == [
         "popularity",
@@ -169,15 +178,14 @@ def test_a_retraining_by_the_same_recipe_on_newer_data_takes_over(
 def test_a_deliberately_worsened_model_is_refused_with_its_numbers_and_the_lists_stay(
     frames: TrainingFrames, lake: Lake
 ) -> None:
-    good = learn_factorisation(lake, frames, now=NOON, trigger="initial")
-    tiny = FactorisationParameters(components=1, epochs=1)
+    good = learned_from(lake, frames, now=NOON, trigger="initial")
 
-    bad = learn_factorisation(
-        lake, frames, now=NOON + timedelta(days=1), trigger="schedule", parameters=tiny
+    bad = learned_from(
+        lake, frames, now=NOON + timedelta(days=1), trigger="schedule", sources=(TINY_LIGHTFM,)
     )
     lists = refresh_recommendations(lake, frames.scores, frames.items)
 
-    champion, refused = versions(lake, FACTORISATION).to_dicts()
+    champion, refused = versions(lake, RECOMMENDER).to_dicts()
     assert (champion["version"], champion["status"]) == (good.version.version, "champion")
     assert (refused["version"], refused["status"]) == (bad.version.version, "rejected")
     assert refused["reason"] == bad.decision.reason
@@ -193,12 +201,12 @@ def test_a_champion_that_is_rolled_back_from_during_the_comparison_is_not_the_me
 ) -> None:
     lake = _RolledBackMeanwhile(tmp_path.as_uri())
     first, _ = (
-        learn_factorisation(lake, frames, now=NOON + timedelta(hours=hour), trigger="manual")
+        learned_from(lake, frames, now=NOON + timedelta(hours=hour), trigger="manual")
         for hour in range(2)
     )
     lake.is_armed = True
 
-    third = learn_factorisation(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
+    third = learned_from(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
 
     assert third.version.lineage.compared_with == first.version.version
     assert first.version.version in third.decision.reason
@@ -212,7 +220,7 @@ class _RolledBackMeanwhile(Lake):
     def find(self, key: str) -> bytes | None:
         if self.is_armed and key == model_champion(SEGMENTS):
             self.is_armed = False
-            champions.roll_back(self, FACTORISATION, at=NOON, reason="complaints")
+            champions.roll_back(self, RECOMMENDER, at=NOON, reason="complaints")
         return super().find(key)
 
 
@@ -223,9 +231,9 @@ def test_each_segment_of_the_users_in_use_is_looked_at(frames: TrainingFrames, l
     found = learn_segments(
         lake, ours, USER_FEATURES.clear(), now=NOON, trigger="initial"
     ).trained.segmentation
-    learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    learned_from(lake, frames, now=NOON, trigger="initial")
 
-    again = learn_factorisation(
+    again = learned_from(
         lake,
         frames,
         now=NOON + timedelta(days=1),
@@ -245,11 +253,11 @@ def test_lists_and_segments_fall_back_on_the_last_good_model(
     models, segmentations = [], []
     for day in range(2):
         now = NOON + timedelta(days=day)
-        models.append(learn_factorisation(lake, frames, now=now, trigger="manual").version)
+        models.append(learned_from(lake, frames, now=now, trigger="manual").version)
         found = learn_segments(lake, AFFINITIES, USER_FEATURES, now=now, trigger="manual")
         segmentations.append(found.version)
 
-    damage(lake, models[1], FACTORISATION_FILE)
+    damage(lake, models[1], RECOMMENDER_FILE)
     damage(lake, segmentations[1], ASSIGNMENTS_FILE)
     refresh_recommendations(lake, frames.scores, frames.items)
     tables = {name: rows for (_, name), rows in learned_tables(lake).items()}
@@ -269,12 +277,12 @@ def test_lists_and_segments_fall_back_on_the_last_good_model(
 def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(
     frames: TrainingFrames, lake: Lake
 ) -> None:
-    first = learn_factorisation(lake, frames, now=NOON, trigger="initial")
+    first = learned_from(lake, frames, now=NOON, trigger="initial")
     before = refresh_recommendations(lake, frames.scores, frames.items)
-    learn_factorisation(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
+    learned_from(lake, frames, now=NOON + timedelta(days=1), trigger="schedule")
     assert not refresh_recommendations(lake, frames.scores, frames.items).equals(before)
 
-    champions.roll_back(lake, FACTORISATION, at=NOON + timedelta(days=2), reason="complaints")
+    champions.roll_back(lake, RECOMMENDER, at=NOON + timedelta(days=2), reason="complaints")
 
     assert refresh_recommendations(lake, frames.scores, frames.items).equals(before)
     assert before["model_version"].unique().to_list() == [first.version.version]
@@ -289,7 +297,7 @@ def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: La
     empty = replace(frames, **none)
 
     with pytest.raises(NothingToLearnError):
-        learn_factorisation(lake, empty, now=NOON, trigger="manual")
+        learned_from(lake, empty, now=NOON, trigger="manual")
     with pytest.raises(NothingToLearnError):
         learn_segments(lake, AFFINITIES.clear(), USER_FEATURES.clear(), now=NOON, trigger="manual")
 
@@ -318,7 +326,7 @@ def test_nobody_is_shown_again_what_they_are_only_guessed_to_know(
 
 def test_every_user_gets_a_list_of_the_champion(learned: Lake, frames: TrainingFrames) -> None:
     lists = table(learned, "recommendations")
-    champion = champions.champion(learned, FACTORISATION)
+    champion = champions.champion(learned, RECOMMENDER)
 
     assert champion is not None
     assert set(lists["user_id"]) == set(frames.scores["user_id"])
@@ -376,6 +384,6 @@ def test_the_table_of_versions_holds_both_models(learned: Lake) -> None:
     versions = table(learned, "model_versions")
 
     assert versions.select("model", "status").rows() == [
-        (FACTORISATION, "champion"),
+        (RECOMMENDER, "champion"),
         (SEGMENTS, "champion"),
     ]

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
-from feedback_platform.learning.factorisation import (
-    Factorisation,
-    FactorisationParameters,
-    fit_factorisation,
-)
+from feedback_platform.learning.ease import LinearScores
+from feedback_platform.learning.ensemble import Ensemble, Member
+from feedback_platform.learning.popularity import Popularity
+from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform.learning.recommender import Recommender
+from feedback_platform.learning.sources import TrainingInput
+from feedback_platform_tests.learning.few_sources import FEW_SOURCES
 from feedback_platform_tests.learning.frames import (
     NO_ITEMS,
     NO_USERS,
@@ -19,35 +23,46 @@ from feedback_platform_tests.learning.frames import (
     two_tastes,
 )
 
-# Items lie on two axes: a and b on the first, c and d on the second. Ann likes the first more.
-MODEL = Factorisation(
+# Ann's scores of a, b, c and d are 1, 6, 2 and 3, before they are standardised.
+ANN = LinearScores(
     user_ids=("ann",),
     item_ids=("a", "b", "c", "d"),
-    user_embeddings=np.array([[2, 1]], dtype=np.float32),
-    user_biases=np.zeros(1, dtype=np.float32),
-    item_embeddings=np.array([[1, 0], [3, 0.1], [0, 1], [0.1, 2]], dtype=np.float32),
-    item_biases=np.zeros(4, dtype=np.float32),
-    item_popularity=np.array([1, 0, 5, 2], dtype=np.float32),
+    history=sparse.csr_array(np.array([[1, 0, 0, 0]], dtype=np.float32)),
+    item_weights=np.array([[1, 6, 2, 3]] + [[0] * 4] * 3, dtype=np.float32),
+    user_weights=np.empty((0, 0), dtype=np.float32),
+)
+MODEL = Recommender(
+    Ensemble((Member("one", "linear", 1, ANN),)),
+    Popularity(ANN.item_ids, np.array([1, 0, 5, 2], dtype=np.float32)),
+    ("ann",),
+)
+# Others like a and b together, and c and d.
+OTHERS = (
+    *[("bob", item, 0.9, 1, 1) for item in "ab"],
+    *[("cat", item, 0.9, 1, 1) for item in "cd"],
 )
 ITEMS = items_of(("a", "Alpha", []), ("b", "Beta", []), ("c", None, []), ("d", "Delta", []))
 
 
-def test_a_known_user_gets_the_models_order_with_the_nearest_liked_item_as_reason() -> None:
-    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.8, 1, 1))
-    lists = recommend(MODEL, scores, ITEMS, model_version="v1")
+def test_a_known_user_gets_the_models_order_with_the_like_of_the_same_people_as_reason() -> None:
+    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.8, 1, 1), *OTHERS)
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1", user_ids=["ann"])
     assert lists.schema == pl.Schema(RECOMMENDATIONS_SCHEMA)
     assert lists.select("user_id", "rank", "item_id", "reason", "model_version").rows() == [
         ("ann", 1, "b", "Because you liked Alpha", "v1"),
         ("ann", 2, "d", "Because you liked c", "v1"),
     ]
-    assert lists["score"].to_list() == [np.float32(6.1), np.float32(2.2)]
+    # Mean 3, standard deviation √3.5.
+    assert lists["score"].to_list() == pytest.approx([3 / 3.5**0.5, 0], abs=1e-6)
 
 
 def test_dismissed_items_are_left_out_and_give_no_reason() -> None:
-    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.0, 1, 1))
-    lists = recommend(MODEL, scores, ITEMS, model_version="v1")
-    assert lists["item_id"].to_list() == ["b", "d"]
-    assert set(lists["reason"]) == {"Because you liked Alpha"}
+    scores = scores_of(("ann", "a", 0.9, 1, 1), ("ann", "c", 0.0, 1, 1), *OTHERS)
+    lists = recommend(MODEL, scores, ITEMS, model_version="v1", user_ids=["ann"])
+    assert lists.select("item_id", "reason").rows() == [
+        ("b", "Because you liked Alpha"),
+        ("d", "Fits what you liked"),  # nobody who likes d likes a
+    ]
 
 
 def test_a_cold_user_gets_what_is_popular_but_not_what_nobody_likes() -> None:
@@ -104,8 +119,8 @@ def test_ranks_are_contiguous_and_nothing_seen_is_listed(
 
 def test_equal_frames_give_equal_lists_whatever_their_order() -> None:
     scores = two_tastes(users=20)
-    parameters = FactorisationParameters(components=4, epochs=3)
-    model = fit_factorisation(scores, NO_ITEMS, NO_USERS, parameters=parameters, seed=1)
+    recipe = Recipe(tuple((source, 0.5) for source in FEW_SOURCES), seed=1, threshold=0.5)
+    model = recipe.fit(TrainingInput(scores, NO_ITEMS, NO_USERS, 0.5))
     straight = recommend(model, scores, NO_ITEMS, model_version="v")
     assert straight.equals(recommend(model, scores.reverse(), NO_ITEMS, model_version="v"))
     assert straight.height == 20 * (24 - 7)

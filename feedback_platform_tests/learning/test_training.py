@@ -1,31 +1,36 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from feedback_platform.learning.factorisation import Factorisation, FactorisationParameters
+from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommendations import recommend
+from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_model import SegmentModel
+from feedback_platform.learning.sources import DEFAULT_SOURCES, Source, TrainingInput
 from feedback_platform.learning.training import (
-    FACTORISATION_FILE,
+    RECOMMENDER_FILE,
     SEGMENTS_FILE,
-    TrainedFactorisation,
-    train_factorisation,
+    TrainedRecommender,
+    train_recommender,
     train_segments,
 )
 from feedback_platform.learning.training_data import (
     TimeSplit,
     choose_cut,
+    choose_inner_cut,
     choose_split,
+    inner_splits,
     split_at,
     split_per_user,
 )
 from feedback_platform_tests.learning.affinities import AFFINITIES
+from feedback_platform_tests.learning.few_sources import FEW_SOURCES, SMALL_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, items_of, two_tastes
-
-SMALL = FactorisationParameters(components=4, epochs=10)
 
 
 def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
@@ -40,18 +45,22 @@ def trained(
     users: pl.DataFrame = NO_USERS,
     items_at_cut: pl.DataFrame | None = None,
     users_at_cut: pl.DataFrame | None = None,
-) -> TrainedFactorisation:
+    sources: tuple[Source, ...] = (SMALL_LIGHTFM,),
+) -> TrainedRecommender:
     """On two tastes; what is known of items and users was known at the cut, unless told apart."""
     scores = two_tastes()
-    return train_factorisation(
-        as_of(scores),
-        scores,
-        items,
-        users,
-        items_at_cut=items if items_at_cut is None else items_at_cut,
-        users_at_cut=users if users_at_cut is None else users_at_cut,
+    split = as_of(scores)
+    hold_out = HoldOut(
+        split,
+        items if items_at_cut is None else items_at_cut,
+        users if users_at_cut is None else users_at_cut,
+    )
+    return train_recommender(
+        hold_out,
+        TrainingInput(scores, items, users, split.threshold),
+        [split_per_user(split.train)],
         seed=seed,
-        parameters=SMALL,
+        sources=sources,
     )
 
 
@@ -61,9 +70,12 @@ def test_a_learnable_preference_beats_popularity() -> None:
     assert result.popularity.mean("ndcg") > 0
     assert result.gain.low > 0
     assert result.metrics["evaluated_users"] == len(result.evaluation.user_ids)
-    assert result.metrics["ndcg_at_10_gain"] == pytest.approx(
-        result.metrics["ndcg_at_10"] - result.metrics["popularity_ndcg_at_10"]
+    ours, baseline = result.evaluation.mean("ndcg"), result.popularity.mean("ndcg")
+    assert (result.metrics["ndcg_at_10"], result.metrics["popularity_ndcg_at_10"]) == (
+        ours,
+        baseline,
     )
+    assert result.metrics["ndcg_at_10_gain"] == pytest.approx(ours - baseline)
 
 
 def test_training_is_repeatable() -> None:
@@ -105,7 +117,10 @@ def test_what_was_said_of_items_and_users_after_the_cut_helps_the_served_model_o
 
 def test_files_hold_the_models() -> None:
     result = trained()
-    assert Factorisation.from_bytes(result.files[FACTORISATION_FILE]).item_ids
+    stored = Recommender.from_bytes(result.files[RECOMMENDER_FILE])
+    assert stored.to_bytes() == result.model.to_bytes()
+    users = ["u000", "nobody", "u001"]
+    assert stored.scores(users).tolist() == result.model.scores(users).tolist()
     segments = train_segments(AFFINITIES, seed=1)
     assert len(SegmentModel.from_bytes(segments.files[SEGMENTS_FILE]).centres) == 3
     assert segments.metrics["users"] == 190
@@ -136,7 +151,7 @@ def movielens(shared_data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return scores, items
 
 
-def test_the_factorisation_beats_popularity_on_movielens(
+def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     movielens: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     scores, items = movielens
@@ -146,23 +161,39 @@ def test_the_factorisation_beats_popularity_on_movielens(
     assert len(split_at(before, scores, cut).evaluated_users()) == 28
     split = choose_split(before, scores, cut)
     assert split.kind == "per_user"
-    result = train_factorisation(
-        split, scores, items, NO_USERS, items_at_cut=items, users_at_cut=NO_USERS, seed=1
+    result = train_recommender(
+        HoldOut(split, items, NO_USERS),
+        TrainingInput(scores, items, NO_USERS, split.threshold),
+        inner_splits(split, before, cut),
+        seed=1,
     )
     assert result.metrics["evaluated_users"] == 604
-    assert result.evaluation.mean("ndcg") > result.popularity.mean("ndcg") > 0.08
+    assert result.evaluation.mean("ndcg") > 0.135  # of LightFM alone .131
+    assert result.popularity.mean("ndcg") > 0.08
     assert result.gain.low > 0
+    alone = result.selection.alone
+    # EASE over 9,742 items is out of reach.
+    assert alone.keys() == {s.name for s in DEFAULT_SOURCES if s.algorithm != "item-ease"}
+    assert result.selection.ndcg is not None
+    assert result.selection.ndcg > max(alone.values())
     lists = recommend(result.model, scores, items, model_version="v")
     assert lists.height == 610 * 20
     assert lists.join(scores, on=["user_id", "item_id"], how="semi").is_empty()
 
 
-def test_the_factorisation_also_beats_popularity_at_the_global_cut(
+def test_the_recommender_also_beats_popularity_at_the_global_cut(
     movielens: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
     scores, items = movielens
-    result = train_factorisation(
-        as_of(scores), scores, items, NO_USERS, items_at_cut=items, users_at_cut=NO_USERS, seed=1
+    split, times = as_of(scores), scores["last_feedback_at"]
+    inner_cut = choose_inner_cut(times, choose_cut(times))
+    before = scores.filter(times <= inner_cut)
+    result = train_recommender(
+        HoldOut(split, items, NO_USERS),
+        TrainingInput(scores, items, NO_USERS, split.threshold),
+        inner_splits(split, before, inner_cut),
+        seed=1,
+        sources=tuple(source for source in DEFAULT_SOURCES if source.algorithm != "als"),
     )
     assert result.evaluation.mean("ndcg") > result.popularity.mean("ndcg")
 
@@ -184,15 +215,46 @@ def test_movielens_users_fall_into_segments_by_genre(
 
 def test_a_per_user_split_of_few_pairs_each_trains_too() -> None:
     scores = two_tastes(users=30, items=24)
-    result = train_factorisation(
-        split_per_user(scores),
-        scores,
-        NO_ITEMS,
-        NO_USERS,
-        items_at_cut=NO_ITEMS,
-        users_at_cut=NO_USERS,
+    split = split_per_user(scores)
+    result = train_recommender(
+        HoldOut(split, NO_ITEMS, NO_USERS),
+        TrainingInput(scores, NO_ITEMS, NO_USERS, split.threshold),
+        [],
         seed=1,
-        parameters=SMALL,
+        sources=FEW_SOURCES,
         k=5,
     )
-    assert set(result.evaluation.means()) >= {"ndcg_at_5", "coverage_at_5"}
+    assert set(result.metrics) >= {"ndcg_at_5", "coverage_at_5", "novelty_at_5"}
+    # Without an inner split there is nothing to choose by.
+    assert set(result.selection.weights.values()) == {1 / 3}
+    assert result.metrics["inner_ndcg_at_10"] is None
+
+
+def test_the_figures_tell_of_every_source_and_of_the_lists() -> None:
+    items = items_of(
+        *[(f"i{item:03d}", None, ["even", "odd"][item % 2 : item % 2 + 1]) for item in range(24)]
+    )
+    result = trained(items=items, sources=FEW_SOURCES)
+    figures = result.metrics
+    for source in FEW_SOURCES:
+        assert figures[f"inner_ndcg_at_10_of_{source.name}"] == result.selection.alone[source.name]
+    assert figures["inner_ndcg_at_10"] == result.selection.ndcg
+    quality = result.measured.quality
+    assert figures["popularity_bias_at_10"] == quality.popularity_bias
+    assert figures["diversity_at_10"] == quality.diversity
+    assert figures["miscalibration_at_10"] == quality.miscalibration
+    # Lists hold what is left of the users' own half first, and then some of the other.
+    assert quality.diversity is not None
+    assert 0 < quality.diversity < 0.6
+    assert trained(sources=FEW_SOURCES).metrics["diversity_at_10"] is None
+
+
+def test_the_parameters_make_the_same_model_again() -> None:
+    result = trained(sources=FEW_SOURCES)
+    stored = json.loads(json.dumps(result.parameters))
+    scores = two_tastes()
+    again = Recipe.of(stored).fit(TrainingInput(scores, NO_ITEMS, NO_USERS, stored["threshold"]))
+    assert again.to_bytes() == result.model.to_bytes()
+    assert Recipe.of(stored) == result.recipe
+    weights = {source["name"]: source["weight"] for source in stored["sources"]}
+    assert weights == result.selection.weights

@@ -49,7 +49,7 @@ GROUPS = {
         "ml/recommendations",
         "ml/segment_profiles",
         "ml/user_segments",
-        "models/factorisation",
+        "models/recommender",
         "models/segments",
     },
     "7_measure": {
@@ -161,7 +161,7 @@ def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
         "raw/events",
         "reprocessed/events",
         "reference/statistics",
-        "models/factorisation",
+        "models/recommender",
         "models/segments",
     }
     assert pooled == set().union(*GROUPS.values()) - outside

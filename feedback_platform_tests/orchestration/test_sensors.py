@@ -14,7 +14,7 @@ from feedback_platform.lake.keys import model_file
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import Lineage
-from feedback_platform.learning.training import FACTORISATION
+from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
@@ -309,7 +309,7 @@ def test_where_there_is_a_model_no_first_one_is_asked_for(
     monkeypatch.setattr(sensors, "FIRST_TRAINING_FEEDBACK", 1)
     registry.register(
         copy.lake,
-        FACTORISATION,
+        RECOMMENDER,
         files={"model.npz": b"weights"},
         trained_at=NOON,
         trigger="manual",
@@ -324,7 +324,7 @@ def register_model(installation: Installation, through: int | None) -> str:
     """A version that knows the batches up to one."""
     version = registry.register(
         installation.lake,
-        FACTORISATION,
+        RECOMMENDER,
         files={"model.npz": b"weights"},
         trained_at=NOON,
         trigger="manual",
@@ -401,6 +401,6 @@ def test_a_model_that_does_not_say_what_it_knows_leaves_growth_to_the_night(
     version = register_model(copy, None)
     assert ask(growth_sensor, copy, instance) == silent
 
-    record = model_file(FACTORISATION, version, registry.VERSION_FILE)
+    record = model_file(RECOMMENDER, version, registry.VERSION_FILE)
     copy.lake.put(record, b"{", mode="overwrite")
     assert ask(growth_sensor, copy, instance) == silent

@@ -13,14 +13,15 @@ import duckdb
 from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
-    learn_factorisation,
+    learn_recommender,
     learn_segments,
     learned_tables,
     refresh_recommendations,
 )
 from feedback_platform.learning.model_health import unusable_champion
+from feedback_platform.learning.selection import Selection
 from feedback_platform.learning.training import MODELS
-from feedback_platform.learning.training_data import choose_cut
+from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -39,7 +40,7 @@ class TrainingConfig(dg.Config):
 
 
 @dg.asset(
-    key=keys.FACTORISATION,
+    key=keys.RECOMMENDER,
     deps=[keys.FEEDBACK_SCORES, keys.ITEMS, keys.USERS],
     group_name=keys.LEARN,
     owners=keys.OWNERS,
@@ -47,18 +48,19 @@ class TrainingConfig(dg.Config):
     pool=keys.TRAINING_POOL,
     retry_policy=RETRIES,
     description=(
-        "A LightFM factorisation of feedback scores with user and item features; measured on the "
-        "newest fifth of the feedback, promoted when it beats popularity there and is not worse "
-        "than the champion."
+        "An ensemble of candidate sources (EASE over items and over users, implicit ALS, LightFM "
+        "with user and item features, popularity), chosen and weighted within the training part; "
+        "measured on the newest fifth of the feedback, promoted when it beats popularity there and "
+        "is not worse than the champion."
     ),
 )
-def factorisation(
+def recommender(
     context: dg.AssetExecutionContext, platform: PlatformResource, config: TrainingConfig
 ) -> dg.MaterializeResult:
     """Train, measure, register, promote or reject."""
     with reported_failures():
         refuse_unfit_data(context.instance)
-        learned = learn_factorisation(
+        learned = learn_recommender(
             platform.lake(),
             training_frames(platform),
             now=datetime.now(UTC),
@@ -72,6 +74,7 @@ def factorisation(
             "promoted": learned.decision.is_promoted,
             "reason": learned.decision.reason,
             "evidence": _evidence(learned.decision),
+            "sources": _sources(learned.trained.selection),
             **figures,
         }
     )
@@ -83,6 +86,23 @@ def _evidence(decision: Decision) -> dg.TableMetadataValue:
         [
             dg.TableRecord({"of": found.name, "passed": found.passed, "finding": found.text})
             for found in decision.findings
+        ]
+    )
+
+
+def _sources(selection: Selection) -> dg.TableMetadataValue:
+    """Return what the inner split said of each source, the best first."""
+    names = {**selection.weights, **selection.alone}
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "source": name,
+                    "weight": selection.weights.get(name, 0.0),
+                    "inner nDCG alone": selection.alone.get(name),
+                }
+            )
+            for name in sorted(names, key=lambda name: -selection.alone.get(name, 0.0))
         ]
     )
 
@@ -139,14 +159,14 @@ def segments(
         for key, deps, description in (
             (
                 keys.RECOMMENDATIONS,
-                [keys.FACTORISATION, keys.FEEDBACK_SCORES],
+                [keys.RECOMMENDER, keys.FEEDBACK_SCORES],
                 "Every user's list by the champion, with a reason for each item.",
             ),
             (keys.USER_SEGMENTS, [keys.SEGMENTATION], "The segment of each user."),
             (keys.SEGMENT_PROFILES, [keys.SEGMENTATION], "What each segment is like."),
             (
                 keys.MODEL_VERSIONS,
-                [keys.FACTORISATION, keys.SEGMENTATION],
+                [keys.RECOMMENDER, keys.SEGMENTATION],
                 "Every model version with its figures, and what was decided about it.",
             ),
         )
@@ -187,13 +207,17 @@ def open_publication(
 
 
 def training_frames(platform: PlatformResource) -> TrainingFrames:
-    """Read what a factorisation is trained and measured on."""
+    """Read what a recommender is trained and measured on."""
     with open_publication(platform) as publication:
-        cut = choose_cut(training_tables.feedback_times(publication))
+        times = training_tables.feedback_times(publication)
+        cut = choose_cut(times)
+        inner_cut = choose_inner_cut(times, cut)
         return TrainingFrames(
             scores=training_tables.training_scores(publication),
             scores_at_cut=training_tables.training_scores(publication, cut),
             cut=cut,
+            scores_at_inner_cut=training_tables.training_scores(publication, inner_cut),
+            inner_cut=inner_cut,
             items=training_tables.items(publication),
             items_at_cut=training_tables.items(publication, cut),
             users=training_tables.users(publication),
