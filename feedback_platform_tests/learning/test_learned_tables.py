@@ -13,7 +13,7 @@ import pytest
 from feedback_platform.errors import NothingToLearnError
 from feedback_platform.lake.keys import model_champion
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import champions
+from feedback_platform.learning import champions, registry
 from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.gate_rules import default_gate_rules
 from feedback_platform.learning.learned_tables import (
@@ -286,6 +286,30 @@ def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(
 
     assert refresh_recommendations(lake, frames.scores, frames.items).equals(before)
     assert before["model_version"].unique().to_list() == [first.version.version]
+
+
+def test_factorisations_of_earlier_releases_stay_in_the_lake_and_hinder_nothing(
+    frames: TrainingFrames, lake: Lake
+) -> None:
+    earlier = registry.register(
+        lake,
+        "factorisation",
+        files={"factorisation.npz": b"embeddings"},
+        trained_at=NOON,
+        trigger="schedule",
+        metrics={"ndcg_at_10": 0.9},
+        parameters={"components": 32},
+    )
+    champions.promote(lake, "factorisation", earlier.version, at=NOON, reason="better")
+
+    first = learned_from(lake, frames, now=NOON + timedelta(days=1), trigger="initial")
+    refresh_recommendations(lake, frames.scores, frames.items)
+
+    # It is not what a recommender is compared with, and not in the tables.
+    assert first.decision.is_promoted
+    assert first.version.lineage.compared_with is None
+    assert table(lake, "model_versions")["version"].to_list() == [first.version.version]
+    assert champions.champion(lake, "factorisation") == earlier
 
 
 def test_without_feedback_nothing_is_registered(frames: TrainingFrames, lake: Lake) -> None:

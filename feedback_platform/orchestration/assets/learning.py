@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
-from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
     learn_recommender,
@@ -19,12 +18,12 @@ from feedback_platform.learning.learned_tables import (
     refresh_recommendations,
 )
 from feedback_platform.learning.model_health import unusable_champion
-from feedback_platform.learning.selection import Selection
 from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
+from feedback_platform.orchestration.recommender_metadata import recommender_metadata
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.segment_metadata import segment_metadata
 from feedback_platform.orchestration.training_gate import refuse_unfit_data
@@ -67,44 +66,7 @@ def recommender(
             trigger=config.trigger,
             rules=platform.models_gate(),
         )
-    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
-    return dg.MaterializeResult(
-        metadata={
-            "version": learned.version.version,
-            "promoted": learned.decision.is_promoted,
-            "reason": learned.decision.reason,
-            "evidence": _evidence(learned.decision),
-            "sources": _sources(learned.trained.selection),
-            **figures,
-        }
-    )
-
-
-def _evidence(decision: Decision) -> dg.TableMetadataValue:
-    """Return what the gate looked at, to be read in the UI."""
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord({"of": found.name, "passed": found.passed, "finding": found.text})
-            for found in decision.findings
-        ]
-    )
-
-
-def _sources(selection: Selection) -> dg.TableMetadataValue:
-    """Return what the inner split said of each source, the best first."""
-    names = {**selection.weights, **selection.alone}
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "source": name,
-                    "weight": selection.weights.get(name, 0.0),
-                    "inner nDCG alone": selection.alone.get(name),
-                }
-            )
-            for name in sorted(names, key=lambda name: -selection.alone.get(name, 0.0))
-        ]
-    )
+    return dg.MaterializeResult(metadata=recommender_metadata(learned))
 
 
 @dg.asset(

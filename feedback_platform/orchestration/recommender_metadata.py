@@ -1,0 +1,49 @@
+"""What Dagster's UI shows of a recommender: its figures, its sources, and what the gate said."""
+
+from typing import Any
+
+import dagster as dg
+
+from feedback_platform.learning.gate import Decision
+from feedback_platform.learning.learned_tables import RegisteredRecommender
+from feedback_platform.learning.selection import Selection
+
+
+def recommender_metadata(learned: RegisteredRecommender) -> dict[str, Any]:
+    """Return the metadata of the asset; where a figure has no value it is left out."""
+    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
+    return {
+        "version": learned.version.version,
+        "promoted": learned.decision.is_promoted,
+        "reason": learned.decision.reason,
+        "evidence": _evidence(learned.decision),
+        "sources": _sources(learned.trained.selection),
+        **figures,
+    }
+
+
+def _evidence(decision: Decision) -> dg.TableMetadataValue:
+    """Return what the gate looked at."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({"of": found.name, "passed": found.passed, "finding": found.text})
+            for found in decision.findings
+        ]
+    )
+
+
+def _sources(selection: Selection) -> dg.TableMetadataValue:
+    """Return what the inner split said of each source, the best first."""
+    names = {**selection.weights, **selection.alone}
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "source": name,
+                    "weight": selection.weights.get(name, 0.0),
+                    "inner nDCG alone": selection.alone.get(name),
+                }
+            )
+            for name in sorted(names, key=lambda name: -selection.alone.get(name, 0.0))
+        ]
+    )

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning.learned_tables import TrainingFrames, learn_recommender
+from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
+from feedback_platform.orchestration.recommender_metadata import recommender_metadata
+from feedback_platform_tests.learning.few_sources import FEW_SOURCES
+from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
+
+
+def test_the_ui_shows_each_source_with_its_weight_and_what_it_is_worth_alone(
+    tmp_path: Path,
+) -> None:
+    scores = two_tastes()
+    times = scores["last_feedback_at"]
+    cut = choose_cut(times)
+    inner_cut = choose_inner_cut(times, cut)
+    frames = TrainingFrames(
+        scores=scores,
+        scores_at_cut=scores.filter(times <= cut),
+        cut=cut,
+        scores_at_inner_cut=scores.filter(times <= inner_cut),
+        inner_cut=inner_cut,
+        items=NO_ITEMS,
+        items_at_cut=NO_ITEMS,
+        users=NO_USERS,
+        users_at_cut=NO_USERS,
+    )
+    learned = learn_recommender(
+        Lake(tmp_path.as_uri()),
+        frames,
+        now=datetime(2026, 3, 1, tzinfo=UTC),
+        trigger="manual",
+        sources=FEW_SOURCES,
+    )
+
+    metadata = recommender_metadata(learned)
+
+    selection, table = learned.trained.selection, metadata["sources"]
+    assert isinstance(table, dg.TableMetadataValue)
+    shown = pl.DataFrame([record.data for record in table.records])
+    assert dict(shown.select("source", "inner nDCG alone").iter_rows()) == selection.alone
+    assert shown["inner nDCG alone"].is_sorted(descending=True)
+    weights = dict(shown.filter(pl.col("weight") > 0).select("source", "weight").iter_rows())
+    assert weights == selection.weights
+    assert metadata["ndcg_at_10"] == learned.trained.metrics["ndcg_at_10"]
+    # Nothing here has a category, so there is no diversity to show.
+    assert learned.trained.metrics["diversity_at_10"] is None
+    assert "diversity_at_10" not in metadata
