@@ -122,8 +122,10 @@ def first_training_sensor(
         return dg.SkipReason("A training is under way.")
     # One attempt for each doubling of the feedback: what cannot be trained now may be later.
     attempt = (int(given) // FIRST_TRAINING_FEEDBACK).bit_length()
-    before = _newest_run(context.instance, jobs.TRAIN)
-    key = f"first-{attempt}-{before}" if _was_canceled(context.instance) else f"first-{attempt}"
+    # Attempts of an earlier release, at a model of another name, do not count.
+    key = f"first-{RECOMMENDER}-{attempt}"
+    if _was_canceled(context.instance):
+        key += f"-{_newest_run(context.instance, jobs.TRAIN)}"
     request = dg.RunRequest(run_key=key, run_config=training_config("initial"))
     return dg.SensorResult(run_requests=[request])
 

@@ -297,6 +297,8 @@ def test_enough_feedback_and_no_model_ask_for_one_training(
     request = asked(ask(first_training_sensor, published, instance))
 
     assert request.run_config == training_config("initial")
+    # An installation whose release trained another model has asked for that one already.
+    assert RECOMMENDER in str(request.run_key)
     assert asked(ask(first_training_sensor, published, instance)).run_key == request.run_key
 
     record_run(instance, TRAIN)
