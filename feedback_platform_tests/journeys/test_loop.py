@@ -91,6 +91,10 @@ def test_the_recommender_beats_popularity_and_is_the_champion(loop: Installation
     figures = json.loads(version["metrics"])
     assert figures["ndcg_at_10"] > figures["popularity_ndcg_at_10"]
     assert (version["status"], version["trigger"]) == ("champion", "initial")
+    weights = [source["weight"] for source in json.loads(version["parameters"])["sources"]]
+    assert sum(weights) == pytest.approx(1)
+    assert figures["inner_ndcg_at_10"] >= figures["inner_ndcg_at_10_of_warp"]
+    assert all(figures[f"{name}_at_10"] > 0 for name in ("novelty", "diversity", "coverage"))
 
 
 def test_processing_again_changes_no_row(copy: Installation) -> None:

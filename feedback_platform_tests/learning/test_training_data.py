@@ -119,3 +119,42 @@ def test_scores_of_any_row_order_and_more_columns_are_the_same() -> None:
     checked = training_data.checked_scores(frame.with_columns(pl.lit(1).alias("more")))
     assert checked.equals(training_data.checked_scores(frame.reverse()))
     assert checked["last_feedback_at"][0] == START + timedelta(hours=1)
+
+
+def test_the_inner_cut_cuts_the_training_part_like_the_whole() -> None:
+    times = pl.Series([at(hour) for hour in range(100)])
+    cut = training_data.choose_cut(times)
+    assert (cut, training_data.choose_inner_cut(times, cut)) == (at(79), at(63))
+    # Where the training part has no second instant there is nothing to cut.
+    at_once = pl.Series([at(0)] * 8 + [at(1)] * 2)
+    assert training_data.choose_inner_cut(at_once, at(0)) == at(0)
+
+
+def test_the_inner_split_resembles_the_hold_out_and_knows_nothing_of_it() -> None:
+    now = scores_of(
+        *[
+            (f"u{user:03d}", f"i{item}", 0.9, 1, item * 10)
+            for user in range(120)
+            for item in range(9)
+        ]
+    )
+    before, inner_cut = now.filter(pl.col("last_feedback_at") <= at(60)), at(40)
+    at_inner = now.filter(pl.col("last_feedback_at") <= inner_cut)
+
+    hold_out = training_data.split_at(before, now, at(60))
+    (inner,) = training_data.inner_splits(hold_out, at_inner, inner_cut)
+    assert (inner.kind, inner.cut) == ("global", inner_cut)
+    assert set(inner.test["item_id"]) == {"i5", "i6"}
+
+    of_each = training_data.split_per_user(now)
+    (inner,) = training_data.inner_splits(of_each, at_inner, inner_cut)
+    assert inner.kind == "per_user"
+    assert pl.concat([inner.train, inner.test]).sort("user_id", "item_id").equals(of_each.train)
+
+
+def test_where_too_little_is_known_to_split_once_more_there_is_no_inner_split() -> None:
+    before = scores_of(("ann", "a", 0.9, 1, 1))
+    hold_out = training_data.split_at(
+        before, pl.concat([before, scores_of(("ann", "b", 0.9, 1, 9))]), at(5)
+    )
+    assert training_data.inner_splits(hold_out, before, at(1)) == []
