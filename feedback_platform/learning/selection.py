@@ -13,6 +13,7 @@ sums are over what any source proposes. So the cost of a step does not grow with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, NothingToLearnError
 from feedback_platform.learning.columns import ITEM_ID, USER_ID
 from feedback_platform.learning.ensemble import standardised
 from feedback_platform.learning.evaluation import CUTOFF, metrics_of_hits
@@ -64,18 +65,22 @@ def choose(
 
     Args:
         data: the training data.
-        inner: splits of `data.scores` and nothing else; without any, all sources weigh the same.
+        inner: splits of `data.scores` and nothing else. Where none leaves anything to learn, all
+            sources weigh the same.
         sources: the library to choose from.
         seed: of the sources that draw.
         steps: how many votes are given at most.
 
     Raises:
         InvalidInputError: a frame is malformed, or there is no source.
-        NothingToLearnError: an inner split leaves no preference to learn.
     """
-    if not inner and sources:
+    libraries = []
+    for split in inner:
+        with suppress(NothingToLearnError):
+            libraries.append(_fitted(sources, data, split, seed))
+    if not libraries and sources:
         return Selection({source.name: 1 / len(sources) for source in sources}, None, {})
-    return select([_fitted(sources, data, split, seed) for split in inner], steps=steps)
+    return select(libraries, steps=steps)
 
 
 def select(libraries: Sequence[Library], *, steps: int = STEPS) -> Selection:

@@ -119,5 +119,9 @@ def test_without_an_inner_split_all_sources_weigh_the_same() -> None:
     data = sources.TrainingInput(two_tastes(), NO_ITEMS, NO_USERS, 0.5)
     chosen = selection.choose(data, [], FEW_SOURCES, seed=1)
     assert chosen == selection.Selection({s.name: 1 / 3 for s in FEW_SOURCES}, None, {})
+    # Of a single item no model can be made.
+    before = scores_of(("ann", "a", 0.9, 1, 1))
+    now = pl.concat([before, scores_of(("ann", "b", 0.9, 1, 9))])
+    assert selection.choose(data, [split_at(before, now, at(5))], FEW_SOURCES, seed=1) == chosen
     with pytest.raises(InvalidInputError, match="a source to choose from"):
         selection.choose(data, [], (), seed=1)
