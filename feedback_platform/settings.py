@@ -29,7 +29,7 @@ class Settings:
     Attributes:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
-        engine: what cleans, `polars` or `spark`.
+        engine: what cleans, and with `spark` also factorises: `polars` or `spark`.
         segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
         write_keys: secret of each sender of events, by a name that may be shown; none in a
             trusted, local installation.

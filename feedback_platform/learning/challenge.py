@@ -27,6 +27,7 @@ from feedback_platform.learning.ranking import Scores
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training import RECOMMENDER_FILE, TrainedRecommender
+from feedback_platform.spark_session import SparkUnavailableError
 
 SAME_RECIPE: Final = "by the same recipe, on the same training part"
 OTHER_RECIPE: Final = "its recipe, fitted on the same training part"
@@ -94,5 +95,8 @@ def _opponent(
         basis = (
             f"it has seen the hold-out, and its parameters mean nothing to this release ({error})"
         )
+        return Opponent(champion.version, basis, None)
+    except SparkUnavailableError as error:
+        basis = f"it has seen the hold-out, and its recipe cannot be fitted here ({error})"
         return Opponent(champion.version, basis, None)
     return Opponent(champion.version, OTHER_RECIPE, hold_out.measure(refitted, k))

@@ -34,6 +34,7 @@ from feedback_platform.learning.sources import (
     TrainingInput,
     item_ease,
     popularity,
+    spark_als,
 )
 from feedback_platform.learning.training import (
     RECOMMENDER,
@@ -42,6 +43,7 @@ from feedback_platform.learning.training import (
     train_recommender,
 )
 from feedback_platform.learning.training_data import choose_cut, split_at, split_per_user
+from feedback_platform.spark_session import SparkUnavailableError
 from feedback_platform_tests.learning.few_sources import SMALL_LIGHTFM, TINY_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
 
@@ -165,6 +167,22 @@ def test_a_model_trained_on_shuffled_items_is_refused(lake: Lake, good: TrainedR
 
     assert not decision.is_promoted
     assert not against_champion(decision).passed
+
+
+def test_without_spark_a_champion_that_spark_made_is_left_to_a_person(
+    lake: Lake, good: TrainedRecommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_session() -> None:
+        raise SparkUnavailableError("PySpark is not installed here.")
+
+    monkeypatch.setattr(sources, "spark_session", no_session)
+    of_spark = {"sources": [{**spark_als(4, 0.2, 3).description, "weight": 1.0}]}
+    champion = champion_of(lake, AFTER, {**good.parameters, **of_spark}, good.model)
+
+    decision = judged(lake, good, champion)
+
+    assert not decision.is_promoted
+    assert "cannot be fitted here (PySpark is not installed" in against_champion(decision).text
 
 
 def test_a_better_recipe_takes_over_from_a_tiny_one(lake: Lake, good: TrainedRecommender) -> None:

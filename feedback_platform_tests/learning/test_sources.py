@@ -13,6 +13,7 @@ EVERY_ALGORITHM = (
     sources.item_ease(150),
     sources.user_ease(600),
     sources.als(48, 40, 5, 0.25, restarts=3),
+    sources.spark_als(32, 0.1, 5),
     sources.lightfm("bpr", FactorisationParameters(loss="bpr", epochs=40)),
     sources.popularity(),
     sources.popularity(30),
@@ -27,14 +28,14 @@ def test_a_source_is_read_back_from_its_description_as_json(source: sources.Sour
 
 def test_there_is_a_case_for_every_algorithm() -> None:
     assert {source.algorithm for source in EVERY_ALGORITHM} == set(sources.ALGORITHMS)
-    names = {source.name for source in sources.DEFAULT_SOURCES}
-    assert len(names) == len(sources.DEFAULT_SOURCES)
+    for library in (sources.DEFAULT_SOURCES, sources.SPARK_SOURCES):
+        assert len({source.name for source in library}) == len(library)
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"algorithm": "oracle"}, "one of item-ease, user-ease, als, lightfm, popularity"),
+        ({"algorithm": "oracle"}, "one of item-ease, user-ease, als, spark-als, lightfm"),
         ({"name": 3}, "a name and an algorithm"),
         ({"depth": 3}, "popularity takes half_life_days"),
         ({"half_life_days": "long"}, "a parameter of another type"),

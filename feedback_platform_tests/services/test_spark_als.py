@@ -17,8 +17,14 @@ from feedback_platform.learning.evaluation import difference, evaluate
 from feedback_platform.learning.factorisation import Factorisation
 from feedback_platform.learning.popularity import fit_popularity
 from feedback_platform.learning.preferences import preferences
+from feedback_platform.learning.sources import TrainingInput, source_of, spark_als
 from feedback_platform.learning.spark_als import SparkAlsParameters, fit_spark_als
-from feedback_platform.learning.training_data import TimeSplit, split_per_user
+from feedback_platform.learning.training_data import (
+    ITEMS_SCHEMA,
+    USERS_SCHEMA,
+    TimeSplit,
+    split_per_user,
+)
 from feedback_platform.spark_session import spark_session
 from feedback_platform_tests.services.local_spark import local_spark
 
@@ -84,6 +90,19 @@ def test_popularity_and_the_catalogue_are_those_of_one_machine(spark: Any) -> No
     assert model.item_popularity == pytest.approx(alone.item_popularity, rel=1e-5)
     assert not model.item_embeddings[model.item_rows["new"]].any()
     assert Factorisation.from_bytes(model.to_bytes()).user_ids == model.user_ids
+
+
+@pytest.mark.usefixtures("spark")
+def test_it_is_a_candidate_source_like_others() -> None:
+    scores = some_scores()
+    items = pl.DataFrame(
+        {"item_id": ["new"], "title": [None], "categories": [[]]}, schema=ITEMS_SCHEMA
+    )
+    data = TrainingInput(scores, items, pl.DataFrame(schema=USERS_SCHEMA), 0.5)
+    source = source_of(spark_als(4, 0.2, 3).description)
+
+    assert source == spark_als(4, 0.2, 3)
+    assert source.fit(data, 1).item_ids == data.preferences.item_ids
 
 
 def test_without_a_positive_score_there_is_nothing_to_learn(spark: Any) -> None:

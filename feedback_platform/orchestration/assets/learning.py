@@ -18,6 +18,7 @@ from feedback_platform.learning.learned_tables import (
     refresh_recommendations,
 )
 from feedback_platform.learning.model_health import unusable_champion
+from feedback_platform.learning.sources import DEFAULT_SOURCES, SPARK_SOURCES
 from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
 from feedback_platform.orchestration import keys
@@ -65,6 +66,7 @@ def recommender(
             now=datetime.now(UTC),
             trigger=config.trigger,
             rules=platform.models_gate(),
+            sources=SPARK_SOURCES if platform.settings.engine == "spark" else DEFAULT_SOURCES,
         )
     return dg.MaterializeResult(metadata=recommender_metadata(learned))
 
