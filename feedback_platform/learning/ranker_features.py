@@ -1,0 +1,178 @@
+"""The ranker's features, in one place for training and for serving.
+
+Each is a number that is known at the instant of the request; a request is one user's candidates at
+one instant. What a source says is standardised over the whole catalogue before, as the ensemble
+does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.ranker_history import DAY, History, Integers, second_of
+from feedback_platform.learning.ranker_sequences import LAST
+
+Features = NDArray[np.float32]
+
+# name: what it says. The order is that of the columns, after the sources' scores.
+FEATURES: Final[dict[str, str]] = {
+    "mean_score": "mean of the sources' standardised scores",
+    "best_place": "log2 of 1 + the best place any source gives it among the candidates",
+    "worst_place": "the same of the worst",
+    "popularity": "log of 1 + the people who liked it so far",
+    "popularity_30_days": "the same over the last 30 days",
+    "popularity_7_days": "the same over the last 7 days",
+    "trend": "popularity of the last 7 days minus that of the last 30",
+    "item_score": "mean score of those who liked it, shrunk to the middle of the scale",
+    "item_idle_days": "log of 1 + the days since anybody liked it last",
+    "item_age_days": "log of 1 + the days since anybody liked it first",
+    "item_clicks": "everybody's clicks on it, per impression, shrunk",
+    "follows": "how often it came shortly after the user's last items, in others' feedback",
+    "user_feedback": "log of 1 + the items the user has given feedback on",
+    "user_liking": "the share of them that the user liked, shrunk to one half",
+    "user_idle_days": "log of 1 + the days since the user's last feedback",
+    "category_affinity": "the share of the user's likes that is in its categories",
+    "category_affinity_recent": "the same of the user's last 10 likes",
+    "category_aversion": "the share of the user's dislikes that is in its categories",
+    "category_known": "the share of its categories' items the user has given feedback on",
+    "times_shown": "log of 1 + how often the user was shown it",
+    "times_clicked": "log of 1 + how often the user clicked on it",
+    "category_clicks": "the user's clicks in its categories, per impression there, shrunk",
+}  # fmt: skip
+
+_RECENT: Final = 10
+_SHRINKAGE: Final = 5.0
+_CLICK_PRIOR: Final = (1.0, 10.0)
+_NEVER: Final = np.float32(np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """One user's candidates at an instant.
+
+    Attributes:
+        user_id: who.
+        at: when; everything that happened until then is known.
+        items: indexes into the history's items, (n,).
+        scores: standardised scores of the sources, (n x sources).
+    """
+
+    user_id: str
+    at: datetime
+    items: Integers
+    scores: Features
+
+
+def features(known: History, candidates: Candidates) -> Features:
+    """Return the features of one user's candidates, (n x (sources + FEATURES)).
+
+    Raises:
+        InvalidInputError: the scores are not those of the candidates, or an item is unknown.
+    """
+    items, scores = candidates.items, candidates.scores
+    if scores.ndim != 2 or len(scores) != len(items):  # noqa: PLR2004
+        raise InvalidInputError(f"{len(items)} candidates have scores of the shape {scores.shape}.")
+    if len(items) and not 0 <= items.min() <= items.max() < len(known.item_ids):
+        raise InvalidInputError(f"A candidate is none of the {len(known.item_ids)} known items.")
+    second = second_of(candidates.at)
+    row = known.users.get(candidates.user_id, -1)
+    columns = np.empty((scores.shape[1] + len(FEATURES), len(items)), dtype=np.float32)
+    columns[: scores.shape[1]] = scores.T
+    blocks = (
+        _of_scores(scores),
+        _of_items(known, items, second),
+        _of_user(known, items, row, second),
+        _of_impressions(known, items, row, second),
+    )
+    place = scores.shape[1]
+    for block in blocks:
+        for column in block:
+            columns[place] = column
+            place += 1
+    return columns.T
+
+
+def _of_scores(scores: Features) -> list[Features]:
+    places = np.empty(scores.shape, dtype=np.float32)
+    order = np.argsort(-scores, axis=0, kind="stable")
+    np.put_along_axis(places, order, np.arange(1, len(scores) + 1, dtype=np.float32)[:, None], 0)
+    if not scores.shape[1]:
+        raise InvalidInputError("Candidates need the score of at least one source.")
+    return [
+        scores.mean(axis=1),
+        np.log2(1 + places.min(axis=1)),
+        np.log2(1 + places.max(axis=1)),
+    ]
+
+
+def _of_items(known: History, items: Integers, second: int) -> list[NDArray[np.floating]]:
+    ledger = known.by_item
+    start, now = ledger.starts[items], ledger.places(items, second)
+    month, week = (ledger.places(items, second - days * DAY) for days in (30, 7))
+    count = now - start
+    popularity, monthly, weekly = (np.log1p(now - since) for since in (start, month, week))
+    total = ledger.running[now] - ledger.running[start]
+    idle, age = np.full((2, len(items)), _NEVER)
+    liked = np.flatnonzero(count)
+    idle[liked] = np.log1p((second - ledger.seconds[now[liked] - 1]) / DAY)
+    age[liked] = np.log1p((second - ledger.seconds[start[liked]]) / DAY)
+    score = (total + _SHRINKAGE * known.threshold) / (count + _SHRINKAGE)
+    shown = known.shown_items
+    first, last = shown.starts[items], shown.places(items, second)
+    clicks = shown.running[last] - shown.running[first]
+    rate = (clicks + _CLICK_PRIOR[0]) / (last - first + _CLICK_PRIOR[1])
+    return [popularity, monthly, weekly, weekly - monthly, score, idle, age, rate]
+
+
+def _of_user(known: History, items: Integers, row: int, second: int) -> list[object]:
+    part = known.by_user.until(row, second) if row >= 0 else slice(0, 0)
+    own, values = known.by_user.other[part], known.by_user.values[part]
+    is_liked = values >= known.threshold
+    liked = own[is_liked]
+    idle = np.log1p((second - known.by_user.seconds[part.stop - 1]) / DAY) if len(own) else _NEVER
+    return [
+        known.sequences.after(own[-LAST:])[items],
+        np.log1p(len(own)),
+        (len(liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
+        idle,
+        _affinity(known, items, liked),
+        _affinity(known, items, liked[-_RECENT:]),
+        _affinity(known, items, own[~is_liked]),
+        _known_share(known, items, own),
+    ]
+
+
+def _of_impressions(known: History, items: Integers, row: int, second: int) -> list[object]:
+    part = known.shown.until(row, second) if row >= 0 else slice(0, 0)
+    if part.start == part.stop:
+        return [0.0, 0.0, _NEVER]
+    seen, clicked = known.shown.other[part], known.shown.values[part]
+    size = len(known.item_ids)
+    shown, clicks = np.bincount(seen, minlength=size), np.bincount(seen, clicked, minlength=size)
+    by = known.categories[seen]
+    rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
+    return [
+        np.log1p(shown[items]),
+        np.log1p(clicks[items]),
+        known.categories[items] @ rate if len(rate) else _NEVER,
+    ]
+
+
+def _known_share(known: History, items: Integers, own: Integers) -> object:
+    if not known.categories.shape[1]:
+        return _NEVER
+    shares = known.categories[own].sum(axis=0) / known.category_sizes
+    return known.categories[items] @ shares
+
+
+def _affinity(known: History, items: Integers, own: Integers) -> object:
+    if not len(own) or not known.categories.shape[1]:
+        return _NEVER
+    shares = known.categories[own].mean(axis=0)
+    return known.categories[items] @ shares
