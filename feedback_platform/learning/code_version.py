@@ -16,7 +16,7 @@ from typing import Final
 from feedback_platform import __version__
 
 # What the numbers of a model depend on, beside the sources of this package.
-_LIBRARIES: Final = ("numpy", "polars", "rectools-lightfm", "scikit-learn", "scipy")
+_LIBRARIES: Final = ("lightgbm", "numpy", "polars", "rectools-lightfm", "scikit-learn", "scipy")
 
 
 @cache
