@@ -3,7 +3,7 @@ PYTHON ?= python3
 DATA_DIR ?= data
 VENV := .venv
 BIN := $(VENV)/bin
-WITH_MOVIELENS := benchmarks/recommendations.py benchmarks/lightfm_example.py
+WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-services lint bench lock clean
@@ -33,7 +33,9 @@ bench: $(VENV)/.spark ## what the parts cost, each beside a peer; takes long, on
 	@for script in $(filter-out $(WITH_MOVIELENS),$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 	@if [ -n "$(MOVIELENS_100K)" ]; then \
 	  $(BIN)/python benchmarks/recommendations.py --movielens-100k "$(MOVIELENS_100K)"; \
-	else echo "recommendations.py is left out: it needs MOVIELENS_100K=<path of u.data>"; fi
+	  $(BIN)/python benchmarks/ranker.py --movielens-100k "$(MOVIELENS_100K)"; \
+	else echo "recommendations.py is left out: it needs MOVIELENS_100K=<path of u.data>"; \
+	  $(BIN)/python benchmarks/ranker.py; fi
 	@if [ -n "$(MOVIELENS_100K)" ] && [ -n "$(MOVIELENS_100K_TEST)" ]; then \
 	  $(BIN)/python benchmarks/lightfm_example.py --movielens-100k "$(MOVIELENS_100K)" --test "$(MOVIELENS_100K_TEST)"; \
 	else echo "lightfm_example.py is left out: it needs MOVIELENS_100K_TEST=<path of ua.test>, too"; fi
