@@ -80,7 +80,7 @@ ENSEMBLE: Final = "ensemble"
 FOLLOWS: Final = "follows (the ranker's own)"
 # Shares of the feedback after a cut.
 OUTER: Final = (0.4, 0.3, 0.2, 0.1)
-INNER: Final = (0.2, 0.35, 0.5)
+INNER: Final = (0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 # Weeks of the simulation that end so many days before the cut; they may overlap.
 DAYS_BEFORE: Final = (0, 3, 7)
 USERS: Final = 5_000
@@ -151,7 +151,7 @@ def main() -> None:
     if chosen.movielens_100k:
         data = read_100k(chosen.movielens_100k)
         compare("MovieLens-100k, each user's last fifth", data, [split_per_user(data.scores)], seed)
-        compare("MovieLens-100k, global cuts", data, global_splits(data.scores), seed)
+        compare("MovieLens-100k, global cuts", data, global_splits(data.scores, OUTER), seed)
     if chosen.movielens_small:
         data = read_small(chosen.movielens_small)
         compare(
@@ -262,12 +262,12 @@ def inner_splits(split: TimeSplit, data: Feedback) -> list[TimeSplit]:
         return [simulated_split(data, end - timedelta(days=7), end) for end in ends]
     if split.cut is None:
         return [split_per_user(split.train)]
-    return [global_split(split.train, share) for share in INNER]
+    return global_splits(split.train, INNER)
 
 
-def global_splits(scores: pl.DataFrame) -> list[TimeSplit]:
+def global_splits(scores: pl.DataFrame, shares: Sequence[float]) -> list[TimeSplit]:
     """Return splits at several instants, each measured until the next."""
-    cuts = [choose_cut(scores[LAST_FEEDBACK_AT], share) for share in OUTER]
+    cuts = [choose_cut(scores[LAST_FEEDBACK_AT], share) for share in shares]
     ends = [*cuts[1:], scores[LAST_FEEDBACK_AT].max()]
     return [
         split_at(
@@ -277,12 +277,6 @@ def global_splits(scores: pl.DataFrame) -> list[TimeSplit]:
         )
         for cut, end in zip(cuts, ends, strict=True)
     ]
-
-
-def global_split(scores: pl.DataFrame, share: float) -> TimeSplit:
-    """Return the split with a share of the scores after the cut."""
-    cut = choose_cut(scores[LAST_FEEDBACK_AT], share)
-    return split_at(scores.filter(pl.col(LAST_FEEDBACK_AT) <= cut), scores, cut)
 
 
 def read_100k(path: Path) -> Feedback:

@@ -137,7 +137,7 @@ def _of_user(known: History, items: Integers, row: int, second: int) -> list[obj
     liked = own[is_liked]
     idle = np.log1p((second - known.by_user.seconds[part.stop - 1]) / DAY) if len(own) else _NEVER
     return [
-        known.sequences.after(own[-LAST:])[items],
+        known.sequences.of(items, own[-LAST:]),
         np.log1p(len(own)),
         (len(liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
         idle,
@@ -150,16 +150,20 @@ def _of_user(known: History, items: Integers, row: int, second: int) -> list[obj
 
 def _of_impressions(known: History, items: Integers, row: int, second: int) -> list[object]:
     part = known.shown.until(row, second) if row >= 0 else slice(0, 0)
-    if part.start == part.stop:
+    if part.start == part.stop or not len(items):
         return [0.0, 0.0, _NEVER]
     seen, clicked = known.shown.other[part], known.shown.values[part]
-    size = len(known.item_ids)
-    shown, clicks = np.bincount(seen, minlength=size), np.bincount(seen, clicked, minlength=size)
+    order = np.argsort(items)
+    place = np.minimum(np.searchsorted(items, seen, sorter=order), len(items) - 1)
+    is_candidate = items[order[place]] == seen
+    place = order[place[is_candidate]]
+    shown = np.bincount(place, minlength=len(items))
+    clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
     by = known.categories[seen]
     rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
     return [
-        np.log1p(shown[items]),
-        np.log1p(clicks[items]),
+        np.log1p(shown),
+        np.log1p(clicks),
         known.categories[items] @ rate if len(rate) else _NEVER,
     ]
 

@@ -63,6 +63,20 @@ class Sequences:
             )
         return scores
 
+    def of(self, items: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what `after` says of a few items, without a look at the others, (n,)."""
+        scores = np.zeros(len(items), dtype=np.float32)
+        # Of another width, every search would copy the row first.
+        items = items.astype(self.weights.indices.dtype)
+        for place, item in enumerate(last[::-1][:LAST].tolist()):
+            part = slice(self.weights.indptr[item], self.weights.indptr[item + 1])
+            near = self.weights.indices[part]
+            if len(near):
+                found = np.minimum(near.searchsorted(items), len(near) - 1)
+                weights = self.weights.data[part][found] * np.float32(_FADING**place)
+                scores += np.where(near[found] == items, weights, np.float32(0))
+        return scores
+
 
 def fit_sequences(scores: pl.DataFrame, item_ids: Sequence[str]) -> Sequences:
     """Count which items stand near each other in the users' feedback, liked or not.
@@ -96,6 +110,7 @@ def fit_sequences(scores: pl.DataFrame, item_ids: Sequence[str]) -> Sequences:
         @ sparse.csr_array(total)
         @ sparse.diags_array(counts**-_TO)
     )
+    weights.sort_indices()
     last = feedback.group_by(USER_ID, maintain_order=True).agg(pl.col("item").tail(LAST))
     return Sequences(
         tuple(item_ids),

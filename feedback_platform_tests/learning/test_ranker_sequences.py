@@ -38,3 +38,12 @@ def test_the_order_of_the_rows_makes_no_difference() -> None:
     one = fit_sequences(scores, ids)
     other = fit_sequences(scores.sample(fraction=1, shuffle=True, seed=1), ids)
     assert np.array_equal(one.scores(["u001", "u007"]), other.scores(["u001", "u007"]))
+
+
+def test_a_few_items_get_what_all_items_would() -> None:
+    scores = chains(users=40, items=30)
+    model = fit_sequences(scores, scores["item_id"].unique().sort().to_list())
+    few = np.array([29, 3, 17, 0])
+    for last in model.last.values():
+        assert model.of(few, last) == pytest.approx(model.after(last)[few])
+    assert model.of(few, np.empty(0, dtype=np.int64)).tolist() == [0, 0, 0, 0]
