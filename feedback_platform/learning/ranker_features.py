@@ -80,6 +80,9 @@ def features(known: History, candidates: Candidates) -> Features:
         raise InvalidInputError(f"{len(items)} candidates have scores of the shape {scores.shape}.")
     if len(items) and not 0 <= items.min() <= items.max() < len(known.item_ids):
         raise InvalidInputError(f"A candidate is none of the {len(known.item_ids)} known items.")
+    # Searched for in their order, they are found in a third of the time.
+    order = np.argsort(items, kind="stable")
+    items, scores = items[order], scores[order]
     second = second_of(candidates.at)
     row = known.users.get(candidates.user_id, -1)
     columns = np.empty((scores.shape[1] + len(FEATURES), len(items)), dtype=np.float32)
@@ -95,7 +98,9 @@ def features(known: History, candidates: Candidates) -> Features:
         for column in block:
             columns[place] = column
             place += 1
-    return columns.T
+    rows = np.empty((len(items), len(columns)), dtype=np.float32)
+    rows[order] = columns.T
+    return rows
 
 
 def _of_scores(scores: Features) -> list[Features]:
@@ -153,10 +158,9 @@ def _of_impressions(known: History, items: Integers, row: int, second: int) -> l
     if part.start == part.stop or not len(items):
         return [0.0, 0.0, _NEVER]
     seen, clicked = known.shown.other[part], known.shown.values[part]
-    order = np.argsort(items)
-    place = np.minimum(np.searchsorted(items, seen, sorter=order), len(items) - 1)
-    is_candidate = items[order[place]] == seen
-    place = order[place[is_candidate]]
+    place = np.minimum(np.searchsorted(items, seen), len(items) - 1)
+    is_candidate = items[place] == seen
+    place = place[is_candidate]
     shown = np.bincount(place, minlength=len(items))
     clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
     by = known.categories[seen]

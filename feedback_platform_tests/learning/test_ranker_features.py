@@ -142,3 +142,9 @@ def test_a_later_hour_of_the_same_day_is_later() -> None:
     early, late = asked(hours=36 * DAY), asked(hours=36 * DAY)
     late = replace(late, at=late.at + timedelta(hours=5))
     assert named(early)["user_idle_days"] < named(late)["user_idle_days"]
+
+
+def test_the_order_of_the_candidates_makes_no_difference() -> None:
+    order = np.array([2, 0, 3, 1])
+    mixed = replace(asked(), items=order, scores=SAID[order])
+    assert features(KNOWN, mixed) == pytest.approx(features(KNOWN, asked())[order], nan_ok=True)
