@@ -36,7 +36,7 @@ from feedback_platform.learning.columns import (
     TITLE,
     USER_ID,
 )
-from feedback_platform.learning.ensemble import Ensemble, Member, library, select
+from feedback_platform.learning.ensemble import Ensemble, Member
 from feedback_platform.learning.evaluation import Evaluation, MeanDifference, evaluate
 from feedback_platform.learning.factorisation import FactorisationParameters
 from feedback_platform.learning.ranker import Ranker, fit_ranker
@@ -45,6 +45,7 @@ from feedback_platform.learning.ranker_history import IS_CLICKED, SHOWN_AT, Hist
 from feedback_platform.learning.ranker_impressions import joined
 from feedback_platform.learning.ranker_lists import examples_of, instants_of, ranked_at
 from feedback_platform.learning.ranking import Scorer, pair_matrix
+from feedback_platform.learning.selection import library, select
 from feedback_platform.learning.sources import (
     Model,
     Source,
