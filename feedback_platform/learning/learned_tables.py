@@ -7,7 +7,7 @@ warehouse that is built anew gets them back.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -231,7 +231,9 @@ def learn_segments(
     return RegisteredSegments(trained, version, described)
 
 
-def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+def refresh_recommendations(
+    lake: Lake, scores: pl.DataFrame, items: pl.DataFrame, unavailable: Collection[str] = ()
+) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
     Without a champion that can be used the lists are empty.
@@ -240,6 +242,7 @@ def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFram
         lake: where the lists are kept.
         scores: of all feedback as of now; nobody is shown again what they know.
         items: the catalogue.
+        unavailable: items that nobody is shown.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
     if champion is None:
@@ -247,7 +250,9 @@ def refresh_recommendations(lake: Lake, scores: pl.DataFrame, items: pl.DataFram
     else:
         content = registry.read_file(lake, champion, RECOMMENDER_FILE)
         model = Recommender.from_bytes(content)
-        lists = recommend(model, scores, items, model_version=champion.version)
+        lists = recommend(
+            model, scores, items, model_version=champion.version, unavailable=unavailable
+        )
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     return lists
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from feedback_platform.learning.columns import (
     ITEM_ID,
@@ -50,6 +51,7 @@ def recommend(
     *,
     model_version: str,
     user_ids: Sequence[str] | None = None,
+    unavailable: Collection[str] = (),
     n: int = LIST_LENGTH,
     threshold: float = POSITIVE_THRESHOLD,
 ) -> pl.DataFrame:
@@ -66,6 +68,7 @@ def recommend(
         items: item_id and title (`ITEMS_SCHEMA`); an item without a title is named by its id.
         model_version: written into every row.
         user_ids: who gets a list; everybody with a score when left out.
+        unavailable: items that nobody is shown; a user's like of one is a reason all the same.
         n: length of a list; shorter where fewer unseen (or popular) items are left.
         threshold: a score from here on is positive.
 
@@ -82,13 +85,14 @@ def recommend(
     liking = set(liked[USER_ID])
     known = sorted(user for user in set(wanted) if user in model.known_users and user in liking)
     cold = sorted(set(wanted).difference(known))
-    personal = _ranked(model, scores, known, n)
+    is_available = ~np.isin(model.item_ids, list(unavailable))
+    personal = _ranked(model, scores, known, is_available, n)
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
     own = pair_matrix(liked, known, model.item_ids)
     listed = pl.concat(
         [
             _listed(known, *personal, nearest_liked(personal[0], own, likes), FITTING, model),
-            _listed(cold, *_popular(model, scores, cold, n), None, POPULAR, model),
+            _listed(cold, *_popular(model, scores, cold, is_available, n), None, POPULAR, model),
         ]
     )
     titles = items.select(ITEM_ID, TITLE).rename({ITEM_ID: _BECAUSE})
@@ -105,23 +109,39 @@ def recommend(
 
 
 def _ranked(
-    model: Scorer, scores: pl.DataFrame, users: Sequence[str], n: int
+    model: Scorer,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    is_available: NDArray[np.bool_],
+    n: int,
 ) -> tuple[Ranked, Scores]:
-    """Return the best items that the users do not know and their scores, both (users x n)."""
+    """Return the best items that the users do not know and their scores, both (users x n).
+
+    Args:
+        model: what to rank by.
+        scores: who knows what.
+        users: whose lists to make.
+        is_available: (items,), whether the item may be listed.
+        n: length of the lists.
+    """
     ranked = np.empty((len(users), n), dtype=np.int64)
     values = np.empty((len(users), n), dtype=np.float32)
     for block in blocks(len(users), len(model.item_ids)):
-        matrix = model.scores(users[block])
+        matrix = np.where(is_available, model.scores(users[block]), -np.inf).astype(np.float32)
         ranked[block] = top_items(matrix, pair_matrix(scores, users[block], model.item_ids), n)
         values[block] = np.take_along_axis(matrix, np.maximum(ranked[block], 0), axis=1)
     return ranked, values
 
 
 def _popular(
-    model: Recommender, scores: pl.DataFrame, users: Sequence[str], n: int
+    model: Recommender,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    is_available: NDArray[np.bool_],
+    n: int,
 ) -> tuple[Ranked, Scores]:
     """Return items and scores (users x n) of users the model has not met."""
-    ranked, weights = _ranked(model.popularity, scores, users, n)
+    ranked, weights = _ranked(model.popularity, scores, users, is_available, n)
     # What nobody likes is not popular; these come last, so ranks stay without gaps.
     return np.where(weights > 0, ranked, -1), weights
 

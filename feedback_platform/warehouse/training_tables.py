@@ -99,6 +99,17 @@ def items(
     return relation_frame(publication, sql, _parameters(known_before))
 
 
+def unavailable_items(publication: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the items whose attribute `is_available` was said to be false last."""
+    sql = """
+        select item_id from interaction.items
+        where try_cast(attributes ->> 'is_available' as boolean) is false
+        order by item_id
+    """
+    unavailable: list[str] = relation_frame(publication, sql)["item_id"].to_list()
+    return unavailable
+
+
 def users(
     publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
 ) -> pl.DataFrame:

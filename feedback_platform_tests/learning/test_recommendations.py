@@ -78,6 +78,28 @@ def test_a_cold_user_gets_what_is_popular_but_not_what_nobody_likes() -> None:
     assert set(lists["reason"]) == {"Popular with everybody"}
 
 
+def test_nobody_is_shown_what_is_unavailable_but_it_may_be_a_reason() -> None:
+    scores = scores_of(("ann", "a", 0.9, 1, 1), ("new", "b", 0.9, 1, 1), *OTHERS)
+
+    def listed(*unavailable: str) -> list[tuple[str, str, str]]:
+        lists = recommend(
+            MODEL,
+            scores,
+            ITEMS,
+            model_version="v1",
+            user_ids=["ann", "new"],
+            unavailable=unavailable,
+        )
+        return lists.select("user_id", "item_id", "reason").rows()
+
+    assert listed("a", "d", "gone") == [
+        ("ann", "b", "Because you liked Alpha"),
+        ("ann", "c", "Fits what you liked"),
+        ("new", "c", "Popular with everybody"),
+    ]
+    assert listed("a", "b", "c", "d") == []
+
+
 def test_a_known_user_without_a_positive_score_left_is_treated_as_new() -> None:
     scores = scores_of(("ann", "a", 0.1, 1, 1))
     lists = recommend(MODEL, scores, ITEMS, model_version="v1")

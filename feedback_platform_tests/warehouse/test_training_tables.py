@@ -108,6 +108,27 @@ def test_a_category_and_an_attribute_that_change_later_were_as_they_were(
     assert users == [{"user_id": "u1", "attributes": ["plan:free"]}]
 
 
+def test_an_item_is_unavailable_while_it_was_last_said_to_be(platform: SmallPlatform) -> None:
+    def said(item: str, at: str, **properties: Any) -> dict[str, Any]:
+        described = {"user_id": None, "item_id": item, "properties": properties}
+        return event(f"{item} {at}", "item_updated", occurred_at=at, **described)
+
+    platform.land(
+        said("sold out", BEFORE, is_available=True),
+        said("sold out", AFTER, is_available=False),
+        said("back again", BEFORE, is_available=False),
+        said("back again", AFTER, is_available=True),
+        said("as text", BEFORE, is_available="false"),
+        said("no answer", BEFORE, is_available="perhaps"),
+        said("unsaid", BEFORE, title="Unsaid"),
+        object_id="1",
+    )
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        assert training_tables.unavailable_items(publication) == ["as text", "sold out"]
+
+
 def test_imputed_values_and_outliers_are_no_ground_truth(platform: SmallPlatform) -> None:
     platform.land(
         event("like", "item_liked", item_id="liked"),

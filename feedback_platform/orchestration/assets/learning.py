@@ -147,7 +147,8 @@ def learned(
         with open_publication(platform) as publication:
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)
-        refresh_recommendations(lake, scores, items)
+            unavailable = training_tables.unavailable_items(publication)
+        refresh_recommendations(lake, scores, items, unavailable)
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
