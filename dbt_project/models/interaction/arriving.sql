@@ -66,6 +66,17 @@ moved_devices as (
 
 ),
 
+-- A list of days, because the storage knows those; it does not look at an inequality with a subquery.
+days_of_moved_devices as (
+
+    select cast(unnest(range(
+        (select date_trunc('day', min(first_seen_at)) from moved_devices),
+        (select max(day) + 1 from {{ stored }})::timestamp,
+        interval 1 day
+    )) as date) as day
+
+),
+
 stored as not materialized (
 
     select
@@ -96,7 +107,7 @@ moving as materialized (
             select rowid
             from {{ stored }}
             where
-                day >= (select cast(min(first_seen_at) as date) from moved_devices)
+                day in (select day from days_of_moved_devices)
                 and anonymous_id in (select anonymous_id from moved_devices)
                 and not is_identified
         )
