@@ -40,10 +40,14 @@ def _sources(selection: Selection) -> dg.TableMetadataValue:
             dg.TableRecord(
                 {
                     "source": name,
-                    "weight": selection.weights.get(name, 0.0),
-                    "inner nDCG alone": selection.alone.get(name),
+                    "weight": round(selection.weights.get(name, 0.0), 2),
+                    "inner nDCG alone": _rounded(selection.alone.get(name)),
                 }
             )
             for name in sorted(names, key=lambda name: -selection.alone.get(name, 0.0))
         ]
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

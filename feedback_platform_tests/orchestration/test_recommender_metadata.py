@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import TrainingFrames, learn_recommender
@@ -45,10 +46,11 @@ def test_the_ui_shows_each_source_with_its_weight_and_what_it_is_worth_alone(
     selection, table = learned.trained.selection, metadata["sources"]
     assert isinstance(table, dg.TableMetadataValue)
     shown = pl.DataFrame([record.data for record in table.records])
-    assert dict(shown.select("source", "inner nDCG alone").iter_rows()) == selection.alone
+    alone = dict(shown.select("source", "inner nDCG alone").iter_rows())
+    assert alone == pytest.approx(selection.alone, abs=5e-5)
     assert shown["inner nDCG alone"].is_sorted(descending=True)
     weights = dict(shown.filter(pl.col("weight") > 0).select("source", "weight").iter_rows())
-    assert weights == selection.weights
+    assert weights == pytest.approx(selection.weights, abs=5e-3)
     assert metadata["ndcg_at_10"] == learned.trained.metrics["ndcg_at_10"]
     # Nothing here has a category, so there is no diversity to show.
     assert learned.trained.metrics["diversity_at_10"] is None
