@@ -27,6 +27,7 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.spark ## what the parts cost, each beside a peer; takes long, on an idle machine

@@ -29,6 +29,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ def prepare(directory: Path, events: int) -> None:
     for number, key in enumerate(list_raw_objects(raw)):
         content = read_raw_object(raw, key)
         hour = keys.hour_of(key)
-        put = {"received_at": hour, "source": "kafka-events-0", "sortable_id": f"{number:020}"}
+        put = partial(
+            write_raw_object,
+            received_at=hour,
+            source="kafka-events-0",
+            sortable_id=f"{number:020}",
+        )
         lines = [line for line in content.split(b"\n") if line]
         opened = opened_line(
             Format.EVENT,
@@ -89,9 +95,9 @@ def prepare(directory: Path, events: int) -> None:
             fallback_id=f"events-0-{number}-0a1b2c3d",
         )
         received = b"".join(opened + line + b"}\n" for line in lines)
-        write_raw_object(lake_of(directory / "lines"), ndjson=received, **put)
+        put(lake_of(directory / "lines"), ndjson=received)
         good = b"".join(line + b"\n" for line in lines if is_json(line))
-        write_raw_object(lake_of(directory / "json"), ndjson=good, **put)
+        put(lake_of(directory / "json"), ndjson=good)
     now = datetime.combine(_FIRST_DAY, datetime.min.time(), tzinfo=UTC) + timedelta(days=_DAYS)
     for name in ("raw", "lines"):
         refit_reference(lake_of(directory / name), default_rules(), now=now)
@@ -145,7 +151,8 @@ def cpu_seconds() -> float:
     """Return the processor time of this process and all that it started."""
     this = psutil.Process()
     everyone = [this, *this.children(recursive=True)]
-    return sum(each.cpu_times().user + each.cpu_times().system for each in everyone)
+    times = [each.cpu_times() for each in everyone]
+    return float(sum(each.user + each.system for each in times))
 
 
 def measured(name: str, directory: Path, warm_up: Path) -> dict[str, float]:

@@ -75,7 +75,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     als(32, 40, 5, 0.25),
     lightfm("warp", FactorisationParameters()),
     popularity(),
-    popularity(timedelta(days=30)),
+    popularity(30),
 )
 ENSEMBLE: Final = "ensemble"
 FOLLOWS: Final = "follows (the ranker's own)"
@@ -99,11 +99,12 @@ SAYS: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
-    """A data set: scores, items, and what was shown where that is known."""
+    """A data set: scores and items; what was shown, and the events behind it, where known."""
 
     scores: pl.DataFrame
     items: pl.DataFrame
     shown: pl.DataFrame | None = None
+    events: pl.DataFrame | None = None
 
 
 @dataclass(eq=False)
@@ -258,9 +259,9 @@ def with_ensemble(fitted: Fitted, weights: Mapping[str, float]) -> dict[str, Sco
 
 def inner_splits(split: TimeSplit, data: Feedback) -> list[TimeSplit]:
     """Return splits of the training part: of the same kind as the outer one."""
-    if data.shown is not None and split.cut is not None:
+    if data.events is not None and split.cut is not None:
         ends = [split.cut - timedelta(days=days) for days in DAYS_BEFORE]
-        return [simulated_split(data, end - timedelta(days=7), end) for end in ends]
+        return [simulated_split(data.events, end - timedelta(days=7), end) for end in ends]
     if split.cut is None:
         return [split_per_user(split.train)]
     return global_splits(split.train, INNER)
@@ -351,21 +352,13 @@ def simulated(seed: int) -> tuple[Feedback, TimeSplit]:
         orient="row",
     )
     end = simulation.parameters.end
-    data = SimulatedFeedback(scores_until(events, end), items, shown, events)
-    return data, simulated_split(data, end - timedelta(days=7), end)
+    data = Feedback(scores_until(events, end), items, shown, events)
+    return data, simulated_split(events, end - timedelta(days=7), end)
 
 
-@dataclass(frozen=True, eq=False)
-class SimulatedFeedback(Feedback):
-    """Feedback with the events it came from."""
-
-    events: pl.DataFrame = field(default_factory=pl.DataFrame)
-
-
-def simulated_split(data: Feedback, cut: datetime, end: datetime) -> TimeSplit:
+def simulated_split(events: pl.DataFrame, cut: datetime, end: datetime) -> TimeSplit:
     """Return the split at an instant, both sides as they were known then."""
-    assert isinstance(data, SimulatedFeedback)  # noqa: S101
-    return split_at(scores_until(data.events, cut), scores_until(data.events, end), cut)
+    return split_at(scores_until(events, cut), scores_until(events, end), cut)
 
 
 def scores_until(events: pl.DataFrame, end: datetime) -> pl.DataFrame:

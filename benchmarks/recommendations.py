@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ from feedback_platform.learning.columns import (
     USER_ID,
 )
 from feedback_platform.learning.ensemble import fit_ensemble
-from feedback_platform.learning.evaluation import Evaluation, difference, evaluate
+from feedback_platform.learning.evaluation import Evaluation, Metric, difference, evaluate
 from feedback_platform.learning.factorisation import FactorisationParameters
 from feedback_platform.learning.ranking import PairMatrix, Scorer, Scores, pair_matrix
 from feedback_platform.learning.selection import choose
@@ -66,7 +67,7 @@ HALF_LIFE: Final = timedelta(days=30)
 # Some of the published figures are rounded, others cut.
 SIXTH_DECIMAL: Final = 1e-6
 
-METRICS: Final = ("ndcg", "average_precision", "precision", "recall")
+METRICS: Final[tuple[Metric, ...]] = ("ndcg", "average_precision", "precision", "recall")
 # Microsoft Recommenders, examples/06_benchmarks/movielens.ipynb. SAR's row of that table is of an
 # older release; the present one gives .393818 (tests/functional/examples).
 PUBLISHED: Final = {
@@ -139,7 +140,7 @@ def main() -> None:
     _reproduce("SAR", split, PUBLISHED_SAR_BY_ITEM)
     data = _input(split.train, split.threshold)
     for source in BESIDE:
-        _measure(source.name, split, lambda s=source: s.fit(data, chosen.seed))
+        _measure(source.name, split, partial(source.fit, data, chosen.seed))
     _default_pipeline(data, split, chosen.seed)
 
 

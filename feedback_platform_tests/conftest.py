@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -31,6 +33,11 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("feedback")
 
+
+# A worker of xdist has no main module to speak of, which PySpark takes for a run of its own
+# doctests: it would end the worker as soon as something imports it.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
 
 # Whoever begins with the longest files has no long one left when the other workers are done.
 LONGEST_FIRST = ("journeys", "warehouse", "orchestration", "cli")

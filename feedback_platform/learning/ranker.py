@@ -19,7 +19,7 @@ from scipy.special import logit
 
 from feedback_platform.errors import InvalidInputError, NothingToLearnError
 from feedback_platform.learning.arrays import ArrayReader, pack
-from feedback_platform.learning.evaluation import CUTOFF
+from feedback_platform.learning.evaluation import CUTOFF, metrics_of_hits
 from feedback_platform.learning.ranker_calibration import (
     Calibration,
     calibration_error,
@@ -237,11 +237,11 @@ def _ndcg(sums: NDArray[np.float64], examples: Examples, k: int = CUTOFF) -> flo
     order = np.lexsort((-sums, group))
     starts = np.cumsum(examples.groups) - examples.groups
     place = np.arange(len(order)) - np.repeat(starts, examples.groups)
-    discount = np.where(place < k, 1 / np.log2(place + 2), 0.0)
-    found = np.bincount(group, discount * examples.labels[order], len(examples.groups))
+    is_listed = place < k
+    hits = np.zeros((len(examples.groups), k), dtype=np.bool_)
+    hits[group[is_listed], place[is_listed]] = examples.labels[order][is_listed]
     right = np.bincount(group, examples.labels, len(examples.groups)).astype(np.int64)
-    ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(k) + 2))])
     has_right = right > 0
     if not has_right.any():
         return 0.0
-    return float((found[has_right] / ideal[np.minimum(right[has_right], k)]).mean())
+    return float(metrics_of_hits(hits[has_right], right[has_right])["ndcg"].mean())

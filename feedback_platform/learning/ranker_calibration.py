@@ -17,6 +17,7 @@ Values = NDArray[np.float64]
 
 BINS: Final = 10
 _STEPS: Final = 50
+_SETTLED: Final = 1e-9
 # Pulls the slope towards 1 and keeps a slice without any click finite, like one example would.
 _PRIOR: Final = 1.0
 _STEEPEST: Final = 20.0
@@ -58,7 +59,7 @@ def fit_calibration(
         curvature += _PRIOR * np.diag([1e-9, 1.0])
         step = np.linalg.solve(curvature, slope_of_loss)
         line = line - np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-9:  # noqa: PLR2004
+        if np.abs(step).max() < _SETTLED:
             break
     # A falling line would turn the order around.
     slope = float(np.clip(line[1], 1 / _STEEPEST, _STEEPEST))

@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.columns import (
     CATEGORIES,
     FEEDBACK_SCORE,
@@ -25,9 +24,10 @@ from feedback_platform.learning.columns import (
     USER_ID,
 )
 from feedback_platform.learning.ranker_sequences import Sequences, fit_sequences
-from feedback_platform.learning.ranking import pair_matrix
+from feedback_platform.learning.ranking import numbered, pair_matrix
 from feedback_platform.learning.training_data import (
     POSITIVE_THRESHOLD,
+    checked_columns,
     checked_items,
     checked_scores,
 )
@@ -166,7 +166,11 @@ def history(
         InvalidInputError: a frame is malformed.
     """
     scores, items = checked_scores(scores), checked_items(items)
-    seen = pl.DataFrame(schema=SHOWN_SCHEMA) if shown is None else checked_shown(shown)
+    seen = (
+        pl.DataFrame(schema=SHOWN_SCHEMA)
+        if shown is None
+        else checked_columns("impressions", shown, SHOWN_SCHEMA, required=SHOWN_SCHEMA)
+    )
     user_ids = pl.concat([scores[USER_ID], seen[USER_ID]]).unique().sort().to_list()
     users = {user_id: row for row, user_id in enumerate(user_ids)}
     feedback = _indexed(scores, user_ids, item_ids, LAST_FEEDBACK_AT)
@@ -187,24 +191,6 @@ def history(
     )
 
 
-def checked_shown(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of an impressions frame.
-
-    Raises:
-        InvalidInputError: a column is missing or of another type, or a value is null.
-    """
-    wrong = [name for name, kind in SHOWN_SCHEMA.items() if shown.schema.get(name) != kind]
-    if wrong:
-        raise InvalidInputError(
-            f"The impressions frame has no column {', '.join(wrong)} of its type; it needs "
-            f"{', '.join(f'{name} ({kind})' for name, kind in SHOWN_SCHEMA.items())}."
-        )
-    selected = shown.select(*SHOWN_SCHEMA)
-    if selected.null_count().sum_horizontal().item():
-        raise InvalidInputError("The impressions frame has nulls.")
-    return selected
-
-
 def second_of(instant: datetime) -> int:
     """Return the whole second of an instant, since 1970."""
     return int(instant.timestamp())
@@ -213,10 +199,6 @@ def second_of(instant: datetime) -> int:
 def _indexed(
     frame: pl.DataFrame, user_ids: Sequence[str], item_ids: Sequence[str], at: str
 ) -> pl.DataFrame:
-    def numbered(name: str, ids: Sequence[str], number: str) -> pl.DataFrame:
-        listed = pl.DataFrame({name: list(ids)}, schema={name: pl.String})
-        return listed.with_row_index(number).with_columns(pl.col(number).cast(pl.Int64))
-
     return (
         frame.join(numbered(USER_ID, user_ids, "user"), on=USER_ID)
         .join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID)

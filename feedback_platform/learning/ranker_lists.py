@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feedback_platform.errors import InvalidInputError, NothingToLearnError
+from feedback_platform.errors import NothingToLearnError
 from feedback_platform.events.columns import POSITION, PROPENSITY, RECOMMENDATION_ID
 from feedback_platform.learning.columns import ITEM_ID, LAST_FEEDBACK_AT, USER_ID
 from feedback_platform.learning.ensemble import standardised
@@ -25,7 +25,7 @@ from feedback_platform.learning.ranker_features import Candidates, features
 from feedback_platform.learning.ranker_history import IS_CLICKED, SHOWN_AT, SHOWN_SCHEMA, History
 from feedback_platform.learning.ranker_impressions import Examples, Shown
 from feedback_platform.learning.ranking import PairMatrix, Scorer, Scores, pair_matrix
-from feedback_platform.learning.training_data import TimeSplit
+from feedback_platform.learning.training_data import TimeSplit, checked_columns
 
 # Impressions with what is needed to learn from them.
 LISTS_SCHEMA: Final[Mapping[str, pl.DataType]] = {
@@ -156,7 +156,8 @@ def examples_shown(shown: pl.DataFrame, sources: Mapping[str, Scorer], known: Hi
         InvalidInputError: the frame is malformed, or a propensity or position is none.
         NothingToLearnError: there is no impression of an item that the sources score.
     """
-    lists = checked_lists(shown).filter(pl.col(ITEM_ID).is_in(list(known.item_ids)))
+    lists = checked_columns("logged lists", shown, LISTS_SCHEMA, required=LISTS_SCHEMA)
+    lists = lists.filter(pl.col(ITEM_ID).is_in(list(known.item_ids)))
     if lists.is_empty():
         raise NothingToLearnError(
             f"None of {shown.height} impressions is of an item that the sources score."
@@ -179,24 +180,3 @@ def examples_shown(shown: pl.DataFrame, sources: Mapping[str, Scorer], known: Hi
         lists[POSITION].to_numpy(), lists[PROPENSITY].to_numpy(), lists[IS_CLICKED].to_numpy()
     )
     return Examples.shown(np.concatenate(rows), impressions, np.array(groups), tuple(users))
-
-
-def checked_lists(shown: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of a frame of logged lists.
-
-    Raises:
-        InvalidInputError: a column is missing or of another type, or a value is null.
-    """
-    wrong = [name for name, kind in LISTS_SCHEMA.items() if shown.schema.get(name) != kind]
-    if wrong:
-        raise InvalidInputError(
-            f"The frame of logged lists has no column {', '.join(wrong)} of its type; it needs "
-            f"{', '.join(f'{name} ({kind})' for name, kind in LISTS_SCHEMA.items())}."
-        )
-    selected = shown.select(*LISTS_SCHEMA)
-    if selected.null_count().sum_horizontal().item():
-        raise InvalidInputError(
-            "The frame of logged lists has nulls; leave out impressions that were not logged in "
-            "full."
-        )
-    return selected

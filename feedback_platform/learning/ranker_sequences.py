@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from feedback_platform.learning.columns import ITEM_ID, LAST_FEEDBACK_AT, USER_ID
-from feedback_platform.learning.ranking import PairMatrix, Scores
+from feedback_platform.learning.ranking import PairMatrix, Scores, numbered
 
 # How far apart two items of a user's feedback still belong together.
 WINDOW: Final = 10
@@ -85,10 +85,8 @@ def fit_sequences(scores: pl.DataFrame, item_ids: Sequence[str]) -> Sequences:
         scores: user x item scores (`training_data.SCORES_SCHEMA`).
         item_ids: the items; feedback on others is left out.
     """
-    listed = pl.DataFrame({ITEM_ID: list(item_ids)}, schema={ITEM_ID: pl.String})
-    numbered = listed.with_row_index("item").with_columns(pl.col("item").cast(pl.Int64))
     feedback = (
-        scores.join(numbered, on=ITEM_ID)
+        scores.join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID)
         .sort(LAST_FEEDBACK_AT, USER_ID, ITEM_ID)
         .tail(_MOST)
         .sort(USER_ID, LAST_FEEDBACK_AT, ITEM_ID)

@@ -107,8 +107,8 @@ def pair_matrix(
         values: column of the entries; 1 everywhere when left out.
     """
     known = (
-        pairs.join(_numbered(USER_ID, user_ids, "row"), on=USER_ID)
-        .join(_numbered(ITEM_ID, item_ids, "column"), on=ITEM_ID)
+        pairs.join(numbered(USER_ID, user_ids, "row"), on=USER_ID)
+        .join(numbered(ITEM_ID, item_ids, "column"), on=ITEM_ID)
         .sort("row", "column")
     )
     entries = known[values].to_numpy() if values else np.ones(known.height)
@@ -118,7 +118,8 @@ def pair_matrix(
     )
 
 
-def _numbered(name: str, ids: Sequence[str], number: str) -> pl.DataFrame:
+def numbered(name: str, ids: Sequence[str], number: str) -> pl.DataFrame:
+    """Return ids as a frame, beside each its place in the list (64 bits)."""
     listed = pl.DataFrame({name: list(ids)}, schema={name: pl.String})
     return listed.with_row_index(number).with_columns(pl.col(number).cast(pl.Int64))
 

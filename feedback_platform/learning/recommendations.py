@@ -127,7 +127,7 @@ def _ranked(
     ranked = np.empty((len(users), n), dtype=np.int64)
     values = np.empty((len(users), n), dtype=np.float32)
     for block in blocks(len(users), len(model.item_ids)):
-        matrix = np.where(is_available, model.scores(users[block]), -np.inf).astype(np.float32)
+        matrix: Scores = np.where(is_available, model.scores(users[block]), np.float32(-np.inf))
         ranked[block] = top_items(matrix, pair_matrix(scores, users[block], model.item_ids), n)
         values[block] = np.take_along_axis(matrix, np.maximum(ranked[block], 0), axis=1)
     return ranked, values

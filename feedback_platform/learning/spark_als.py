@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from feedback_platform.errors import InvalidInputError, NothingToLearnError
 from feedback_platform.learning.columns import CONFIDENCE, FEEDBACK_SCORE, ITEM_ID, USER_ID
 from feedback_platform.learning.factorisation import Factorisation
+from feedback_platform.learning.ranking import numbered
 from feedback_platform.learning.training_data import POSITIVE_THRESHOLD
 
 _ITEMS_TO_RANK = 2
@@ -82,6 +83,7 @@ def fit_spark_als(
         .select(USER_ID, ITEM_ID, weight.alias("weight"))
         .persist()
     )
+    session = scores.sparkSession
     try:
         user_ids = _names(positive.select(USER_ID).distinct())
         item_ids = sorted({*catalogue, *_names(scores.select(ITEM_ID).distinct())})
@@ -91,11 +93,11 @@ def fit_spark_als(
                 f"{_ITEMS_TO_RANK} items ({len(item_ids)}); there is no preference to learn yet."
             )
         mean = positive.agg(f.mean("weight")).first()[0]
-        numbered = (
-            positive.join(_numbered(scores, USER_ID, user_ids, "user"), USER_ID)
-            .join(_numbered(scores, ITEM_ID, item_ids, "item"), ITEM_ID)
-            .select("user", "item", (f.col("weight") / mean).cast("float").alias("weight"))
+        users, items = (
+            session.createDataFrame(numbered(name, ids, number).to_arrow())
+            for name, ids, number in ((USER_ID, user_ids, "user"), (ITEM_ID, item_ids, "item"))
         )
+        pairs = positive.join(users, USER_ID).join(items, ITEM_ID)
         fitted = ALS(
             rank=parameters.components,
             regParam=parameters.regularisation,
@@ -108,22 +110,22 @@ def fit_spark_als(
             itemCol="item",
             ratingCol="weight",
             seed=seed,
-        ).fit(numbered)
+        ).fit(pairs.select("user", "item", (f.col("weight") / mean).cast("float").alias("weight")))
         liked = pl.from_arrow(positive.groupBy(ITEM_ID).agg(f.sum("weight").alias("w")).toArrow())
     finally:
         positive.unpersist()
     popularity = pl.DataFrame({ITEM_ID: item_ids}).join(
         pl.DataFrame(liked), on=ITEM_ID, how="left", maintain_order="left"
     )
-    users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
-    items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
+    of_users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
+    of_items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
     return Factorisation(
         user_ids=tuple(user_ids),
         item_ids=tuple(item_ids),
-        user_embeddings=users,
-        user_biases=np.zeros(len(users), dtype=np.float32),
-        item_embeddings=items,
-        item_biases=np.zeros(len(items), dtype=np.float32),
+        user_embeddings=of_users,
+        user_biases=np.zeros(len(of_users), dtype=np.float32),
+        item_embeddings=of_items,
+        item_biases=np.zeros(len(of_items), dtype=np.float32),
         item_popularity=(popularity["w"].fill_null(0) / mean).cast(pl.Float32).to_numpy(),
     )
 
@@ -132,14 +134,6 @@ def _names(frame: Any) -> list[str]:
     """Return the only column of a Spark frame, sorted as Python sorts."""
     names: list[str] = sorted(frame.toArrow().column(0).to_pylist())
     return names
-
-
-def _numbered(scores: Any, name: str, ids: Sequence[str], number: str) -> Any:
-    """Return the place of each id as a Spark frame of the same session."""
-    places = pl.DataFrame({name: list(ids)}).with_columns(
-        pl.int_range(pl.len(), dtype=pl.Int32).alias(number)
-    )
-    return scores.sparkSession.createDataFrame(places.to_arrow())
 
 
 def _embeddings(factors: Any, rows: int, components: int) -> NDArray[np.float32]:

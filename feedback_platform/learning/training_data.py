@@ -247,7 +247,7 @@ def checked_scores(scores: pl.DataFrame) -> pl.DataFrame:
         InvalidInputError: a column is missing or of another type, a value is null or outside
             [0, 1], or a pair is there twice.
     """
-    frame = _checked("scores", scores, SCORES_SCHEMA, required=SCORES_SCHEMA)
+    frame = checked_columns("scores", scores, SCORES_SCHEMA, required=SCORES_SCHEMA)
     for name in (FEEDBACK_SCORE, CONFIDENCE):
         outside = frame.filter(~pl.col(name).is_between(0, 1)).height
         if outside:
@@ -261,7 +261,8 @@ def checked_items(items: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InvalidInputError: a column is missing or of another type, or an item is there twice.
     """
-    return _unique("items", _checked("items", items, ITEMS_SCHEMA, required=[ITEM_ID]), [ITEM_ID])
+    frame = checked_columns("items", items, ITEMS_SCHEMA, required=[ITEM_ID])
+    return _unique("items", frame, [ITEM_ID])
 
 
 def checked_users(users: pl.DataFrame) -> pl.DataFrame:
@@ -270,7 +271,8 @@ def checked_users(users: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InvalidInputError: a column is missing or of another type, or a user is there twice.
     """
-    return _unique("users", _checked("users", users, USERS_SCHEMA, required=[USER_ID]), [USER_ID])
+    frame = checked_columns("users", users, USERS_SCHEMA, required=[USER_ID])
+    return _unique("users", frame, [USER_ID])
 
 
 def _checked_split(
@@ -291,13 +293,24 @@ def _checked_split(
     return split
 
 
-def _checked(
+def checked_columns(
     name: str,
     frame: pl.DataFrame,
     schema: Mapping[str, pl.DataType],
     *,
     required: Iterable[str],
 ) -> pl.DataFrame:
+    """Return exactly the columns of a schema.
+
+    Args:
+        name: of the frame, for the error.
+        frame: what was given.
+        schema: the columns and their types.
+        required: columns in which no value is null.
+
+    Raises:
+        InvalidInputError: a column is missing or of another type, or has a null that it may not.
+    """
     missing = [column for column in schema if column not in frame.columns]
     if missing:
         raise InvalidInputError(f"The {name} frame has no column {', '.join(missing)}.")

@@ -53,7 +53,7 @@ def test_an_item_of_two_categories_is_half_in_each() -> None:
 
 def test_impressions_without_their_columns_are_refused() -> None:
     scores = scores_of(("u", "a", 0.9, 1.0, 0))
-    with pytest.raises(InvalidInputError, match="no column is_clicked of its type"):
+    with pytest.raises(InvalidInputError, match="The impressions frame has no column is_clicked"):
         history(scores, NO_ITEMS, ["a"], shown=shown_of().drop("is_clicked"))
     gaps = shown_of(("u", "a", 1, True)).with_columns(pl.lit(None, pl.Boolean).alias("is_clicked"))
     with pytest.raises(InvalidInputError, match="nulls"):

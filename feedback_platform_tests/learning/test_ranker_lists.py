@@ -98,7 +98,7 @@ def test_an_impression_does_not_know_what_came_of_it() -> None:
 
 
 def test_lists_that_cannot_be_learned_from_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no column position of its type"):
+    with pytest.raises(InvalidInputError, match="The logged lists frame has no column position"):
         examples_shown(SHOWN.drop("position"), POPULAR, KNOWN)
     gaps = SHOWN.with_columns(pl.lit(None, pl.Float64).alias("propensity"))
     with pytest.raises(InvalidInputError, match="nulls"):

@@ -11,6 +11,7 @@ from feedback_platform.learning.ranker_lists import examples_of, ranked_at
 from feedback_platform.learning.sources import Model, TrainingInput, popularity, user_ease
 from feedback_platform.learning.training_data import TimeSplit, split_per_user
 from feedback_platform_tests.learning.frames import NO_USERS
+from feedback_platform_tests.learning.movielens import movielens_frames
 
 LIBRARY = (user_ease(600), popularity())
 
@@ -23,21 +24,7 @@ def fitted(split: TimeSplit, items: pl.DataFrame) -> tuple[dict[str, Model], His
 
 
 def test_the_ranker_beats_its_best_source_on_movielens(shared_data: Path) -> None:
-    source = shared_data / "ml-latest-small"
-    scores = pl.read_csv(source / "ratings.csv").select(
-        pl.col("userId").cast(pl.String).alias("user_id"),
-        pl.col("movieId").cast(pl.String).alias("item_id"),
-        ((pl.col("rating") - 0.5) / 4.5).alias("feedback_score"),
-        pl.lit(1.0).alias("confidence"),
-        pl.from_epoch(pl.col("timestamp") * 1_000_000, time_unit="us")
-        .dt.replace_time_zone("UTC")
-        .alias("last_feedback_at"),
-    )
-    items = pl.read_csv(source / "movies.csv").select(
-        pl.col("movieId").cast(pl.String).alias("item_id"),
-        "title",
-        pl.col("genres").str.split("|").alias("categories"),
-    )
+    scores, items = movielens_frames(shared_data)
     outer = split_per_user(scores)
     inner = split_per_user(outer.train)
     before, known = fitted(inner, items)

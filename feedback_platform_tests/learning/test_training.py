@@ -31,6 +31,7 @@ from feedback_platform.learning.training_data import (
 from feedback_platform_tests.learning.affinities import AFFINITIES
 from feedback_platform_tests.learning.few_sources import FEW_SOURCES, SMALL_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, items_of, two_tastes
+from feedback_platform_tests.learning.movielens import movielens_frames
 
 
 def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
@@ -132,23 +133,7 @@ def test_files_hold_the_models() -> None:
 
 @pytest.fixture(scope="module")
 def movielens(shared_data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Ratings as scores, 0.5 to 5 stars on 0 to 1, and movies with their genres."""
-    source = shared_data / "ml-latest-small"
-    scores = pl.read_csv(source / "ratings.csv").select(
-        pl.col("userId").cast(pl.String).alias("user_id"),
-        pl.col("movieId").cast(pl.String).alias("item_id"),
-        ((pl.col("rating") - 0.5) / 4.5).alias("feedback_score"),
-        pl.lit(1.0).alias("confidence"),
-        pl.from_epoch(pl.col("timestamp") * 1_000_000, time_unit="us")
-        .dt.replace_time_zone("UTC")
-        .alias("last_feedback_at"),
-    )
-    items = pl.read_csv(source / "movies.csv").select(
-        pl.col("movieId").cast(pl.String).alias("item_id"),
-        "title",
-        pl.col("genres").str.split("|").alias("categories"),
-    )
-    return scores, items
+    return movielens_frames(shared_data)
 
 
 def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(

@@ -22,10 +22,10 @@ from feedback_platform.learning.spark_als import SparkAlsParameters, fit_spark_a
 from feedback_platform.learning.training_data import (
     ITEMS_SCHEMA,
     USERS_SCHEMA,
-    TimeSplit,
     split_per_user,
 )
 from feedback_platform.spark_session import spark_session
+from feedback_platform_tests.learning.movielens import movielens_frames
 from feedback_platform_tests.services.local_spark import local_spark
 
 SOME = SparkAlsParameters(components=4, regularisation=0.2, confidence=3, iterations=6, blocks=2)
@@ -118,7 +118,8 @@ def test_a_parameter_that_means_nothing_is_refused(name: str) -> None:
 
 
 def test_on_real_ratings_it_is_as_good_as_on_one_machine(spark: Any, shared_data: Path) -> None:
-    split = movielens_split(shared_data / "ml-latest-small")
+    scores, _ = movielens_frames(shared_data)
+    split = split_per_user(scores)
     known = preferences(split.train)
     model = fit_spark_als(
         of_spark(spark, split.train), parameters=SparkAlsParameters(components=32), seed=1
@@ -129,15 +130,3 @@ def test_on_real_ratings_it_is_as_good_as_on_one_machine(spark: Any, shared_data
     popular = evaluate(fit_popularity(split.train, item_ids=known.item_ids), split)
     assert difference(found, popular, "ndcg", seed=1).low > 0
     assert found.mean("ndcg") > 0.9 * expected.mean("ndcg")
-
-
-def movielens_split(directory: Path) -> TimeSplit:
-    ratings = pl.read_csv(directory / "ratings.csv")
-    scores = ratings.select(
-        pl.col("userId").cast(pl.String).alias("user_id"),
-        pl.col("movieId").cast(pl.String).alias("item_id"),
-        (pl.col("rating") / 5).alias("feedback_score"),
-        pl.lit(0.9).alias("confidence"),
-        pl.from_epoch("timestamp").cast(pl.Datetime("us", "UTC")).alias("last_feedback_at"),
-    )
-    return split_per_user(scores)
