@@ -46,7 +46,7 @@ SHOWN_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 _MICROSECONDS: Final = 1_000_000
 DAY: Final = 86_400
 # Whether an impression is clicked is known after this long; until then it has not been shown.
-_SETTLING: Final = 3_600
+SETTLING: Final = 3_600
 # The table of categories is dense, and has to fit in memory beside 100,000 items.
 _MOST_CATEGORIES: Final = 100
 
@@ -175,9 +175,7 @@ def history(
     users = {user_id: row for row, user_id in enumerate(user_ids)}
     feedback = _indexed(scores, user_ids, item_ids, LAST_FEEDBACK_AT)
     liked = feedback.filter(pl.col(FEEDBACK_SCORE) >= threshold)
-    settled = _indexed(seen, user_ids, item_ids, SHOWN_AT).with_columns(
-        pl.col("second") + _SETTLING
-    )
+    settled = _indexed(seen, user_ids, item_ids, SHOWN_AT).with_columns(pl.col("second") + SETTLING)
     return History(
         item_ids=tuple(item_ids),
         users=users,

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -39,6 +39,10 @@ _OPTED_OUT: Final = """
     where personalisation = 'false'
 """
 _TAKES_PART: Final = "user_id not in (select user_id from opted_out)"
+# A click that comes later is none: what an impression came to is settled by then, and stays so.
+CLICKED_WITHIN: Final = timedelta(hours=1)
+# What a user was shown before says little of today, and may be a hundred times their feedback.
+SHOWN_FOR: Final = timedelta(days=30)
 
 
 @contextmanager
@@ -131,6 +135,57 @@ def users(
     return relation_frame(publication, sql, _parameters(known_before))
 
 
+def shown_impressions(
+    publication: duckdb.DuckDBPyConnection, at: datetime | None = None
+) -> pl.DataFrame:
+    """Return the impressions of the last `SHOWN_FOR`, each with what came of it within an hour.
+
+    A click belongs to the impression of its item in its list. Bots and bursts are left out, as they
+    are of all feedback.
+
+    Args:
+        publication: from `open_for_training`.
+        at: UTC; neither an impression nor a click from then on counts. All do when left out.
+
+    Returns:
+        user_id, item_id, shown_at, is_clicked; in that order.
+    """
+    table = "interactions" if at is None else "interactions_as_of(?::timestamp)"
+    sql = f"""
+        with logged as materialized (
+            select event_type, user_id, item_id, recommendation_id, occurred_at
+            from interaction.{table}
+            where
+                event_type in ('item_impression', 'item_clicked')
+                and user_id is not null
+                and item_id is not null
+                and not (is_bot or is_burst)
+                and {_TAKES_PART}
+        ),
+
+        clicks as (
+            select recommendation_id, item_id, min(occurred_at) as clicked_at
+            from logged
+            where event_type = 'item_clicked'
+            group by recommendation_id, item_id
+        )
+
+        select
+            user_id,
+            item_id,
+            occurred_at as shown_at,
+            coalesce(clicked_at between occurred_at and occurred_at + ?::interval, false)
+                as is_clicked
+        from logged
+        left join clicks using (recommendation_id, item_id)
+        where
+            event_type = 'item_impression'
+            and occurred_at > (select max(occurred_at) from logged) - ?::interval
+        order by user_id, item_id, shown_at, is_clicked
+    """  # noqa: S608 - two names and the condition above
+    return relation_frame(publication, sql, [*_parameters(at), CLICKED_WITHIN, SHOWN_FOR])
+
+
 def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return how each user's observed liking is spread now: user_id, category, affinity."""
     sql = f"""
@@ -149,7 +204,7 @@ def user_features(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return relation_frame(publication, sql)
 
 
-def _parameters(known_before: datetime | None) -> list[datetime | str]:
+def _parameters(known_before: datetime | None) -> list[Any]:
     return [] if known_before is None else [_instant(known_before)]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import duckdb
 import pytest
 
+from feedback_platform.learning.ranker_history import SETTLING, SHOWN_SCHEMA
 from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.training_tables import open_for_training
 from feedback_platform_tests.seeds import seeds
@@ -27,6 +28,7 @@ def known(publication: duckdb.DuckDBPyConnection, cut: datetime) -> list[list[di
             training_tables.training_scores(publication, cut),
             training_tables.items(publication, cut),
             training_tables.users(publication, cut),
+            training_tables.shown_impressions(publication, cut),
         )
     ]
 
@@ -68,7 +70,7 @@ def test_events_from_after_the_cut_change_nothing_that_training_sees(
 
     with open_for_training(platform.published) as publication:
         assert known(publication, cut) == before
-        assert all(before)
+        assert all(before[:3])
         # So the later events do say something.
         assert known(publication, datetime(2100, 1, 1, tzinfo=UTC)) != before
 
@@ -102,7 +104,7 @@ def test_a_category_and_an_attribute_that_change_later_were_as_they_were(
     with open_for_training(platform.published) as publication:
         assert training_tables.items(publication)["categories"].to_list() == [["love"], []]
         assert training_tables.users(publication)["attributes"].to_list() == [["plan:paid"], []]
-        scores, items, users = known(publication, CUT)
+        scores, items, users, _ = known(publication, CUT)
     assert [row["item_id"] for row in scores] == ["film"]
     assert items == [{"item_id": "film", "title": None, "categories": ["war"]}]
     assert users == [{"user_id": "u1", "attributes": ["plan:free"]}]
@@ -127,6 +129,51 @@ def test_an_item_is_unavailable_while_it_was_last_said_to_be(platform: SmallPlat
 
     with open_for_training(platform.published) as publication:
         assert training_tables.unavailable_items(publication) == ["as text", "sold out"]
+
+
+def test_an_impression_is_clicked_when_its_item_is_in_its_list_within_the_hour(
+    platform: SmallPlatform,
+) -> None:
+    def listed(kind: str, item: str, minute: float, in_list: str, **more: Any) -> dict[str, Any]:
+        at = (CUT + timedelta(minutes=minute)).isoformat()
+        fields = {"item_id": item, "recommendation_id": in_list, "occurred_at": at, **more}
+        return event(f"{kind} {item} {minute}", f"item_{kind}", **fields)
+
+    def shown(item: str, minute: float, in_list: str = "r1") -> dict[str, Any]:
+        return listed("impression", item, minute, in_list, position=1)
+
+    platform.land(
+        shown("clicked", -90),
+        listed("clicked", "clicked", -31, "r1"),
+        shown("clicked late", -90),
+        listed("clicked", "clicked late", -29, "r1"),
+        shown("clicked in another list", -90),
+        listed("clicked", "clicked in another list", -80, "r2"),
+        shown("clicked after the cut", -10),
+        listed("clicked", "clicked after the cut", 10, "r1"),
+        shown("shown after the cut", 1, "r3"),
+        shown("long ago", -60 * 24 * 30),
+        object_id="1",
+    )
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        now = training_tables.shown_impressions(publication)
+        then = training_tables.shown_impressions(publication, CUT)
+    assert now.schema == SHOWN_SCHEMA
+    hits = {"clicked": True, "clicked late": False, "clicked in another list": False}
+    assert dict(now.select("item_id", "is_clicked").iter_rows()) == {
+        **hits,
+        "clicked after the cut": True,
+        "shown after the cut": False,
+    }
+    assert dict(then.select("item_id", "is_clicked").iter_rows()) == {
+        **hits,
+        "clicked after the cut": False,
+        "long ago": False,
+    }
+    # The ranker takes an impression for settled when no click can come any more.
+    assert timedelta(seconds=SETTLING) == training_tables.CLICKED_WITHIN
 
 
 def test_imputed_values_and_outliers_are_no_ground_truth(platform: SmallPlatform) -> None:
@@ -193,25 +240,32 @@ def test_who_opted_out_takes_no_part_at_any_time_until_they_come_back(
                 training_tables.all_scores(publication),
                 training_tables.affinities(publication),
                 training_tables.user_features(publication),
+                training_tables.shown_impressions(publication),
+                training_tables.shown_impressions(publication, CUT),
             )
             assert len(training_tables.feedback_times(publication)) == frames[0].height
         return [frame["user_id"].to_list() for frame in frames]
 
     film = {"user_id": None, "item_id": "film", "occurred_at": BEFORE}
+    listed: dict[str, Any] = {"item_id": "film", "recommendation_id": "r", "position": 1}
     platform.land(
         event("film", "item_updated", **film, properties={"categories": ["war"]}),
         event("one", "item_liked", item_id="film", occurred_at=BEFORE),
         event("two", "item_liked", item_id="film", user_id="u2", occurred_at=BEFORE),
+        *[
+            event(f"shown {user}", "item_impression", user_id=user, occurred_at=BEFORE, **listed)
+            for user in ("u1", "u2")
+        ],
         consent("no", "2026-03-01T15:00:00Z", personalisation=False),
         consent("other", "2026-03-01T16:00:00Z", research=True),
         object_id="1",
     )
     platform.process()
-    assert participants() == [["u2"]] * 7
+    assert participants() == [["u2"]] * 9
 
     platform.land(consent("yes", "2026-03-01T17:00:00Z", personalisation=True), object_id="2")
     platform.process()
-    assert participants() == [["u1", "u2"]] * 7
+    assert participants() == [["u1", "u2"]] * 9
 
 
 def test_a_training_reads_one_state_whatever_is_published_meanwhile(
