@@ -3,9 +3,10 @@
 A champion that was trained before the hold-out began has not seen it: its stored files are scored,
 as they are served. Any other champion has seen some of it, and would win by knowing the answers;
 nor can it be told how good it is on what it has not seen. Then its recipe is compared instead:
-its sources and weights, fitted on the training part that the challenger was fitted on. So two
-recipes meet on equal terms. A retraining by the champion's own recipe differs in nothing but newer
-data, and is as good as the champion by definition; popularity alone can refuse it.
+its sources and weights, fitted on the training part that the challenger was fitted on, and its
+ranker, trained on the inner splits that the challenger's was trained on. So two recipes meet on
+equal terms. A retraining by the champion's own recipe differs in nothing but newer data, and is as
+good as the champion by definition; popularity alone can refuse it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from feedback_platform.learning.gate import Decision, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import ModelVersion
-from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.ranker_file import read_ranker
+from feedback_platform.learning.ranking import Scorer, Scores
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training import RECOMMENDER_FILE, TrainedRecommender
@@ -38,7 +40,7 @@ AS_SERVED: Final = "as it is served; it was trained before the hold-out began"
 class _WithCatalogue:
     """A model that ranks another catalogue than it was made with."""
 
-    model: Recommender
+    model: Scorer
     item_ids: tuple[str, ...]
 
     def scores(self, user_ids: Sequence[str]) -> Scores:
@@ -83,14 +85,15 @@ def _opponent(
     k, cut = trained.evaluation.k, hold_out.split.cut
     if cut is not None and champion.known_until <= cut:
         content = registry.read_file(lake, champion, RECOMMENDER_FILE)
-        served = _WithCatalogue(Recommender.from_bytes(content), trained.twin.item_ids)
+        model = replace(Recommender.from_bytes(content), ranker=read_ranker(lake, champion))
+        served = _WithCatalogue(hold_out.served(model), trained.twin.item_ids)
         return Opponent(champion.version, AS_SERVED, hold_out.measure(served, k))
     try:
         recipe = Recipe.of(champion.parameters)
         if recipe == trained.recipe:
             # Equal sources, seed and data make an equal model; it need not be fitted again.
             return Opponent(champion.version, SAME_RECIPE, trained.measured)
-        refitted = recipe.fit(replace(hold_out.training_part, threshold=recipe.threshold))
+        refitted = recipe.within_reach(hold_out.training_part).fit_twin(hold_out)
     except InvalidInputError as error:
         basis = (
             f"it has seen the hold-out, and its parameters mean nothing to this release ({error})"
@@ -99,4 +102,4 @@ def _opponent(
     except SparkUnavailableError as error:
         basis = f"it has seen the hold-out, and its recipe cannot be fitted here ({error})"
         return Opponent(champion.version, basis, None)
-    return Opponent(champion.version, OTHER_RECIPE, hold_out.measure(refitted, k))
+    return Opponent(champion.version, OTHER_RECIPE, hold_out.measure(hold_out.served(refitted), k))

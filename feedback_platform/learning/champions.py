@@ -4,8 +4,9 @@ The champion and those before it are one object that is replaced as a whole: a c
 writes leaves the old champion or the new one. A rejection is an object beside the version.
 Promotions are made by one process at a time.
 
-What is served is the champion, or, when a file of it is missing or has changed, the newest
-champion before it that is intact. That moves nothing: once the files are back, so is the champion.
+What is served is the champion, or, when a file of it is missing or has changed, or its ranker is of
+a release with other features, the newest champion before it that can be used. That moves nothing:
+once the files are back, so is the champion.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.ranker_file import read_ranker
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def in_use(lake: Lake, name: str) -> InUse:
     unusable: dict[str, str] = {}
     for version in _order_of_use([entry.version for entry in history(lake, name)]):
         try:
-            return InUse(registry.read_intact(lake, name, version), unusable)
+            return InUse(_read_usable(lake, name, version), unusable)
         except ModelUnusableError as error:
             unusable[version] = error.problem
     return InUse(None, unusable)
@@ -145,11 +147,12 @@ def promote(
 
     Raises:
         InvalidInputError: there is no such version.
-        ModelUnusableError: the version has lost a file, or one has changed.
+        ModelUnusableError: the version has lost a file, one has changed, or this release cannot
+            read its ranker.
         LakeUnavailableError: the store failed; the champion is the old one or the new one.
     """
     check_known(lake, name, version)
-    registry.read_intact(lake, name, version)
+    _read_usable(lake, name, version)
     promotions = history(lake, name)
     if promotions and promotions[-1].version == version:
         return False
@@ -281,7 +284,14 @@ def _order_of_use(promotions: list[str]) -> list[str]:
 
 def _is_intact(lake: Lake, name: str, version: str) -> bool:
     try:
-        registry.read_intact(lake, name, version)
+        _read_usable(lake, name, version)
     except ModelUnusableError:
         return False
     return True
+
+
+def _read_usable(lake: Lake, name: str, version: str) -> ModelVersion:
+    """Return what is known of a version whose files are whole, and mean something today."""
+    found = registry.read_intact(lake, name, version)
+    read_ranker(lake, found)
+    return found

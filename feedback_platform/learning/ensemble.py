@@ -7,16 +7,21 @@ Which sources, and with what weights, is `selection`'s part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.arrays import ArrayReader, pack
-from feedback_platform.learning.ranking import Scores
+from feedback_platform.learning.ranking import Scorer, Scores
 from feedback_platform.learning.sources import KINDS, Model, Source, TrainingInput
+
+# Beside its members, the sum as a source of the ranker.
+ENSEMBLE: Final = "ensemble"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +56,22 @@ class Ensemble:
         """The weight of each member by its name."""
         return {member.name: member.weight for member in self.members}
 
+    @property
+    def sources(self) -> dict[str, Scorer]:
+        """The members by their names, and their sum: what a ranker looks at."""
+        return {**{member.name: member.model for member in self.members}, ENSEMBLE: self}
+
     def scores(self, user_ids: Sequence[str]) -> Scores:
         """Return the weighted sum of the members' standardised scores, (users x items)."""
-        total = np.zeros((len(user_ids), len(self.item_ids)), dtype=np.float32)
-        for member in self.members:
-            total += np.float32(member.weight) * standardised(member.model.scores(user_ids))
+        return self.sum_of(standardised(member.model.scores(user_ids)) for member in self.members)
+
+    def sum_of(self, scores: Iterable[Scores]) -> Scores:
+        """Return the weighted sum of the members' standardised scores, given in their order."""
+        weighted = (
+            np.float32(member.weight) * said
+            for member, said in zip(self.members, scores, strict=True)
+        )
+        total: Scores = reduce(np.add, weighted)
         return total
 
     def to_bytes(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,10 @@ from feedback_platform.learning.evaluation import (
     hold_out_lists,
 )
 from feedback_platform.learning.list_quality import ListQuality, list_quality
-from feedback_platform.learning.ranking import PairMatrix, Scorer, pair_matrix
+from feedback_platform.learning.ranker_history import History, history
+from feedback_platform.learning.ranker_lists import ranked_at
+from feedback_platform.learning.ranking import PairMatrix, Scorer, Scores, pair_matrix
+from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.sources import TrainingInput
 from feedback_platform.learning.training_data import TimeSplit, positives
 
@@ -30,11 +33,16 @@ class HoldOut:
         split: training part and hold-out.
         items_at_cut: what was known of the items at the cut; of a per-user split at the global one.
         users_at_cut: what was known of the users then.
+        inner: splits of the training part, the newest first, for what has to be chosen in it.
+        shown: impressions (`ranker_history.SHOWN_SCHEMA`), where they are logged. Those from after
+            an instant are unknown at it, so it may be more than was known at the cut.
     """
 
     split: TimeSplit
     items_at_cut: pl.DataFrame
     users_at_cut: pl.DataFrame
+    inner: tuple[TimeSplit, ...] = ()
+    shown: pl.DataFrame | None = None
 
     @cached_property
     def training_part(self) -> TrainingInput:
@@ -45,6 +53,40 @@ class HoldOut:
         """
         known = self.items_at_cut.join(self.split.train, on=ITEM_ID, how="semi")
         return TrainingInput(self.split.train, known, self.users_at_cut, self.split.threshold)
+
+    @cached_property
+    def inner_parts(self) -> tuple[HoldOut, ...]:
+        """The inner splits as hold-outs in the training part."""
+        part = self.training_part
+        return tuple(
+            replace(self, split=inner, items_at_cut=part.items, inner=()) for inner in self.inner
+        )
+
+    @property
+    def similar_parts(self) -> tuple[HoldOut, ...]:
+        """Those of them that are split in the way of the hold-out; from others no ranker learns.
+
+        At a user's own last feedback other things are likely than at an instant for everybody.
+        """
+        return tuple(part for part in self.inner_parts if part.split.kind == self.split.kind)
+
+    def history(self, item_ids: Sequence[str]) -> History:
+        """Return what was known at every instant of the training part, over the items."""
+        return history(
+            self.split.train,
+            self.items_at_cut,
+            item_ids,
+            shown=self.shown,
+            threshold=self.split.threshold,
+        )
+
+    def served(self, model: Recommender) -> Scorer:
+        """Return a model as it makes lists: ranked at the cut, where it has a ranker."""
+        if model.ranker is None:
+            return model
+        known = self.history(model.item_ids)
+        ranked = ranked_at(self.split, model.ensemble.sources, known, model.ranker)
+        return _Served(model, ranked)
 
     def measure(self, scorer: Scorer, k: int = CUTOFF) -> Measured:
         """Rank every evaluated user's items, and look at the lists.
@@ -66,6 +108,21 @@ class HoldOut:
             labels=_labels(self.items_at_cut, items),
         )
         return Measured(evaluate_lists(ranked, items, self.split), quality)
+
+
+@dataclass(frozen=True, eq=False)
+class _Served:
+    """A recommender whose ranker orders the lists of those that it has met."""
+
+    model: Recommender
+    ranked: Scorer
+
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        return self.model.item_ids
+
+    def scores(self, user_ids: Sequence[str]) -> Scores:
+        return self.model.scores_by(self.ranked, user_ids)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +22,10 @@ from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.inner_splits import inner_splits
 from feedback_platform.learning.model_version import Lineage, ModelVersion
+from feedback_platform.learning.ranker_file import read_ranker
+from feedback_platform.learning.ranker_history import history
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
@@ -52,7 +55,7 @@ from feedback_platform.learning.training import (
     train_recommender,
     train_segments,
 )
-from feedback_platform.learning.training_data import choose_split, inner_splits
+from feedback_platform.learning.training_data import choose_split
 from feedback_platform.learning.version_table import versions
 
 SEED: Final = 20240229
@@ -66,22 +69,25 @@ class TrainingFrames:
         scores: scores of what was observed, without imputed values and outliers, as of now.
         scores_at_cut: as they were known at the cut.
         cut: the end of the training part (UTC).
-        scores_at_inner_cut: as they were known at the inner cut.
-        inner_cut: an instant within the training part (UTC); what comes after chooses the sources.
+        scores_at_inner_cuts: instant within the training part (UTC) → as they were known then; what
+            comes after chooses the sources and teaches the ranker.
         items, users: the catalogue, and what is known of users.
         items_at_cut, users_at_cut: what was known of them at the cut.
+        shown: impressions (`ranker_history.SHOWN_SCHEMA`) as of now, where they are logged.
+        shown_at_cut: as they were known at the cut.
         through: the newest batch in the tables that all of it was read from, where known.
     """
 
     scores: pl.DataFrame
     scores_at_cut: pl.DataFrame
     cut: datetime
-    scores_at_inner_cut: pl.DataFrame
-    inner_cut: datetime
+    scores_at_inner_cuts: Mapping[datetime, pl.DataFrame]
     items: pl.DataFrame
     items_at_cut: pl.DataFrame
     users: pl.DataFrame
     users_at_cut: pl.DataFrame
+    shown: pl.DataFrame | None = None
+    shown_at_cut: pl.DataFrame | None = None
     through: int | None = None
 
 
@@ -126,11 +132,17 @@ def learn_recommender(
         NothingToLearnError: there is not enough feedback on both sides of the cut.
     """
     split = choose_split(frames.scores_at_cut, frames.scores, frames.cut)
-    hold_out = HoldOut(split, frames.items_at_cut, frames.users_at_cut)
+    hold_out = HoldOut(
+        split,
+        frames.items_at_cut,
+        frames.users_at_cut,
+        inner=tuple(inner_splits(split, frames.scores_at_inner_cuts)),
+        # Where each user has a cut of their own, some of those lie behind the cut for all.
+        shown=frames.shown if split.cut is None else frames.shown_at_cut,
+    )
     trained = train_recommender(
         hold_out,
         TrainingInput(frames.scores, frames.items, frames.users, split.threshold),
-        inner_splits(split, frames.scores_at_inner_cut, frames.inner_cut),
         seed=SEED,
         sources=sources,
     )
@@ -232,7 +244,13 @@ def learn_segments(
 
 
 def refresh_recommendations(
-    lake: Lake, scores: pl.DataFrame, items: pl.DataFrame, unavailable: Collection[str] = ()
+    lake: Lake,
+    scores: pl.DataFrame,
+    items: pl.DataFrame,
+    unavailable: Collection[str] = (),
+    *,
+    observed: pl.DataFrame | None = None,
+    shown: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
@@ -243,15 +261,24 @@ def refresh_recommendations(
         scores: of all feedback as of now; nobody is shown again what they know.
         items: the catalogue.
         unavailable: items that nobody is shown.
+        observed: scores as training has them, for the ranker; all of them when left out.
+        shown: impressions as of now, for the ranker, where they are logged.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
     if champion is None:
         lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
     else:
         content = registry.read_file(lake, champion, RECOMMENDER_FILE)
-        model = Recommender.from_bytes(content)
+        ranker = read_ranker(lake, champion)
+        model = replace(Recommender.from_bytes(content), ranker=ranker)
+        seen = scores if observed is None else observed
         lists = recommend(
-            model, scores, items, model_version=champion.version, unavailable=unavailable
+            model,
+            scores,
+            items,
+            model_version=champion.version,
+            unavailable=unavailable,
+            known=history(seen, items, model.item_ids, shown=shown) if ranker else None,
         )
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     return lists

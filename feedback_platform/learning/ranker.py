@@ -103,6 +103,12 @@ class Ranker:
         order = np.lexsort((candidates.items, -sums))
         return candidates.items[order], self.calibration.probabilities(sums[order])
 
+    @property
+    def splits(self) -> dict[str, int]:
+        """How many splits ask for each source's score and each feature."""
+        names = (*self.sources, *FEATURES)
+        return dict(zip(names, self.trees.splits.tolist(), strict=True))
+
     def to_bytes(self) -> bytes:
         """Return the ranker as a `.npz` archive without pickles."""
         line = np.array([self.calibration.intercept, self.calibration.slope], dtype=np.float32)
@@ -135,12 +141,14 @@ class RankerFit:
     Attributes:
         parameters: what was chosen.
         ndcg: of each choice, among the candidates; of the chosen one it flatters.
+        alone: the same of the candidates in the order of each source.
         calibration_error: of the probabilities, on users that neither the trees nor the line knew.
         rate: the share of the examples that were right, beside which to read the error.
     """
 
     parameters: RankerParameters
     ndcg: Mapping[RankerParameters, float]
+    alone: Mapping[str, float]
     calibration_error: float
     rate: float
 
@@ -196,9 +204,10 @@ def fit_ranker(
         measuring.labels,
         measuring.weights,
     )
+    alone = {name: _ndcg(choosing.rows[:, row], choosing) for row, name in enumerate(sources)}
     ranker = Ranker(tuple(sources), fit_trees(examples, chosen, seed=seed), line)
     rate = float(np.average(examples.labels, weights=examples.weights))
-    return ranker, RankerFit(chosen, ndcg, error, rate)
+    return ranker, RankerFit(chosen, ndcg, alone, error, rate)
 
 
 def fit_trees(examples: Examples, parameters: RankerParameters, *, seed: int) -> Trees:
@@ -231,7 +240,9 @@ def fit_trees(examples: Examples, parameters: RankerParameters, *, seed: int) ->
     return Trees.of(lgb.train(settings, data, parameters.trees))
 
 
-def _ndcg(sums: NDArray[np.float64], examples: Examples, k: int = CUTOFF) -> float:
+def _ndcg(
+    sums: NDArray[np.float64] | NDArray[np.float32], examples: Examples, k: int = CUTOFF
+) -> float:
     """Return the mean nDCG of the groups that have a right item."""
     group = np.repeat(np.arange(len(examples.groups)), examples.groups)
     order = np.lexsort((-sums, group))

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.ensemble import standardised
+from feedback_platform.learning.ensemble import Ensemble, standardised
 from feedback_platform.learning.ranker_features import Candidates
-from feedback_platform.learning.ranking import PairMatrix, Scorer, blocks, top_items
+from feedback_platform.learning.ranking import PairMatrix, Scorer, Scores, blocks, top_items
 
 CANDIDATES: Final = 200
 
@@ -21,6 +22,8 @@ def candidates_of(
     instants: Mapping[str, datetime],
     seen: PairMatrix,
     size: int = CANDIDATES,
+    *,
+    is_listable: NDArray[np.bool_] | None = None,
 ) -> Iterator[Candidates]:
     """Return each user's candidates: the best of every source in turn, until there are enough.
 
@@ -29,6 +32,7 @@ def candidates_of(
         instants: user → the instant of the request, in the order of `seen`'s rows.
         seen: (users x items), non-zero where the item must not be listed.
         size: how many candidates a user gets at most.
+        is_listable: (items,), False for what nobody is listed; everything may be when left out.
 
     Raises:
         InvalidInputError: there is no source, or two score different items.
@@ -39,12 +43,37 @@ def candidates_of(
         raise InvalidInputError("Candidates need sources, and all have to score the same items.")
     for block in blocks(len(users), len(catalogues.pop()) * len(sources)):
         part = users[block]
-        scores = [standardised(source.scores(part)) for source in sources.values()]
-        best = [top_items(each, seen[block], size) for each in scores]
+        scores = _said(sources, part)
+        listable = (
+            scores if is_listable is None else [_without(each, is_listable) for each in scores]
+        )
+        best = [top_items(each, seen[block], size) for each in listable]
         for row, user_id in enumerate(part):
             items = _in_turn([each[row] for each in best], size)
             said = np.stack([each[row, items] for each in scores], axis=1)
             yield Candidates(user_id, instants[user_id], items, said)
+
+
+def _said(sources: Mapping[str, Scorer], users: Sequence[str]) -> list[Scores]:
+    """Return each source's standardised scores, (users x items).
+
+    The sum of the sources beside it is made of theirs, not by asking each of them again.
+    """
+    said: dict[str, Scores] = {}
+    for name, source in sources.items():
+        if isinstance(source, Ensemble) and all(
+            member.name in said and sources[member.name] is member.model
+            for member in source.members
+        ):
+            scores = source.sum_of(said[member.name] for member in source.members)
+        else:
+            scores = source.scores(users)
+        said[name] = standardised(scores)
+    return list(said.values())
+
+
+def _without(scores: Scores, is_listable: NDArray[np.bool_]) -> Scores:
+    return np.where(is_listable, scores, np.float32(-np.inf))
 
 
 def _in_turn(lists: Sequence[np.ndarray], size: int) -> np.ndarray:

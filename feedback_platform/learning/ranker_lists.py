@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from feedback_platform.errors import NothingToLearnError
 from feedback_platform.events.columns import POSITION, PROPENSITY, RECOMMENDATION_ID
+from feedback_platform.learning.candidate_ranker import CandidateRanker
 from feedback_platform.learning.columns import ITEM_ID, LAST_FEEDBACK_AT, USER_ID
 from feedback_platform.learning.ensemble import standardised
 from feedback_platform.learning.ranker import Ranker
@@ -93,51 +95,47 @@ def examples_of(
 
 
 @dataclass(frozen=True, eq=False)
-class RankedSources:
-    """Sources and the ranker over them, as one scorer.
+class RankedLists:
+    """Ranked candidates as one scorer, at the instants of some users.
 
     Attributes:
-        sources: name → scorer, in the order the ranker has learned.
-        known: the history.
-        ranker: what orders the candidates.
+        ranker: what finds and orders the candidates.
         instants: user → the instant of the request.
         seen: (users x items), what is no candidate, in the order of `instants`.
-        size: candidates of each user.
     """
 
-    sources: Mapping[str, Scorer]
-    known: History
-    ranker: Ranker
+    ranker: CandidateRanker
     instants: Mapping[str, datetime]
     seen: PairMatrix
-    size: int = CANDIDATES
 
     @property
     def item_ids(self) -> tuple[str, ...]:
         """The items, in the order of the score matrix's columns."""
-        return self.known.item_ids
+        return self.ranker.known.item_ids
 
     def scores(self, user_ids: Sequence[str]) -> Scores:
         """Return minus the place of every candidate for each user, far below it for the rest."""
-        places = {user_id: row for row, user_id in enumerate(self.instants)}
         asked = {user_id: self.instants[user_id] for user_id in user_ids}
-        seen = self.seen[[places[user_id] for user_id in asked]]
+        seen = self.seen[[self._rows[user_id] for user_id in asked]]
         scores = np.full((len(asked), len(self.item_ids)), _BEHIND, dtype=np.float32)
-        found = candidates_of(self.sources, asked, seen, self.size)
-        for row, candidates in enumerate(found):
-            items, _ = self.ranker.rank(self.known, candidates)
+        for row, candidates in enumerate(self.ranker.candidates(asked, seen)):
+            items, _ = self.ranker.rank(candidates)
             # Places, not probabilities: in 32 bits two of those may be equal.
             scores[row, items] = -np.arange(len(items), dtype=np.float32)
         return scores
 
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {user_id: row for row, user_id in enumerate(self.instants)}
+
 
 def ranked_at(
     split: TimeSplit, sources: Mapping[str, Scorer], known: History, ranker: Ranker
-) -> RankedSources:
+) -> RankedLists:
     """Return the ranker's lists at a split's cut, to be measured on what came after it."""
     instants = instants_of(split)
     seen = pair_matrix(split.train, list(instants), known.item_ids)
-    return RankedSources(sources, known, ranker, instants, seen)
+    return RankedLists(CandidateRanker(sources, ranker, known), instants, seen)
 
 
 def examples_shown(shown: pl.DataFrame, sources: Mapping[str, Scorer], known: History) -> Examples:

@@ -122,6 +122,11 @@ class Trees:
         names = ("split_features", "decisions", "left", "right", "thresholds", "values")
         return {"leaves": self.leaves[:, None], **{name: getattr(self, name) for name in names}}
 
+    @property
+    def splits(self) -> Integers:
+        """How many splits ask for each feature, (features,)."""
+        return np.bincount(self.split_features, minlength=self.features)
+
     def predict(self, rows: Floats) -> NDArray[np.float64]:
         """Return the sum of each row's leaves, on one thread, (rows,)."""
         if not len(rows):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.candidate_ranker import CandidateRanker, Probabilities
 from feedback_platform.learning.columns import (
     ITEM_ID,
+    LAST_FEEDBACK_AT,
     MODEL_VERSION,
     RANK,
     REASON,
@@ -18,6 +22,7 @@ from feedback_platform.learning.columns import (
     TITLE,
     USER_ID,
 )
+from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
     Ranked,
     Scorer,
@@ -31,6 +36,8 @@ from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training_data import POSITIVE_THRESHOLD, checked_scores, positives
 
 LIST_LENGTH: Final = 20
+# How many of the best are ordered for each user, whatever becomes of them.
+POOL: Final = 100
 POPULAR: Final = "Popular with everybody"
 FITTING: Final = "Fits what you liked"
 _BECAUSE: Final = "because"
@@ -52,6 +59,7 @@ def recommend(
     model_version: str,
     user_ids: Sequence[str] | None = None,
     unavailable: Collection[str] = (),
+    known: History | None = None,
     n: int = LIST_LENGTH,
     threshold: float = POSITIVE_THRESHOLD,
 ) -> pl.DataFrame:
@@ -59,8 +67,11 @@ def recommend(
 
     A user the model knows gets its ranking, and as reason the user's own positively scored item
     that is liked by most of the same people (`reasons`). Any other user gets what is popular; so
-    does one who was there at training but of whom no positive score is left now. The score orders
-    one user's list: of a known user it is the model's, of others the popularity.
+    does one who was there at training but of whom no positive score is left now.
+
+    The score orders one user's list. Of a known user it is the probability that the ranker gives
+    the item, or the ensemble's sum where the model has no ranker; of others it is the popularity.
+    The ranker's instant is that of the newest feedback: equal frames make equal lists.
 
     Args:
         model: the champion.
@@ -69,6 +80,7 @@ def recommend(
         model_version: written into every row.
         user_ids: who gets a list; everybody with a score when left out.
         unavailable: items that nobody is shown; a user's like of one is a reason all the same.
+        known: what a ranker has to know, over the model's items; a model without one needs none.
         n: length of a list; shorter where fewer unseen (or popular) items are left.
         threshold: a score from here on is positive.
 
@@ -77,21 +89,22 @@ def recommend(
         without gaps.
 
     Raises:
-        InvalidInputError: the scores frame is malformed.
+        InvalidInputError: the scores frame is malformed, or a ranker lacks its history.
     """
     scores = checked_scores(scores)
     wanted = scores[USER_ID].unique().to_list() if user_ids is None else user_ids
     liked = positives(scores, threshold).filter(pl.col(ITEM_ID).is_in(model.item_ids))
     liking = set(liked[USER_ID])
-    known = sorted(user for user in set(wanted) if user in model.known_users and user in liking)
-    cold = sorted(set(wanted).difference(known))
+    met = sorted(user for user in set(wanted) if user in model.known_users and user in liking)
+    cold = sorted(set(wanted).difference(met))
     is_available = ~np.isin(model.item_ids, list(unavailable))
-    personal = _ranked(model, scores, known, is_available, n)
+    pool, chances = _pool(model, known, scores, met, is_available, max(n, POOL))
+    personal = pool[:, :n], chances[:, :n]
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
-    own = pair_matrix(liked, known, model.item_ids)
+    own = pair_matrix(liked, met, model.item_ids)
     listed = pl.concat(
         [
-            _listed(known, *personal, nearest_liked(personal[0], own, likes), FITTING, model),
+            _listed(met, *personal, nearest_liked(personal[0], own, likes), FITTING, model),
             _listed(cold, *_popular(model, scores, cold, is_available, n), None, POPULAR, model),
         ]
     )
@@ -106,6 +119,28 @@ def recommend(
         .select(*RECOMMENDATIONS_SCHEMA)
         .sort(USER_ID, RANK)
     )
+
+
+def _pool(
+    model: Recommender,
+    known: History | None,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    is_available: NDArray[np.bool_],
+    size: int,
+) -> tuple[Ranked, Scores | Probabilities]:
+    """Return the best items of users the model has met and their scores, both (users x size).
+
+    The lists are the first of them; what comes after is there for what else a list may hold.
+    """
+    if model.ranker is None or not users:
+        return _ranked(model, scores, users, is_available, size)
+    if known is None:
+        raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
+    ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)
+    now: datetime = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
+    seen = pair_matrix(scores, users, model.item_ids)
+    return ranker.best(dict.fromkeys(users, now), seen, size, is_listable=is_available)
 
 
 def _ranked(
@@ -149,7 +184,7 @@ def _popular(
 def _listed(
     users: Sequence[str],
     ranked: Ranked,
-    scores: Scores,
+    scores: Scores | Probabilities,
     because: Ranked | None,
     otherwise: str,
     model: Recommender,

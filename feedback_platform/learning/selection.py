@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -22,9 +22,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError, NothingToLearnError
-from feedback_platform.learning.columns import ITEM_ID, USER_ID
+from feedback_platform.learning.columns import USER_ID
 from feedback_platform.learning.ensemble import standardised
 from feedback_platform.learning.evaluation import CUTOFF, metrics_of_hits
+from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.inner_splits import sampled
 from feedback_platform.learning.ranking import Scores, blocks, pair_matrix, top_items
 from feedback_platform.learning.sources import Model, Source, TrainingInput
 from feedback_platform.learning.training_data import TimeSplit
@@ -77,10 +79,20 @@ def choose(
     libraries = []
     for split in inner:
         with suppress(NothingToLearnError):
-            libraries.append(_fitted(sources, data, split, seed))
-    if not libraries and sources:
-        return Selection({source.name: 1 / len(sources) for source in sources}, None, {})
-    return select(libraries, steps=steps)
+            part = HoldOut(split, data.items, data.users).training_part
+            libraries.append(library(fitted(sources, part, seed), split))
+    return select(libraries, steps=steps) if libraries else undecided(sources)
+
+
+def undecided(sources: Sequence[Source]) -> Selection:
+    """Return the choice where nothing is known to choose by: all weigh the same.
+
+    Raises:
+        InvalidInputError: there is no source.
+    """
+    if not sources:
+        raise InvalidInputError("An ensemble needs a source to choose from.")
+    return Selection({source.name: 1 / len(sources) for source in sources}, None, {})
 
 
 def select(libraries: Sequence[Library], *, steps: int = STEPS) -> Selection:
@@ -169,7 +181,7 @@ def library(
         proposals: how many items each model proposes to a user.
         most_users: how many users are looked at.
     """
-    inner = _sampled(inner, most_users)
+    inner = sampled(inner, most_users)
     item_ids = next(iter(models.values())).item_ids
     users, pairs = inner.evaluated_users(), inner.relevant()
     seen = pair_matrix(inner.train, users, item_ids)
@@ -201,18 +213,11 @@ def _union(lists: Sequence[NDArray[np.int64]], width: int) -> NDArray[np.int64]:
     return np.where(items == last, -1, items)
 
 
-def _sampled(inner: TimeSplit, most: int) -> TimeSplit:
-    """Return the split with at most so many evaluated users, taken at even distances."""
-    users = inner.evaluated_users()
-    if len(users) <= most:
-        return inner
-    places = np.linspace(0, len(users) - 1, most).astype(np.int64).tolist()
-    chosen = [users[place] for place in places]
-    return replace(inner, test=inner.test.filter(pl.col(USER_ID).is_in(chosen)))
+def fitted(sources: Sequence[Source], part: TrainingInput, seed: int) -> dict[str, Model]:
+    """Fit every source; name → model.
 
-
-def _fitted(sources: Sequence[Source], data: TrainingInput, inner: TimeSplit, seed: int) -> Library:
-    # Items without feedback in the inner part could not be learned.
-    known = data.items.join(inner.train, on=ITEM_ID, how="semi")
-    part = TrainingInput(inner.train, known, data.users, data.threshold)
-    return library({source.name: source.fit(part, seed) for source in sources}, inner)
+    Raises:
+        InvalidInputError: a frame is malformed.
+        NothingToLearnError: there is no preference to learn.
+    """
+    return {source.name: source.fit(part, seed) for source in sources}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from feedback_platform.errors import NothingToLearnError
+from feedback_platform.learning.ensemble import ENSEMBLE, Ensemble, Member
 from feedback_platform.learning.evaluation import (
     CUTOFF,
     Evaluation,
@@ -17,15 +20,20 @@ from feedback_platform.learning.evaluation import (
     evaluate,
 )
 from feedback_platform.learning.hold_out import HoldOut, Measured
+from feedback_platform.learning.ranker import RankerFit
+from feedback_platform.learning.ranker_file import RANKER_FILE
+from feedback_platform.learning.ranker_impressions import Examples
+from feedback_platform.learning.ranker_training import choose_ranker, lesson_of
 from feedback_platform.learning.ranking import Scores
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_identity import PreviousSegments
 from feedback_platform.learning.segments import Segmentation, segment_users
-from feedback_platform.learning.selection import Selection, choose
+from feedback_platform.learning.selection import Selection, fitted, library, select, undecided
 from feedback_platform.learning.sources import (
     DEFAULT_SOURCES,
+    Model,
     Source,
     TrainingInput,
     within_reach,
@@ -47,12 +55,17 @@ class TrainedRecommender:
 
     Attributes:
         model: trained on all scores.
-        twin: trained in the same way on the part before the cut; what was measured.
+        twin: trained in the same way on the part before the cut; what was measured, ranked as it
+            would have been served.
         measured: the twin.
         popularity: of the baseline fitted on that part.
         random: of lists in random order, what a model is worth that knows nothing.
         gain: nDCG of the model minus that of popularity.
         selection: how the sources were chosen.
+        ranker: how the training of the ranker went, whether it came into use or not; None where
+            there was nothing to learn.
+        unranked: the twin's lists in the order of its ensemble, beside those of its ranker; None
+            where it has none.
         recipe: what was chosen; it makes the same model from the same frames.
         split: how the hold-out was made.
     """
@@ -64,6 +77,8 @@ class TrainedRecommender:
     random: Evaluation
     gain: MeanDifference
     selection: Selection
+    ranker: RankerFit | None
+    unranked: Evaluation | None
     recipe: Recipe
     split: TimeSplit
 
@@ -88,6 +103,20 @@ class TrainedRecommender:
             "evaluated_users": len(self.evaluation.user_ids),
             inner: self.selection.ndcg,
             **{f"{inner}_of_{name}": value for name, value in self.selection.alone.items()},
+            **self._of_the_ranker,
+        }
+
+    @property
+    def _of_the_ranker(self) -> dict[str, float | int | None]:
+        how, inner = self.ranker, f"inner_ndcg_at_{CUTOFF}"
+        unranked = f"unranked_ndcg_at_{self.evaluation.k}"
+        return {
+            # Both among the candidates of the same held-out users.
+            f"{inner}_of_ranker": how.ndcg[how.parameters] if how else None,
+            f"{inner}_without_ranker": how.alone[ENSEMBLE] if how else None,
+            "ranker_calibration_error": how.calibration_error if how else None,
+            "ranker_rate": how.rate if how else None,
+            unranked: self.unranked.mean("ndcg") if self.unranked else None,
         }
 
     @property
@@ -103,7 +132,9 @@ class TrainedRecommender:
     @property
     def files(self) -> dict[str, bytes]:
         """The files for the registry."""
-        return {RECOMMENDER_FILE: self.model.to_bytes()}
+        ranker = self.model.ranker
+        ranked = {} if ranker is None else {RANKER_FILE: ranker.to_bytes()}
+        return {RECOMMENDER_FILE: self.model.to_bytes(), **ranked}
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +178,6 @@ class _Random:
 def train_recommender(
     hold_out: HoldOut,
     data: TrainingInput,
-    inner: Sequence[TimeSplit],
     *,
     seed: int,
     sources: Sequence[Source] = DEFAULT_SOURCES,
@@ -155,10 +185,14 @@ def train_recommender(
 ) -> TrainedRecommender:
     """Choose sources within the training part, measure on the hold-out, then train on everything.
 
+    Whatever is chosen, the sources, their weights, whether a ranker orders the lists and with what
+    parameters, is chosen on inner splits of the training part; so is the ranker trained that is
+    measured. The served model may know everything: its members learn from the hold-out, too, and so
+    does its ranker, by the twin's candidates at the cut and what was liked after it.
+
     Args:
-        hold_out: what the model is measured on.
+        hold_out: what the model is measured on, with the inner splits to choose by.
         data: all there is as of now, for the model that is served.
-        inner: splits of the training part, to choose sources by.
         seed: of training and of the intervals.
         sources: the library to choose from; what is out of reach for the size is left out.
         k: length of the lists that are measured.
@@ -169,27 +203,59 @@ def train_recommender(
     """
     part, split = hold_out.training_part, hold_out.split
     able = within_reach(tuple(sources), *data.preferences.weights.shape)
-    selection = choose(part, inner, able, seed=seed)
-    chosen = tuple(
-        (source, selection.weights[source.name])
-        for source in able
-        if source.name in selection.weights
-    )
-    recipe = Recipe(chosen, seed, split.threshold)
-    twin = recipe.fit(part)
+    selection, recipe, lessons = _chosen(hold_out, able, seed)
+    ranker, how = choose_ranker(lessons, recipe.ranked_sources, seed=seed)
+    if ranker is not None and how is not None:
+        recipe = replace(recipe, ranker=how.parameters)
+    twin = recipe.fit_with(part, ranker)
     chance = _Random(twin.item_ids, np.random.default_rng(seed))
-    measured, popularity = hold_out.measure(twin, k), evaluate(twin.popularity, split, k)
+    measured = hold_out.measure(hold_out.served(twin), k)
+    popularity = evaluate(twin.popularity, split, k)
+    unranked = None
+    if ranker is not None:
+        unranked = evaluate(twin, split, k)
+        with suppress(NothingToLearnError):
+            lessons.append(lesson_of(hold_out, twin.ensemble))
     return TrainedRecommender(
-        model=recipe.fit(data),
+        model=recipe.fit(data, lessons),
         twin=twin,
         measured=measured,
         popularity=popularity,
         random=evaluate(chance, split, k),
         gain=difference(measured.evaluation, popularity, "ndcg", seed=seed),
         selection=selection,
+        ranker=how,
+        unranked=unranked,
         recipe=recipe,
         split=split,
     )
+
+
+def _chosen(
+    hold_out: HoldOut, able: Sequence[Source], seed: int
+) -> tuple[Selection, Recipe, list[Examples]]:
+    """Choose sources on the newest inner split; make the ranker's lessons on all that are alike.
+
+    On the newest all sources are fitted already; on the others those that were chosen have to be.
+    """
+    selection, models = undecided(able), dict[str, Model]()
+    for part in hold_out.inner_parts[:1]:
+        with suppress(NothingToLearnError):
+            models = fitted(able, part.training_part, seed)
+            selection = select([library(models, part.split)])
+    chosen = tuple(
+        (source, selection.weights[source.name])
+        for source in able
+        if source.name in selection.weights
+    )
+    recipe, parts = Recipe(chosen, seed, hold_out.split.threshold), hold_out.similar_parts
+    if not models or parts[:1] != hold_out.inner_parts[:1]:
+        return selection, recipe, []
+    members = tuple(Member(s.name, s.kind, weight, models[s.name]) for s, weight in chosen)
+    lessons = []
+    with suppress(NothingToLearnError):
+        lessons.append(lesson_of(parts[0], Ensemble(members)))
+    return selection, recipe, [*lessons, *recipe.lessons(parts[1:])]
 
 
 def train_segments(

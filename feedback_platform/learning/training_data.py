@@ -116,17 +116,6 @@ def choose_cut(timestamps: pl.Series, holdout: float = HOLDOUT) -> datetime:
     return cut
 
 
-def choose_inner_cut(timestamps: pl.Series, cut: datetime) -> datetime:
-    """Return the instant that cuts what lies before a cut as `choose_cut` cuts the whole.
-
-    It is the cut itself where all of that was given at one instant.
-    """
-    try:
-        return choose_cut(timestamps.filter(timestamps <= cut))
-    except NothingToLearnError:
-        return cut
-
-
 def split_at(
     scores_at_cut: pl.DataFrame,
     scores_now: pl.DataFrame,
@@ -213,31 +202,6 @@ def choose_split(
     except NothingToLearnError:
         return at_cut
     return max(at_cut, per_user, key=lambda split: len(split.evaluated_users()))
-
-
-def inner_splits(
-    split: TimeSplit, scores_at_inner_cut: pl.DataFrame, inner_cut: datetime
-) -> list[TimeSplit]:
-    """Return a split of the training part that resembles the hold-out's, to choose a model by.
-
-    Args:
-        split: the hold-out.
-        scores_at_inner_cut: the scores as of the inner cut, from feedback before it only.
-        inner_cut: an instant before the hold-out's cut (UTC).
-
-    Returns:
-        One split, or none where too little is known to split it once more.
-    """
-    try:
-        if split.kind == "global":
-            inner = choose_split(
-                scores_at_inner_cut, split.train, inner_cut, threshold=split.threshold
-            )
-        else:
-            inner = split_per_user(split.train, threshold=split.threshold)
-    except NothingToLearnError:
-        return []
-    return [inner]
 
 
 def checked_scores(scores: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What Dagster's UI shows of a recommender: its figures, its sources, and what the gate said."""
+"""What Dagster's UI shows of a recommender: figures, sources, ranker, and what the gate said."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ import dagster as dg
 
 from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.learned_tables import RegisteredRecommender
+from feedback_platform.learning.ranker import Ranker
+from feedback_platform.learning.ranker_features import FEATURES
 from feedback_platform.learning.selection import Selection
 
 
@@ -18,6 +20,7 @@ def recommender_metadata(learned: RegisteredRecommender) -> dict[str, Any]:
         "reason": learned.decision.reason,
         "evidence": _evidence(learned.decision),
         "sources": _sources(learned.trained.selection),
+        **_ranker(learned.trained.model.ranker),
         **figures,
     }
 
@@ -47,6 +50,27 @@ def _sources(selection: Selection) -> dg.TableMetadataValue:
             for name in sorted(names, key=lambda name: -selection.alone.get(name, 0.0))
         ]
     )
+
+
+def _ranker(ranker: Ranker | None) -> dict[str, dg.TableMetadataValue]:
+    """Return what the trees ask for, the most frequent first; nothing without a ranker."""
+    if ranker is None:
+        return {}
+    asked = {name: splits for name, splits in ranker.splits.items() if splits}
+    return {
+        "ranker": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "feature": name,
+                        "splits": asked[name],
+                        "says": FEATURES.get(name, "the standardised score of the source"),
+                    }
+                )
+                for name in sorted(asked, key=lambda name: -asked[name])
+            ]
+        )
+    }
 
 
 def _rounded(value: float | None) -> float | None:

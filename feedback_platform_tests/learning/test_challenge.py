@@ -24,9 +24,11 @@ from feedback_platform.learning.evaluation import evaluate
 from feedback_platform.learning.gate import Decision, Finding
 from feedback_platform.learning.gate_rules import default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.inner_splits import inner_splits
 from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.learning.popularity import Popularity
 from feedback_platform.learning.preferences import preferences
+from feedback_platform.learning.ranker_file import RANKER_FILE
 from feedback_platform.learning.ranking import pair_matrix
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.sources import (
@@ -45,7 +47,8 @@ from feedback_platform.learning.training import (
 from feedback_platform.learning.training_data import choose_cut, split_at, split_per_user
 from feedback_platform.spark_session import SparkUnavailableError
 from feedback_platform_tests.learning.few_sources import SMALL_LIGHTFM, TINY_LIGHTFM
-from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
+from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, at, two_tastes
+from feedback_platform_tests.learning.ranker_frames import chains
 
 SCORES = two_tastes(users=200)
 CUT = choose_cut(SCORES["last_feedback_at"])
@@ -62,7 +65,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def train(*sources: Source, hold_out: HoldOut = HOLD_OUT) -> TrainedRecommender:
     """By the sources, all of the same weight."""
-    return train_recommender(hold_out, NOW, [], seed=1, sources=sources or (SMALL_LIGHTFM,))
+    return train_recommender(hold_out, NOW, seed=1, sources=sources or (SMALL_LIGHTFM,))
 
 
 @pytest.fixture(scope="module")
@@ -313,3 +316,74 @@ def test_a_champion_is_compared_without_a_source_that_is_out_of_reach_by_now(
     nothing_left = champion_of(lake, AFTER, ease_alone.parameters, ease_alone.model)
     decision = judged(lake, good, nothing_left)
     assert "No candidate source can learn from" in decision.reason
+
+
+CHAINS = chains()
+OF_EACH = split_per_user(CHAINS)
+IN_ROWS = HoldOut(OF_EACH, NO_ITEMS, NO_USERS, tuple(inner_splits(OF_EACH, {})))
+AT_ONCE = split_at(CHAINS.filter(pl.col("last_feedback_at") <= at(70)), CHAINS, at(70))
+
+
+@pytest.fixture(scope="module")
+def of_chains() -> TrainedRecommender:
+    """Whose lists a ranker orders."""
+    data = TrainingInput(CHAINS, NO_ITEMS, NO_USERS, 0.5)
+    return train_recommender(IN_ROWS, data, seed=1, sources=(item_ease(20), popularity()))
+
+
+def registered(lake: Lake, trained_at: datetime, of: TrainedRecommender) -> ModelVersion:
+    return registry.register(
+        lake, RECOMMENDER, files=of.files, trained_at=trained_at, trigger="manual", metrics={},
+        parameters=of.parameters,
+    )  # fmt: skip
+
+
+def test_a_challenger_that_lost_the_champions_ranker_is_refused(
+    lake: Lake, of_chains: TrainedRecommender
+) -> None:
+    champion = registered(lake, AFTER, of_chains)
+    recipe = replace(of_chains.recipe, ranker=None)
+    twin = recipe.fit_twin(IN_ROWS)
+    worse = replace(of_chains, recipe=recipe, twin=twin, measured=IN_ROWS.measure(twin))
+
+    decision = judged(lake, worse, champion, IN_ROWS)
+
+    found = against_champion(decision)
+    assert not decision.is_promoted
+    assert OTHER_RECIPE in found.text
+    # The champion's ranker was trained again, on the challenger's inner splits.
+    assert found.figures["champion"] == of_chains.evaluation.mean("ndcg")
+    assert found.figures["high"] < 0
+    same = against_champion(judged(lake, of_chains, champion, IN_ROWS))
+    assert SAME_RECIPE in same.text
+
+
+def test_a_champion_from_before_the_hold_out_is_ranked_as_it_is_served(
+    lake: Lake, of_chains: TrainedRecommender
+) -> None:
+    hold_out = HoldOut(AT_ONCE, NO_ITEMS, NO_USERS)
+    plain = replace(of_chains.recipe, ranker=None).fit_twin(hold_out)
+    challenger = replace(
+        of_chains,
+        twin=plain,
+        measured=hold_out.measure(plain),
+        popularity=evaluate(plain.popularity, AT_ONCE),
+    )
+    old = of_chains.recipe.fit_with(hold_out.training_part, of_chains.twin.ranker)
+    files = {RECOMMENDER_FILE: old.to_bytes()}
+    assert old.ranker is not None
+
+    def against(files: Mapping[str, bytes], day: int) -> Finding:
+        champion = registry.register(
+            lake, RECOMMENDER, files=files, trained_at=at(60 + day), trigger="manual", metrics={},
+            parameters=of_chains.parameters,
+        )  # fmt: skip
+        return against_champion(judged(lake, challenger, champion, hold_out))
+
+    ranked = against({**files, RANKER_FILE: old.ranker.to_bytes()}, 0)
+    unranked = against(files, 1)
+
+    assert AS_SERVED in ranked.text
+    assert unranked.figures["champion"] == challenger.evaluation.mean("ndcg")
+    served = hold_out.measure(hold_out.served(old)).evaluation.mean("ndcg")
+    assert ranked.figures["champion"] == served > unranked.figures["champion"]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
+from feedback_platform.learning.ensemble import Ensemble, Member
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.popularity import Popularity
+from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training_data import split_at
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, at, items_of, scores_of
 
@@ -67,3 +70,19 @@ def test_where_nothing_is_left_to_list_there_is_no_bias_to_what_is_popular() -> 
     assert measured.evaluation.coverage == 0
     assert measured.quality.novelty is None
     assert measured.quality.popularity_bias == -1
+
+
+def test_only_inner_splits_of_its_own_kind_are_like_the_hold_out() -> None:
+    own = replace(SPLIT, kind="per_user", cut=None)
+    hold_out = HoldOut(SPLIT, ITEMS, NO_USERS, (SPLIT, own))
+    assert [part.split for part in hold_out.inner_parts] == [SPLIT, own]
+    (similar,) = hold_out.similar_parts
+    assert similar is hold_out.inner_parts[0]
+    # What had no feedback in the training part is unknown in the parts of it, too.
+    assert similar.items_at_cut["item_id"].to_list() == ["a", "b", "c"]
+
+
+def test_a_model_without_a_ranker_is_served_as_it_is() -> None:
+    ensemble = Ensemble((Member("one", "popularity", 1, MODEL),))
+    model = Recommender(ensemble, MODEL, ("ann",))
+    assert HoldOut(SPLIT, ITEMS, NO_USERS).served(model) is model

@@ -16,6 +16,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.gate_rules import default_gate_rules
+from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
     RegisteredRecommender,
     TrainingFrames,
@@ -24,15 +25,18 @@ from feedback_platform.learning.learned_tables import (
     learned_tables,
     refresh_recommendations,
 )
-from feedback_platform.learning.model_version import ModelVersion
+from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.ranker_features import FEATURES
+from feedback_platform.learning.ranker_file import RANKER_FILE
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
 from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE, HISTORY_SCHEMA
 from feedback_platform.learning.training import RECOMMENDER, RECOMMENDER_FILE, SEGMENTS
-from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
+from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.learning.version_table import versions
 from feedback_platform_tests.learning.affinities import AFFINITIES
 from feedback_platform_tests.learning.few_sources import FEW_SOURCES, TINY_LIGHTFM
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
+from feedback_platform_tests.learning.ranker_frames import chains
 from feedback_platform_tests.learning.registered import corrupt, tear
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,13 +62,13 @@ def frames() -> TrainingFrames:
     scores = two_tastes()
     times = scores["last_feedback_at"]
     cut = choose_cut(times)
-    inner_cut = choose_inner_cut(times, cut)
     return TrainingFrames(
         scores=scores,
         scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
         cut=cut,
-        scores_at_inner_cut=scores.filter(pl.col("last_feedback_at") <= inner_cut),
-        inner_cut=inner_cut,
+        scores_at_inner_cuts={
+            inner: scores.filter(times <= inner) for inner in choose_inner_cuts(times, cut)
+        },
         items=NO_ITEMS,
         items_at_cut=NO_ITEMS,
         users=NO_USERS,
@@ -80,6 +84,23 @@ def learned(frames: TrainingFrames, tmp_path_factory: pytest.TempPathFactory) ->
     learn_segments(lake, AFFINITIES, USER_FEATURES, now=NOON, trigger="initial")
     refresh_recommendations(lake, frames.scores, frames.items)
     return lake
+
+
+@pytest.fixture(scope="module")
+def in_rows() -> TrainingFrames:
+    """What only a ranker can learn: users take things in rows."""
+    scores = chains()
+    cut = choose_cut(scores["last_feedback_at"])
+    return TrainingFrames(
+        scores=scores,
+        scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
+        cut=cut,
+        scores_at_inner_cuts={},
+        items=NO_ITEMS,
+        items_at_cut=NO_ITEMS,
+        users=NO_USERS,
+        users_at_cut=NO_USERS,
+    )
 
 
 def learned_from(lake: Lake, frames: TrainingFrames, **told: Any) -> RegisteredRecommender:
@@ -272,6 +293,74 @@ def test_lists_and_segments_fall_back_on_the_last_good_model(
     used = tables["model_versions"].filter(pl.col("status") == "champion")
     assert used["version"].to_list() == [models[0].version, segmentations[0].version]
     assert used["reason"].str.contains("is unusable").all()
+
+
+def ranked_twice(lake: Lake, frames: TrainingFrames) -> list[ModelVersion]:
+    versions = [
+        learned_from(lake, frames, now=NOON + timedelta(days=day), trigger="manual").version
+        for day in range(2)
+    ]
+    assert all(RANKER_FILE in version.files for version in versions)
+    return versions
+
+
+@pytest.mark.parametrize("damage", [tear, corrupt])
+def test_without_its_ranker_the_lists_fall_back_on_the_last_good_model(
+    in_rows: TrainingFrames, lake: Lake, damage: Callable[[Lake, ModelVersion, str], None]
+) -> None:
+    before, champion = ranked_twice(lake, in_rows)
+
+    damage(lake, champion, RANKER_FILE)
+
+    lists = refresh_recommendations(lake, in_rows.scores, in_rows.items)
+    assert lists["model_version"].unique().to_list() == [before.version]
+    assert lists["score"].is_between(0, 1).all()
+
+
+def test_a_ranker_of_a_release_with_other_features_is_not_served(
+    in_rows: TrainingFrames, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = learned_from(lake, in_rows, now=NOON, trigger="manual").version
+    with monkeypatch.context() as patched:
+        other = {**FEATURES, "shoe_size": "of the user"}
+        del other["category_clicks"]
+        patched.setattr("feedback_platform.learning.ranker.FEATURES", other)
+        then = NOON + timedelta(days=1)
+        second = learned_from(lake, in_rows, now=then, trigger="manual").version
+        used = champions.in_use(lake, RECOMMENDER)
+        assert used.version is not None
+        assert used.version.version == second.version
+
+    used = champions.in_use(lake, RECOMMENDER)
+    lists = refresh_recommendations(lake, in_rows.scores, in_rows.items)
+
+    assert lists["model_version"].unique().to_list() == [first.version]
+    assert used.warning is not None
+    assert "trained with other features than this release computes" in used.warning
+    assert "shoe_size" in used.warning
+    with pytest.raises(ModelUnusableError, match=r"ranker\.npz is of no use to this release"):
+        champions.promote(lake, RECOMMENDER, second.version, at=then, reason="by hand")
+
+
+def test_what_a_user_is_only_guessed_to_know_is_not_listed_and_teaches_the_ranker_nothing(
+    in_rows: TrainingFrames, lake: Lake
+) -> None:
+    learned_from(lake, in_rows, now=NOON, trigger="manual")
+    plain = refresh_recommendations(lake, in_rows.scores, in_rows.items, ["i005"])
+    first = plain.row(0, named=True)
+    guess = in_rows.scores.head(1).with_columns(item_id=pl.lit(first["item_id"]))
+
+    lists = refresh_recommendations(
+        lake, pl.concat([in_rows.scores, guess]), in_rows.items, ["i005"], observed=in_rows.scores
+    )
+
+    assert first["user_id"] == guess["user_id"][0]
+    assert lists.join(guess, on=["user_id", "item_id"], how="semi").is_empty()
+    assert "i005" not in lists["item_id"]
+    others = (pl.col("user_id") != first["user_id"], pl.exclude("reason"))
+    assert (
+        lists.filter(others[0]).select(others[1]).equals(plain.filter(others[0]).select(others[1]))
+    )
 
 
 def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.ensemble import standardised
+from feedback_platform.learning.ensemble import Ensemble, Member, standardised
 from feedback_platform.learning.ranker_candidates import candidates_of
 from feedback_platform.learning.ranking import Scores, pair_matrix
 from feedback_platform_tests.learning.frames import at, scores_of
@@ -51,3 +51,30 @@ def test_sources_of_different_items_are_refused() -> None:
         list(candidates_of({"one": RISING, "other": other}, {"u": at(0)}, NOTHING))
     with pytest.raises(InvalidInputError, match="need sources"):
         list(candidates_of({}, {"u": at(0)}, NOTHING))
+
+
+def test_what_nobody_may_be_listed_is_no_candidate_and_the_others_keep_their_scores() -> None:
+    is_listable = np.array([True, True, True, False, True])
+    found = list(candidates_of({"rising": RISING}, {"u": at(0)}, NOTHING, is_listable=is_listable))
+    assert found[0].items.tolist() == [4, 2, 1, 0]
+    expected = standardised(RISING.scores(["u"]))[0, [4, 2, 1, 0]]
+    assert found[0].scores[:, 0] == pytest.approx(expected)
+
+
+def test_a_sum_of_the_sources_beside_it_is_made_of_what_they_said() -> None:
+    asked: list[str] = []
+
+    class Asked(Fixed):
+        def scores(self, user_ids: Sequence[str]) -> Scores:
+            asked.append(self.item_ids[0])
+            return super().scores(user_ids)
+
+        def to_bytes(self) -> bytes:
+            return b""
+
+    rising, uneven = Asked((1, 2, 3, 4, 5)), Asked((1, 0, 1, 0, 1))
+    model = Ensemble((Member("one", "any", 2, rising), Member("two", "any", 1, uneven)))
+    (found,) = candidates_of(model.sources, {"u": at(0)}, NOTHING)
+    assert len(asked) == 2
+    expected = standardised(model.scores(["u"]))[0, found.items]
+    assert found.scores[:, 2].tolist() == expected.tolist()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.ranker import RankerParameters
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.sources import TrainingInput, item_ease, popularity
 from feedback_platform_tests.learning.few_sources import SMALL_LIGHTFM
@@ -19,6 +21,14 @@ def test_a_recipe_is_read_back_from_json() -> None:
     assert Recipe.of(stored) == RECIPE
     # A version's parameters say more than that.
     assert Recipe.of({**stored, "split": "global"}) == RECIPE
+    ranked = replace(RECIPE, ranker=RankerParameters(leaves=4))
+    assert Recipe.of(json.loads(json.dumps(ranked.stored))) == ranked
+
+
+def test_a_recipe_of_a_release_without_rankers_has_none() -> None:
+    earlier = {name: value for name, value in RECIPE.stored.items() if name != "ranker"}
+    assert Recipe.of(earlier) == RECIPE
+    assert RECIPE.ranker is None
 
 
 @pytest.mark.parametrize(
@@ -31,6 +41,10 @@ def test_a_recipe_is_read_back_from_json() -> None:
         {**RECIPE.stored, "sources": [{**popularity().description, "weight": 0}]},
         {**RECIPE.stored, "sources": [{**popularity().description, "weight": "all"}]},
         {**RECIPE.stored, "seed": None},
+        {**RECIPE.stored, "ranker": {}},
+        {**RECIPE.stored, "ranker": "all"},
+        {**RECIPE.stored, "ranker": {**asdict(RankerParameters()), "leaves": 1}},
+        {**RECIPE.stored, "ranker": {**asdict(RankerParameters()), "trees": "many"}},
         # Of a factorisation of an earlier release.
         {"components": 32, "epochs": 15, "seed": 1, "threshold": 0.5},
     ],

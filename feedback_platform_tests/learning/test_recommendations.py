@@ -7,13 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.candidate_ranker import CandidateRanker
 from feedback_platform.learning.ease import LinearScores
 from feedback_platform.learning.ensemble import Ensemble, Member
 from feedback_platform.learning.popularity import Popularity
+from feedback_platform.learning.ranker import RankerParameters, fit_ranker
+from feedback_platform.learning.ranker_history import history
+from feedback_platform.learning.ranking import pair_matrix
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
 from feedback_platform.learning.recommender import Recommender
-from feedback_platform.learning.sources import TrainingInput
+from feedback_platform.learning.sources import TrainingInput, popularity
 from feedback_platform_tests.learning.few_sources import FEW_SOURCES
 from feedback_platform_tests.learning.frames import (
     NO_ITEMS,
@@ -22,6 +27,7 @@ from feedback_platform_tests.learning.frames import (
     scores_of,
     two_tastes,
 )
+from feedback_platform_tests.learning.ranker_frames import chains, drawn_examples, shown_of
 
 # Ann's scores of a, b, c and d are 1, 6, 2 and 3, before they are standardised.
 ANN = LinearScores(
@@ -146,3 +152,67 @@ def test_equal_frames_give_equal_lists_whatever_their_order() -> None:
     straight = recommend(model, scores, NO_ITEMS, model_version="v")
     assert straight.equals(recommend(model, scores.reverse(), NO_ITEMS, model_version="v"))
     assert straight.height == 20 * (24 - 7)
+
+
+CHAINS = chains()
+TAUGHT = TrainingInput(CHAINS, NO_ITEMS, NO_USERS, 0.5)
+EXAMPLES, _ = drawn_examples()
+QUICK = (RankerParameters(trees=20),)
+
+
+@pytest.fixture(scope="module")
+def ranked() -> Recommender:
+    """With a ranker that knows little, and orders in another way than the ensemble."""
+    recipe = Recipe(((popularity(), 1.0),), seed=1, threshold=0.5)
+    ranker, _ = fit_ranker(EXAMPLES, recipe.ranked_sources, seed=1, choices=QUICK)
+    return recipe.fit_with(TAUGHT, ranker)
+
+
+def test_a_ranker_orders_the_lists_and_says_how_probable_each_item_is(ranked: Recommender) -> None:
+    known = history(CHAINS, NO_ITEMS, ranked.item_ids)
+    lists = recommend(
+        ranked, CHAINS, NO_ITEMS, model_version="v", known=known, unavailable=["i001", "i020"], n=5
+    )
+
+    users = sorted(set(CHAINS["user_id"]))
+    now = dict.fromkeys(users, CHAINS["last_feedback_at"].max())
+    assert ranked.ranker is not None
+    ranker = CandidateRanker(ranked.ensemble.sources, ranked.ranker, known)
+    gone = pl.DataFrame({"user_id": users}).join(
+        pl.DataFrame({"item_id": ["i001", "i020"]}), how="cross"
+    )
+    out = pl.concat([CHAINS.select("user_id", "item_id"), gone]).unique()
+    items, chances = ranker.best(now, pair_matrix(out, users, ranked.item_ids), 5)  # type: ignore[arg-type]
+    assert lists["item_id"].to_list() == [ranked.item_ids[item] for item in items.ravel()]
+    assert lists["score"].to_list() == chances.ravel().tolist()
+    assert lists["score"].is_between(0, 1).all()
+    assert lists["rank"].to_list() == [1, 2, 3, 4, 5] * len(users)
+    assert lists["reason"].str.starts_with("Because you liked").any()
+
+
+def test_ranked_lists_are_the_same_whatever_the_order_of_the_frames(ranked: Recommender) -> None:
+    shown = shown_of(
+        ("u001", "i030", 5, True), ("u002", "i030", 6, False), ("u001", "i031", 5, False)
+    )
+
+    def listed(scores: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+        known = history(scores, NO_ITEMS, ranked.item_ids, shown=seen)
+        return recommend(ranked, scores, NO_ITEMS, model_version="v", known=known)
+
+    assert listed(CHAINS, shown).equals(listed(CHAINS.reverse(), shown.reverse()))
+
+
+def test_whom_a_ranked_model_has_not_met_gets_what_is_popular(ranked: Recommender) -> None:
+    scores = pl.concat([CHAINS, scores_of(("zoe", "i003", 0.1, 1, 1))])
+    known = history(scores, NO_ITEMS, ranked.item_ids)
+    lists = recommend(
+        ranked, scores, NO_ITEMS, model_version="v", known=known, user_ids=["zoe", "new"], n=3
+    )
+    assert set(lists["reason"]) == {"Popular with everybody"}
+    likes = dict(zip(ranked.item_ids, ranked.popularity.weights.tolist(), strict=True))
+    assert lists["score"].to_list() == [likes[item] for item in lists["item_id"]]
+
+
+def test_a_ranker_without_a_history_is_refused(ranked: Recommender) -> None:
+    with pytest.raises(InvalidInputError, match="needs a history"):
+        recommend(ranked, CHAINS, NO_ITEMS, model_version="v")

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.ensemble import Ensemble, Member
 from feedback_platform.learning.popularity import Popularity
+from feedback_platform.learning.ranker import RankerParameters, fit_ranker
 from feedback_platform.learning.recommender import Recommender
+from feedback_platform_tests.learning.ranker_frames import SOURCES, drawn_examples
 
 
 def popularity(*weights: float, items: str = "abc") -> Popularity:
@@ -41,3 +45,11 @@ def test_a_recommender_that_does_not_fit_together_is_refused() -> None:
     # An ensemble alone, as a file of another release might be.
     with pytest.raises(InvalidInputError, match="recommender has no array 'ensemble'"):
         Recommender.from_bytes(MODEL.ensemble.to_bytes())
+
+
+def test_a_ranker_of_other_sources_is_refused() -> None:
+    ranker, _ = fit_ranker(
+        drawn_examples()[0], SOURCES, seed=1, choices=(RankerParameters(trees=1),)
+    )
+    with pytest.raises(InvalidInputError, match="from first, second; the ensemble has one, ensem"):
+        replace(MODEL, ranker=ranker)

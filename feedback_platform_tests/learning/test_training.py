@@ -1,17 +1,28 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from feedback_platform.learning.evaluation import difference
 from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.inner_splits import choose_inner_cuts, inner_splits
+from feedback_platform.learning.ranker_file import RANKER_FILE
+from feedback_platform.learning.ranker_history import history
 from feedback_platform.learning.recipe import Recipe
 from feedback_platform.learning.recommendations import recommend
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_model import SegmentModel
-from feedback_platform.learning.sources import DEFAULT_SOURCES, Source, TrainingInput
+from feedback_platform.learning.sources import (
+    DEFAULT_SOURCES,
+    Source,
+    TrainingInput,
+    item_ease,
+    popularity,
+)
 from feedback_platform.learning.training import (
     RECOMMENDER_FILE,
     SEGMENTS_FILE,
@@ -22,16 +33,15 @@ from feedback_platform.learning.training import (
 from feedback_platform.learning.training_data import (
     TimeSplit,
     choose_cut,
-    choose_inner_cut,
     choose_split,
-    inner_splits,
     split_at,
     split_per_user,
 )
 from feedback_platform_tests.learning.affinities import AFFINITIES
 from feedback_platform_tests.learning.few_sources import FEW_SOURCES, SMALL_LIGHTFM
-from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, items_of, two_tastes
+from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, at, items_of, two_tastes
 from feedback_platform_tests.learning.movielens import movielens_frames
+from feedback_platform_tests.learning.ranker_frames import chains, shown_of
 
 
 def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
@@ -55,11 +65,11 @@ def trained(
         split,
         items if items_at_cut is None else items_at_cut,
         users if users_at_cut is None else users_at_cut,
+        (split_per_user(split.train),),
     )
     return train_recommender(
         hold_out,
         TrainingInput(scores, items, users, split.threshold),
-        [split_per_user(split.train)],
         seed=seed,
         sources=sources,
     )
@@ -147,13 +157,14 @@ def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     split = choose_split(before, scores, cut)
     assert split.kind == "per_user"
     result = train_recommender(
-        HoldOut(split, items, NO_USERS),
+        HoldOut(split, items, NO_USERS, tuple(inner_splits(split, {}))),
         TrainingInput(scores, items, NO_USERS, split.threshold),
-        inner_splits(split, before, cut),
         seed=1,
     )
     assert result.metrics["evaluated_users"] == 604
-    assert result.evaluation.mean("ndcg") > 0.135  # of LightFM alone .131
+    assert result.unranked is not None
+    assert result.unranked.mean("ndcg") > 0.135  # of LightFM alone .131
+    assert difference(result.evaluation, result.unranked, seed=1).low > 0
     assert result.popularity.mean("ndcg") > 0.08
     assert result.gain.low > 0
     alone = result.selection.alone
@@ -161,7 +172,8 @@ def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     assert alone.keys() == {s.name for s in DEFAULT_SOURCES if s.algorithm != "item-ease"}
     assert result.selection.ndcg is not None
     assert result.selection.ndcg > max(alone.values())
-    lists = recommend(result.model, scores, items, model_version="v")
+    known = history(scores, items, result.model.item_ids)
+    lists = recommend(result.model, scores, items, model_version="v", known=known)
     assert lists.height == 610 * 20
     assert lists.join(scores, on=["user_id", "item_id"], how="semi").is_empty()
 
@@ -171,12 +183,11 @@ def test_the_recommender_also_beats_popularity_at_the_global_cut(
 ) -> None:
     scores, items = movielens
     split, times = as_of(scores), scores["last_feedback_at"]
-    inner_cut = choose_inner_cut(times, choose_cut(times))
-    before = scores.filter(times <= inner_cut)
+    inner_cut = choose_inner_cuts(times, choose_cut(times))[0]
+    known = {inner_cut: scores.filter(times <= inner_cut)}
     result = train_recommender(
-        HoldOut(split, items, NO_USERS),
+        HoldOut(split, items, NO_USERS, tuple(inner_splits(split, known))),
         TrainingInput(scores, items, NO_USERS, split.threshold),
-        inner_splits(split, before, inner_cut),
         seed=1,
         sources=tuple(source for source in DEFAULT_SOURCES if source.algorithm != "als"),
     )
@@ -204,7 +215,6 @@ def test_a_per_user_split_of_few_pairs_each_trains_too() -> None:
     result = train_recommender(
         HoldOut(split, NO_ITEMS, NO_USERS),
         TrainingInput(scores, NO_ITEMS, NO_USERS, split.threshold),
-        [],
         seed=1,
         sources=FEW_SOURCES,
         k=5,
@@ -232,6 +242,104 @@ def test_the_figures_tell_of_every_source_and_of_the_lists() -> None:
     assert quality.diversity is not None
     assert 0 < quality.diversity < 0.6
     assert trained(sources=FEW_SOURCES).metrics["diversity_at_10"] is None
+
+
+def ranked(scores: pl.DataFrame) -> tuple[TrainedRecommender, HoldOut]:
+    """On what only a ranker can learn: what users take next."""
+    split = split_per_user(scores)
+    hold_out = HoldOut(split, NO_ITEMS, NO_USERS, tuple(inner_splits(split, {})))
+    data = TrainingInput(scores, NO_ITEMS, NO_USERS, split.threshold)
+    return train_recommender(hold_out, data, seed=1, sources=CHAIN_SOURCES, k=3), hold_out
+
+
+CHAIN_SOURCES = (item_ease(20), popularity())
+CHAINS = chains()
+
+
+@pytest.fixture(scope="module")
+def of_chains() -> TrainedRecommender:
+    return ranked(CHAINS)[0]
+
+
+def bytes_of(model: Recommender) -> tuple[bytes, bytes]:
+    assert model.ranker is not None
+    return model.to_bytes(), model.ranker.to_bytes()
+
+
+def test_the_lists_that_are_measured_are_ranked_where_that_helps(
+    of_chains: TrainedRecommender,
+) -> None:
+    assert of_chains.recipe.ranker is not None
+    assert of_chains.unranked is not None
+    assert difference(of_chains.evaluation, of_chains.unranked, seed=1).low > 0.05
+    figures, how = of_chains.metrics, of_chains.ranker
+    assert figures["ndcg_at_3"] == of_chains.evaluation.mean("ndcg")
+    assert figures["unranked_ndcg_at_3"] == of_chains.unranked.mean("ndcg")
+    assert how is not None
+    assert how.ndcg[how.parameters] > how.alone["ensemble"]
+    assert figures["inner_ndcg_at_10_of_ranker"] == how.ndcg[how.parameters]
+    assert figures["inner_ndcg_at_10_without_ranker"] == how.alone["ensemble"]
+    assert figures["ranker_calibration_error"] == how.calibration_error
+    # Two of ten are held out of each user; the candidates are the 32 others.
+    assert figures["ranker_rate"] == pytest.approx(2 / 32)
+
+
+def test_a_ranked_model_is_made_again_from_its_parameters(of_chains: TrainedRecommender) -> None:
+    again, hold_out = ranked(CHAINS.reverse())
+    assert again.files == of_chains.files
+    assert again.metrics == of_chains.metrics
+    assert RANKER_FILE in again.files
+
+    recipe = Recipe.of(json.loads(json.dumps(of_chains.parameters)))
+    assert recipe == of_chains.recipe
+    twin = recipe.fit_twin(hold_out)
+    assert bytes_of(twin) == bytes_of(of_chains.twin)
+    # What is served has learned from the hold-out, too: its members, and its ranker.
+    data = TrainingInput(CHAINS, NO_ITEMS, NO_USERS, recipe.threshold)
+    served = recipe.fit(data, recipe.lessons([*hold_out.similar_parts, hold_out]))
+    assert bytes_of(served) == bytes_of(of_chains.model)
+    assert bytes_of(served)[1] != bytes_of(twin)[1]
+
+
+CUTS = (at(70), at(55), at(40), at(25))
+LIKED = set(CHAINS.select("user_id", "item_id").iter_rows())
+# Everybody is shown everything, again and again; before the cut they click on what they will like,
+# and in the hour before it and after it on the rest.
+SHOWN = shown_of(
+    *[
+        (user, item, hours, ((user, item) in LIKED) == (hours < 69))
+        for user in sorted({user for user, _ in LIKED})
+        for item in sorted({item for _, item in LIKED})
+        for hours in (23, 38, 53, 68, 69.5, 75)
+    ]
+)
+
+
+def test_what_happens_after_the_cut_changes_nothing_of_what_is_measured() -> None:
+    known = {cut: CHAINS.filter(pl.col("last_feedback_at") <= cut) for cut in CUTS}
+    later = CHAINS.filter(pl.col("last_feedback_at") > CUTS[0])
+
+    def measured(after: pl.DataFrame, shown: pl.DataFrame) -> tuple[object, ...]:
+        now = pl.concat([known[CUTS[0]], after])
+        split = split_at(known[CUTS[0]], now, CUTS[0])
+        inner = tuple(split_at(known[cut], known[until], cut) for until, cut in pairwise(CUTS))
+        hold_out = HoldOut(split, NO_ITEMS, NO_USERS, inner, shown)
+        data = TrainingInput(now, NO_ITEMS, NO_USERS, split.threshold)
+        found = train_recommender(hold_out, data, seed=1, sources=CHAIN_SOURCES)
+        lists = hold_out.served(found.twin).scores(["u065", "u066"])
+        return found.recipe, bytes_of(found.twin), lists.tolist()
+
+    # Others are liked later, and what was shown less than an hour before the cut or after it is
+    # not known at it, nor what came of it.
+    mixed = later.with_columns(pl.col("item_id").reverse())
+    mixed = mixed.unique(["user_id", "item_id"]).join(
+        known[CUTS[0]], on=["user_id", "item_id"], how="anti"
+    )
+    seen_before = SHOWN.filter(pl.col("shown_at") <= at(68))
+    expected = measured(later, seen_before)
+    assert measured(mixed, SHOWN) == expected
+    # What was shown before does count.
+    assert measured(later, seen_before.clear()) != expected
 
 
 def test_the_parameters_make_the_same_model_again() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
     learn_recommender,
@@ -20,7 +21,7 @@ from feedback_platform.learning.learned_tables import (
 from feedback_platform.learning.model_health import unusable_champion
 from feedback_platform.learning.sources import DEFAULT_SOURCES, SPARK_SOURCES
 from feedback_platform.learning.training import MODELS
-from feedback_platform.learning.training_data import choose_cut, choose_inner_cut
+from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -49,8 +50,9 @@ class TrainingConfig(dg.Config):
     retry_policy=RETRIES,
     description=(
         "An ensemble of candidate sources (EASE over items and over users, implicit ALS, LightFM "
-        "with user and item features, popularity), chosen and weighted within the training part; "
-        "measured on the newest fifth of the feedback, promoted when it beats popularity there and "
+        "with user and item features, popularity), and a ranker over it where that helps; all "
+        "chosen within the training part, measured on the newest fifth of the feedback, and "
+        "promoted when it beats popularity there and "
         "is not worse than the champion."
     ),
 )
@@ -148,7 +150,9 @@ def learned(
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)
             unavailable = training_tables.unavailable_items(publication)
-        refresh_recommendations(lake, scores, items, unavailable)
+            observed = training_tables.training_scores(publication)
+            shown = training_tables.shown_impressions(publication)
+        refresh_recommendations(lake, scores, items, unavailable, observed=observed, shown=shown)
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
@@ -176,16 +180,19 @@ def training_frames(platform: PlatformResource) -> TrainingFrames:
     with open_publication(platform) as publication:
         times = training_tables.feedback_times(publication)
         cut = choose_cut(times)
-        inner_cut = choose_inner_cut(times, cut)
         return TrainingFrames(
             scores=training_tables.training_scores(publication),
             scores_at_cut=training_tables.training_scores(publication, cut),
             cut=cut,
-            scores_at_inner_cut=training_tables.training_scores(publication, inner_cut),
-            inner_cut=inner_cut,
+            scores_at_inner_cuts={
+                inner: training_tables.training_scores(publication, inner)
+                for inner in choose_inner_cuts(times, cut)
+            },
             items=training_tables.items(publication),
             items_at_cut=training_tables.items(publication, cut),
             users=training_tables.users(publication),
             users_at_cut=training_tables.users(publication, cut),
+            shown=training_tables.shown_impressions(publication),
+            shown_at_cut=training_tables.shown_impressions(publication, cut),
             through=training_tables.newest_batch(publication),
         )
