@@ -1,10 +1,11 @@
-"""Exploration: now and then a place of a list goes to an item that the model would not have listed.
+"""Exploration: now and then an item of a list changes places with another one, at random.
 
-Without it a product only ever learns about what it already believes in. In some lists, and in one
-of their first places, stands an item drawn evenly from those that come after the list's end; what
-stood there and behind it moves down by one. So everything that a list may hold has a probability
-at each position, known exactly; it is logged with the impression, and makes what comes of it
-evidence about other ways to list (`off_policy`).
+Without it a product only ever learns about what it already believes in. In some lists one of the
+first places is drawn, and an item from anywhere in the list or behind its end, all with the same
+chance; the two swap. So every item that the model has ranked has a probability at each of the first
+positions, known exactly; it is logged with the impression, and makes what comes of it evidence
+about other ways to list (`off_policy`). Swaps also tell what a position by itself does to an item
+(Joachims, Swaminathan and Schnabel, 2017, "Unbiased learning-to-rank with biased feedback").
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ class Exploration:
     """How much is explored, and where.
 
     Attributes:
-        share: of the first places of all lists, how many hold an explored item; 0 for none.
-        places: how many first places of a list may hold one; no list has more than one.
+        share: the chance of each of the first places to be drawn; 0 explores nothing.
+        places: how many first places may be drawn; of one list it is one at most.
         pool: how many of the items behind the end of a list may come up.
 
     Raises:
-        InvalidInputError: a number is out of range, or a list would need two explored items.
+        InvalidInputError: a number is out of range, or a list would need two drawn places.
     """
 
     share: float = 0.05
@@ -43,44 +44,38 @@ class Exploration:
     pool: int = 80
 
     def __post_init__(self) -> None:
-        if not (0 <= self.share <= 1 and self.places >= 1 and self.pool >= 1):
+        if not (0 <= self.share <= 1 and self.places >= 1 and self.pool >= 0):
             raise InvalidInputError(
-                f"Exploration takes a share from 0 to 1, places and a pool from 1 up; not "
+                "Exploration takes a share from 0 to 1, places from 1 and a pool from 0 up; not "
                 f"{self.share}, {self.places} and {self.pool}."
             )
         if self.share * self.places > 1:
             raise InvalidInputError(
-                f"A share of {self.share} of {self.places} places is more than one explored item a "
-                f"list; {1 / self.places} is the most."
+                f"A share of {self.share} of {self.places} places is more than one place a list; "
+                f"{1 / self.places} is the most."
             )
 
-    def a_list(self, length: int) -> float:
-        """Return the probability that a list of a length holds an explored item."""
-        return self.share * min(self.places, length)
 
-
-NOTHING: Final = Exploration(share=0.0)
+NO_EXPLORATION: Final = Exploration(share=0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """Lists as they are shown, all (users x n).
+    """Lists as they are shown, all (users x length).
 
     Attributes:
         items: indexes of items; -1 where there is none.
         propensities: the probability of the item at its place.
-        is_explored: whether the item was drawn.
+        is_raised: whether the item stands higher than the model has ranked it.
     """
 
     items: Ranked
     propensities: Floats
-    is_explored: NDArray[np.bool_]
+    is_raised: NDArray[np.bool_]
 
 
 def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration) -> Explored:
-    """Return lists of a length, some of them with an explored item.
-
-    A list with nothing behind its end explores nothing.
+    """Return lists of a length, in some of which two items have changed places.
 
     Args:
         ranked: (users x at least length), every user's items from the best on, -1 at the end.
@@ -88,50 +83,57 @@ def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration
         draws: (users x 3), numbers in [0, 1) as `draws_of` makes them.
         exploration: how much.
     """
-    users = len(ranked)
-    pool = pool_sizes(ranked, length, exploration)
-    slots = min(exploration.places, length)
-    is_exploring = (draws[:, 0] < exploration.a_list(length)) & (pool > 0)
+    sizes = sizes_of(ranked, length, exploration)
+    slots = np.minimum(min(exploration.places, length), sizes)
+    is_swapped = (draws[:, 0] < exploration.share * slots) & (sizes > 1)
     slot = (draws[:, 1] * slots).astype(np.int64)
-    drawn = length + (draws[:, 2] * np.maximum(pool, 1)).astype(np.int64)
+    other = (draws[:, 2] * np.maximum(sizes - 1, 1)).astype(np.int64)
+    other += other >= slot
     place = np.arange(length)
-    is_explored = is_exploring[:, None] & (place == slot[:, None])
-    has_moved = is_exploring[:, None] & (place > slot[:, None])
-    source = np.where(is_explored, drawn[:, None], place - has_moved)
-    items = np.take_along_axis(ranked, np.minimum(source, ranked.shape[1] - 1), axis=1)
-    of_place = np.broadcast_to(place + 1, (users, length))
+    rank = np.broadcast_to(place, (len(ranked), length)).copy()
+    rank = np.where(is_swapped[:, None] & (place == slot[:, None]), other[:, None], rank)
+    rank = np.where(is_swapped[:, None] & (place == other[:, None]), slot[:, None], rank)
+    padded = np.pad(ranked, ((0, 0), (0, max(0, length - ranked.shape[1]))), constant_values=-1)
+    items = np.take_along_axis(padded, rank, axis=1)
     chances = probabilities(
-        source + 1, of_place, np.broadcast_to(pool[:, None], (users, length)), length, exploration
+        rank + 1, np.broadcast_to(place + 1, rank.shape), sizes[:, None], length, exploration
     )
-    return Explored(items, np.where(items >= 0, chances, 0.0), is_explored)
+    return Explored(items, np.where(items >= 0, chances, 0.0), rank > place)
 
 
 def probabilities(
     ranks: NDArray[np.int64],
     positions: NDArray[np.int64],
-    pool: NDArray[np.int64],
+    sizes: NDArray[np.int64],
     length: int,
     exploration: Exploration,
 ) -> Floats:
-    """Return the probability that the item of a rank stands at a position; any one shape.
+    """Return the probability that the item of a rank stands at a position; shapes broadcast.
 
     Args:
         ranks: place of the item in the model's order, from 1; 0 where the model has not ranked it.
         positions: from 1.
-        pool: how many items could be explored in that list.
+        sizes: how many items may come up in that list, as `sizes_of` tells.
         length: of the lists.
         exploration: how much is explored.
     """
-    slots = min(exploration.places, length)
-    chance = np.where(pool > 0, exploration.a_list(length), 0.0)
-    moves = chance * np.minimum(ranks, slots) / slots
-    is_listed = (ranks >= 1) & (ranks <= length) & (positions <= length)
-    stays = np.where(is_listed & (positions == ranks), 1 - moves, 0.0)
-    moved = np.where(is_listed & (positions == ranks + 1), moves, 0.0)
-    is_pooled = (ranks > length) & (ranks <= length + pool) & (positions <= slots)
-    drawn = np.where(is_pooled, chance / slots / np.maximum(pool, 1), 0.0)
-    total: Floats = stays + moved + drawn
-    return total
+    slots = np.minimum(min(exploration.places, length), sizes)
+    share = np.where(sizes > 1, exploration.share, 0.0)
+    others = np.maximum(sizes - 1, 1)
+    is_slot = (ranks <= slots).astype(np.float64)
+    # It leaves its place when that is drawn, or when another place is, and then it.
+    stays = 1 - share * (is_slot + (slots - is_slot) / others)
+    swaps = share / others * (is_slot + (positions <= slots))
+    last = np.minimum(length, sizes)
+    is_possible = (ranks >= 1) & (ranks <= sizes) & (positions >= 1) & (positions <= last)
+    chances: Floats = np.where(is_possible, np.where(positions == ranks, stays, swaps), 0.0)
+    return chances
+
+
+def sizes_of(ranked: Ranked, length: int, exploration: Exploration) -> NDArray[np.int64]:
+    """Return how many items may come up in each user's list, (users,)."""
+    sizes: NDArray[np.int64] = (ranked[:, : length + exploration.pool] >= 0).sum(axis=1)
+    return sizes
 
 
 def draws_of(user_ids: Sequence[str], salt: str) -> Floats:
@@ -151,9 +153,3 @@ def draws_of(user_ids: Sequence[str], salt: str) -> Floats:
     numbers = np.frombuffer(content, dtype="<u8").reshape(len(user_ids), _DRAWS)
     # 53 bits, as many as a float holds.
     return (numbers >> np.uint64(11)).astype(np.float64) / 2**53
-
-
-def pool_sizes(ranked: Ranked, length: int, exploration: Exploration) -> NDArray[np.int64]:
-    """Return how many items behind the end of each list may come up, (users,)."""
-    behind = ranked[:, length : length + exploration.pool]
-    return (behind >= 0).sum(axis=1).astype(np.int64)

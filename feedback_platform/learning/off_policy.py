@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.evaluation import MeanDifference
 
 Estimator = Literal["inverse_propensity", "self_normalised", "doubly_robust"]
 _RESAMPLES: Final = 2000
@@ -126,14 +127,94 @@ def estimate(
     Raises:
         InvalidInputError: predictions are missing, or the other policy would have shown none of it.
     """
-    weights = logged.weights
-    if largest_weight is not None:
-        weights = np.minimum(weights, largest_weight)
+    weights = _weights(logged, largest_weight)
+    ratio = _ratio(logged, weights, estimator)
+    low, high = _interval(ratio.resampled(seed), level)
+    return PolicyValue(
+        estimator=estimator,
+        value=ratio.value,
+        low=low,
+        high=high,
+        impressions=len(weights),
+        effective_impressions=float(weights.sum() ** 2 / (weights**2).sum()),
+        mean_weight=float(weights.mean()),
+    )
+
+
+def value_difference(
+    first: LoggedImpressions,
+    second: LoggedImpressions,
+    estimator: Estimator,
+    *,
+    seed: int,
+    largest_weight: float | None = None,
+    level: float = 0.95,
+) -> MeanDifference:
+    """Estimate how much more an impression would have earned under one policy than under another.
+
+    Both are estimated from the same logs. The interval resamples units, and each time those of both
+    policies together, so what the two have in common does not widen it.
+
+    Args:
+        first: the logs beside the policy that is looked at.
+        second: the same logs beside the policy it is compared with.
+        estimator: which; see `estimate`.
+        seed: of the resampling.
+        largest_weight: see `estimate`.
+        level: coverage of the interval.
+
+    Raises:
+        InvalidInputError: the logs are not the same, or see `estimate`.
+    """
+    if not (
+        np.array_equal(first.units, second.units) and np.array_equal(first.rewards, second.rewards)
+    ):
+        raise InvalidInputError("Two policies can only be compared by the same impressions.")
+    ours, theirs = (
+        _ratio(logged, _weights(logged, largest_weight), estimator) for logged in (first, second)
+    )
+    low, high = _interval(ours.resampled(seed) - theirs.resampled(seed), level)
+    return MeanDifference(ours.value - theirs.value, low, high)
+
+
+def _weights(logged: LoggedImpressions, largest: float | None) -> NDArray[np.float64]:
+    weights = logged.weights if largest is None else np.minimum(logged.weights, largest)
     if not weights.any():
         raise InvalidInputError(
             "The other policy would have shown nothing of what was logged, so the logs say nothing "
             "about it."
         )
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Ratio:
+    """An estimate as a sum by a sum, (units,) each."""
+
+    numerators: NDArray[np.float64]
+    denominators: NDArray[np.float64]
+
+    @property
+    def value(self) -> float:
+        return float(self.numerators.sum() / self.denominators.sum())
+
+    def resampled(self, seed: int) -> NDArray[np.float64]:
+        """Return the value of each resample; NaN where all of it is what is never shown.
+
+        What one unit saw is no independent evidence, so whole units are drawn.
+        """
+        generator = np.random.default_rng(seed)
+        units = len(self.numerators)
+        values = np.full(_RESAMPLES, np.nan)
+        for resample in range(_RESAMPLES):
+            drawn = generator.integers(0, units, units)
+            total = self.denominators[drawn].sum()
+            if total > 0:
+                values[resample] = self.numerators[drawn].sum() / total
+        return values
+
+
+def _ratio(logged: LoggedImpressions, weights: NDArray[np.float64], estimator: Estimator) -> _Ratio:
     ones = np.ones(len(weights))
     if estimator == "inverse_propensity":
         terms, divisors = weights * logged.rewards, ones
@@ -144,36 +225,13 @@ def estimate(
             raise InvalidInputError("The doubly robust estimator needs a model's predictions.")
         corrections = weights * (logged.rewards - logged.predicted)
         terms, divisors = logged.predicted_target + corrections, ones
-    low, high = _interval(terms, divisors, logged.units, seed, level)
-    return PolicyValue(
-        estimator=estimator,
-        value=float(terms.sum() / divisors.sum()),
-        low=low,
-        high=high,
-        impressions=len(weights),
-        effective_impressions=float(weights.sum() ** 2 / (weights**2).sum()),
-        mean_weight=float(weights.mean()),
+    _, units = np.unique(logged.units, return_inverse=True)
+    return _Ratio(
+        np.bincount(units, weights=terms).astype(np.float64),
+        np.bincount(units, weights=divisors).astype(np.float64),
     )
 
 
-def _interval(
-    terms: NDArray[np.float64],
-    divisors: NDArray[np.float64],
-    units: NDArray[np.int64],
-    seed: int,
-    level: float,
-) -> tuple[float, float]:
-    """Resample units: what one of them saw is no independent evidence."""
-    _, positions = np.unique(units, return_inverse=True)
-    numerators = np.bincount(positions, weights=terms)
-    denominators = np.bincount(positions, weights=divisors)
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(_RESAMPLES):
-        drawn = generator.integers(0, len(numerators), len(numerators))
-        total = denominators[drawn].sum()
-        # A draw of nothing but what the other policy never shows says nothing.
-        if total > 0:
-            values.append(numerators[drawn].sum() / total)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+def _interval(values: NDArray[np.float64], level: float) -> tuple[float, float]:
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.off_policy import Estimator, LoggedImpressions, estimate
+from feedback_platform.learning.off_policy import (
+    Estimator,
+    LoggedImpressions,
+    estimate,
+    value_difference,
+)
 
 ESTIMATORS = get_args(Estimator)
 
@@ -111,6 +116,31 @@ def test_the_interval_is_wider_where_impressions_are_of_few_people() -> None:
     assert wide.value == narrow.value
     # Fifty equal impressions of each person are one piece of evidence: the root of 50 wider.
     assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(50**0.5, rel=0.1)
+
+
+def test_two_policies_that_mostly_agree_are_told_apart_by_where_they_do_not() -> None:
+    generator = np.random.default_rng(5)
+    rewards = (generator.random(4_000) < 0.3).astype(np.float64)
+    half = np.full(len(rewards), 0.5)
+    first = LoggedImpressions(rewards, half, half, np.arange(len(rewards)))
+    # The second shows a hundredth of what was not rewarded a little more often.
+    more = half + 0.2 * ((rewards == 0) & (np.arange(len(rewards)) % 100 == 0))
+    second = replace(first, target=more)
+
+    gain = value_difference(first, second, "self_normalised", seed=1)
+    apart = [estimate(each, "self_normalised", seed=1) for each in (first, second)]
+
+    assert gain.mean == pytest.approx(apart[0].value - apart[1].value)
+    assert 0 < gain.low < gain.mean < gain.high
+    # The interval of either by itself is ten times as wide.
+    assert (gain.high - gain.low) * 10 < apart[0].high - apart[0].low
+
+
+def test_only_policies_beside_the_same_logs_are_compared() -> None:
+    with pytest.raises(InvalidInputError, match="the same impressions"):
+        value_difference(
+            impressions(), impressions(rewards=floats(1, 1, 1, 0)), "self_normalised", seed=1
+        )
 
 
 def test_real_logs_of_one_policy_foretell_what_another_earned(shared_data: Path) -> None:
