@@ -8,10 +8,14 @@ never more memory than the factors, and needs no compiled module.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.factorisation import Factorisation
@@ -19,6 +23,8 @@ from feedback_platform.learning.preferences import Preferences
 from feedback_platform.learning.ranking import PairMatrix
 
 _INITIAL_SCALE = 0.1
+# Numbers in the largest array of a batch of systems, half of what it may come to when padded.
+_BATCH_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ def fit_als(preferences: Preferences, *, parameters: AlsParameters, seed: int) -
         seed: of the initial item embeddings.
     """
     generator = np.random.default_rng(seed)
-    runs = [_run(preferences, parameters, generator) for _ in range(parameters.restarts)]
+    # BLAS's own threads wait for each other more than they work, on systems so small.
+    with threadpool_limits(limits=1, user_api="blas"):
+        runs = [_run(preferences, parameters, generator) for _ in range(parameters.restarts)]
     # A product of joined embeddings is the sum of the runs' products; this makes it their mean.
     share = parameters.restarts**-0.5
     users = np.hstack([run[0] for run in runs]) * share
@@ -105,19 +113,58 @@ def solve_side(
         fixed: Y, (columns x components).
         parameters: λ, a and the frequency.
     """
-    shared = fixed.T @ fixed
     strengths = row_strengths(weights, parameters)
     solved = np.zeros((weights.shape[0], fixed.shape[1]))
-    for row, (start, end) in enumerate(
-        zip(weights.indptr[:-1].tolist(), weights.indptr[1:].tolist(), strict=True)
-    ):
-        if start < end:
-            liked = fixed[weights.indices[start:end]]
-            added = parameters.confidence * weights.data[start:end].astype(np.float64)
-            system = shared + (liked * added[:, None]).T @ liked
-            system[np.diag_indices_from(system)] += strengths[row]
-            solved[row] = np.linalg.solve(system, (1 + added) @ liked)
+    shared = fixed.T @ fixed
+
+    def solve(batch: NDArray[np.int64]) -> None:
+        solved[batch] = _solve_batch(batch, weights, fixed, shared, strengths, parameters)
+
+    # Batches are independent: the result does not depend on how many are solved at a time.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(solve, _batches(weights, fixed.shape[1])))
     return solved
+
+
+def _solve_batch(
+    batch: NDArray[np.int64],
+    weights: PairMatrix,
+    fixed: NDArray[np.float64],
+    shared: NDArray[np.float64],
+    strengths: NDArray[np.float64],
+    parameters: AlsParameters,
+) -> NDArray[np.float64]:
+    """Return the solutions of some rows; what is missing to the longest is padded with nothing."""
+    starts, ends = weights.indptr[batch], weights.indptr[batch + 1]
+    place = np.arange((ends - starts).max())
+    is_there = place < (ends - starts)[:, None]
+    entries = np.where(is_there, starts[:, None] + place, 0)
+    liked = fixed[weights.indices[entries]]
+    added = np.where(is_there, parameters.confidence * weights.data[entries].astype(np.float64), 0)
+    systems = shared + np.matmul((liked * added[:, :, None]).transpose(0, 2, 1), liked)
+    diagonal = np.arange(fixed.shape[1])
+    systems[:, diagonal, diagonal] += strengths[batch][:, None]
+    targets = np.matmul(((1 + added) * is_there)[:, None, :], liked)
+    solutions: NDArray[np.float64] = np.linalg.solve(systems, targets.transpose(0, 2, 1))[:, :, 0]
+    return solutions
+
+
+def _batches(weights: PairMatrix, components: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows that have positives, such that those of a batch have about as many.
+
+    One array of systems costs far less than a call for each. The longest row of a batch has less
+    than twice the positives of the shortest, so at most half of it is padding.
+    """
+    positives = np.diff(weights.indptr)
+    order = np.argsort(positives, kind="stable")
+    positives = positives[order]
+    start = int(np.searchsorted(positives, 1))
+    while start < len(order):
+        alike = int(np.searchsorted(positives, 2 * positives[start]))
+        most = _BATCH_CELLS // (components * max(int(positives[start]), components))
+        stop = min(alike, start + max(1, most))
+        yield order[start:stop]
+        start = stop
 
 
 def row_strengths(weights: PairMatrix, parameters: AlsParameters) -> NDArray[np.float64]:
