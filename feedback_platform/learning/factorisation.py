@@ -62,6 +62,9 @@ class FactorisationParameters:
         loss: `warp` or `bpr`.
         threads: 1 gives the same model for the same seed. With more, LightFM's threads update
             shared embeddings without locks (Hogwild), and the result depends on their race.
+        most_steps: passes times positives at most; with very many positives there are fewer passes,
+            one at least. A million steps take 3.7 s of processor time, and each embedding is met
+            more often in a pass, the more feedback there is on it.
     """
 
     components: int = 32
@@ -71,6 +74,7 @@ class FactorisationParameters:
     feature_weight: float = 3.0
     threads: int = 1
     loss: Loss = "warp"
+    most_steps: int = 40_000_000
 
     def __post_init__(self) -> None:
         if self.loss not in get_args(Loss):
@@ -216,7 +220,7 @@ def fit_factorisation(
             item_features=item_features,
             # LightFM compares the coordinates of both matrices one by one.
             sample_weight=sparse.coo_matrix(weights),
-            epochs=parameters.epochs,
+            epochs=min(parameters.epochs, max(1, parameters.most_steps // positive.nnz)),
             num_threads=parameters.threads,
         )
     except ValueError as error:

@@ -207,9 +207,11 @@ class Source:
 def source_of(description: Mapping[str, Any]) -> Source:
     """Return the source that a description is of.
 
+    A parameter that it does not name is as this release sets it: an earlier one did not have it.
+
     Raises:
-        InvalidInputError: it names an algorithm that this release does not have, or other
-            parameters than the algorithm's, or a value that none of them takes.
+        InvalidInputError: it names an algorithm that this release does not have, or a parameter
+            that is not the algorithm's, or a value that none of them takes.
     """
     given = dict(description)
     name, algorithm = given.pop("name", None), given.pop("algorithm", None)
@@ -220,7 +222,7 @@ def source_of(description: Mapping[str, Any]) -> Source:
         )
     parameters = ALGORITHMS[algorithm].parameters
     known = {field.name for field in fields(parameters)}
-    if given.keys() != known:
+    if not given.keys() <= known:
         raise InvalidInputError(
             f"The candidate source {name} has the parameters {', '.join(sorted(given)) or 'none'}; "
             f"{algorithm} takes {', '.join(sorted(known))}."

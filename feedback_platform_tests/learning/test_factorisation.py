@@ -46,6 +46,19 @@ def test_two_tastes_are_told_apart() -> None:
     assert scores[1][~is_even].min() > scores[1][is_even].max()
 
 
+def test_very_many_positives_get_fewer_passes() -> None:
+    frame = two_tastes(users=20)
+    positives = frame.filter(pl.col("feedback_score") > 0.5).height
+
+    def fitted(epochs: int, most_steps: int) -> bytes:
+        chosen = FactorisationParameters(components=4, epochs=epochs, most_steps=most_steps)
+        return fit_factorisation(frame, NO_ITEMS, NO_USERS, parameters=chosen, seed=1).to_bytes()
+
+    assert fitted(9, 3 * positives) == fitted(3, 9 * positives)
+    assert fitted(9, 3 * positives) != fitted(9, 9 * positives)
+    assert fitted(9, 1) == fitted(1, 9 * positives)
+
+
 def test_a_seed_gives_one_model_whatever_the_order_of_rows() -> None:
     frame = two_tastes(users=20)
     items = items_of(("i000", None, ["x", "y"]), ("i999", "Never seen", ["y", "x", "x"]))

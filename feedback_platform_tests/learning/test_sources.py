@@ -26,6 +26,12 @@ def test_a_source_is_read_back_from_its_description_as_json(source: sources.Sour
     assert sources.source_of(stored) == source
 
 
+def test_a_description_of_a_release_without_a_parameter_is_read() -> None:
+    source = sources.als(32, 40, 5)
+    earlier = {name: value for name, value in source.description.items() if name != "restarts"}
+    assert sources.source_of(earlier) == source
+
+
 def test_there_is_a_case_for_every_algorithm() -> None:
     assert {source.algorithm for source in EVERY_ALGORITHM} == set(sources.ALGORITHMS)
     for library in (sources.DEFAULT_SOURCES, sources.SPARK_SOURCES):
