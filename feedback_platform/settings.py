@@ -15,6 +15,8 @@ from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
+# Of the first ten places of a list no more than one is explored.
+MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -30,6 +32,8 @@ class Settings:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
         engine: what cleans, and with `spark` also factorises: `polars` or `spark`.
+        exploration_share: the chance of each of the first ten places of a list to be given to an
+            item drawn at random.
         segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
         write_keys: secret of each sender of events, by a name that may be shown; none in a
             trusted, local installation.
@@ -48,6 +52,7 @@ class Settings:
     data_dir: Path
     lake_url: str
     engine: str = "polars"
+    exploration_share: float = 0.05
     segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -112,6 +117,7 @@ def load_settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
         engine=_one_of("FEEDBACK_ENGINE", ENGINES, environment),
+        exploration_share=_exploration_share(environment),
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
@@ -245,6 +251,22 @@ def _rate(name: str, environment: Mapping[str, str]) -> float | None:
     return rate
 
 
+def _exploration_share(environment: Mapping[str, str]) -> float:
+    name = "FEEDBACK_EXPLORATION_SHARE"
+    text = environment.get(name)
+    if not text:
+        return Settings.exploration_share
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= MOST_EXPLORATION:
+        raise InvalidSettingError(
+            name, text, f"a share of the places, from 0 to {MOST_EXPLORATION}"
+        )
+    return share
+
+
 def _web_address(name: str, environment: Mapping[str, str]) -> str | None:
     text = environment.get(name)
     if not text:
@@ -295,6 +317,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
         "FEEDBACK_ENGINE": settings.engine,
+        "FEEDBACK_EXPLORATION_SHARE": str(settings.exploration_share),
         "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",

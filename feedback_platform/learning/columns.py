@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from feedback_platform.events.columns import ITEM_ID, USER_ID
+from feedback_platform.events.columns import ITEM_ID, PROPENSITY, USER_ID
 
 __all__ = [
     "AFFINITY",
@@ -18,6 +18,7 @@ __all__ = [
     "ITEM_ID",
     "LAST_FEEDBACK_AT",
     "MODEL_VERSION",
+    "PROPENSITY",
     "RANK",
     "REASON",
     "SCORE",

@@ -65,13 +65,18 @@ class Explored:
 
     Attributes:
         items: indexes of items; -1 where there is none.
+        ranks: place of the item in the model's order, from 0.
         propensities: the probability of the item at its place.
-        is_raised: whether the item stands higher than the model has ranked it.
     """
 
     items: Ranked
+    ranks: NDArray[np.int64]
     propensities: Floats
-    is_raised: NDArray[np.bool_]
+
+    @property
+    def is_raised(self) -> NDArray[np.bool_]:
+        """Whether the item stands higher than the model has ranked it."""
+        return self.ranks > np.arange(self.ranks.shape[1])
 
 
 def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration) -> Explored:
@@ -98,7 +103,7 @@ def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration
     chances = probabilities(
         rank + 1, np.broadcast_to(place + 1, rank.shape), sizes[:, None], length, exploration
     )
-    return Explored(items, np.where(items >= 0, chances, 0.0), rank > place)
+    return Explored(items, rank, np.where(items >= 0, chances, 0.0))
 
 
 def probabilities(

@@ -19,6 +19,8 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.challenge import challenge
 from feedback_platform.learning.code_version import code_version
+from feedback_platform.learning.columns import PROPENSITY
+from feedback_platform.learning.exploration import NO_EXPLORATION, Exploration
 from feedback_platform.learning.gate import Decision
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
@@ -251,6 +253,7 @@ def refresh_recommendations(
     *,
     observed: pl.DataFrame | None = None,
     shown: pl.DataFrame | None = None,
+    exploration: Exploration = NO_EXPLORATION,
 ) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
@@ -263,6 +266,7 @@ def refresh_recommendations(
         unavailable: items that nobody is shown.
         observed: scores as training has them, for the ranker; all of them when left out.
         shown: impressions as of now, for the ranker, where they are logged.
+        exploration: how often two items of a list change places.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
     if champion is None:
@@ -279,6 +283,7 @@ def refresh_recommendations(
             model_version=champion.version,
             unavailable=unavailable,
             known=history(seen, items, model.item_ids, shown=shown) if ranker else None,
+            exploration=exploration,
         )
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     return lists
@@ -290,15 +295,22 @@ def learned_tables(lake: Lake) -> Mapping[tuple[str, str], pl.DataFrame]:
     recommendations = lake.find(keys.recommendations())
     return {
         ("ml", "model_versions"): pl.concat([versions(lake, name) for name in MODELS]),
-        ("ml", "recommendations"): pl.read_parquet(io.BytesIO(recommendations))
-        if recommendations
-        else pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA),
+        ("ml", "recommendations"): _lists(recommendations),
         ("ml", "user_segments"): segment_table(
             lake, segments, ASSIGNMENTS_FILE, ASSIGNMENTS_SCHEMA
         ),
         ("ml", "segment_profiles"): segment_table(lake, segments, PROFILES_FILE, PROFILES_SCHEMA),
         ("ml", "segment_assignments"): assignment_history(lake),
     }
+
+
+def _lists(stored: bytes | None) -> pl.DataFrame:
+    if stored is None:
+        return pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
+    lists = pl.read_parquet(io.BytesIO(stored))
+    # An earlier release explored nothing: whatever it listed was certain.
+    certain = [] if PROPENSITY in lists.columns else [pl.lit(1.0).alias(PROPENSITY)]
+    return lists.with_columns(certain).select(*RECOMMENDATIONS_SCHEMA)
 
 
 def _to_parquet(frame: pl.DataFrame) -> bytes:

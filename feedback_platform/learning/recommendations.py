@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,11 +17,19 @@ from feedback_platform.learning.columns import (
     ITEM_ID,
     LAST_FEEDBACK_AT,
     MODEL_VERSION,
+    PROPENSITY,
     RANK,
     REASON,
     SCORE,
     TITLE,
     USER_ID,
+)
+from feedback_platform.learning.exploration import (
+    NO_EXPLORATION,
+    Exploration,
+    Explored,
+    draws_of,
+    explore,
 )
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
@@ -36,10 +45,9 @@ from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training_data import POSITIVE_THRESHOLD, checked_scores, positives
 
 LIST_LENGTH: Final = 20
-# How many of the best are ordered for each user, whatever becomes of them.
-POOL: Final = 100
 POPULAR: Final = "Popular with everybody"
 FITTING: Final = "Fits what you liked"
+EXPLORED: Final = "Shown to find out whether you like it"
 _BECAUSE: Final = "because"
 RECOMMENDATIONS_SCHEMA: Final = {
     USER_ID: pl.String(),
@@ -48,6 +56,7 @@ RECOMMENDATIONS_SCHEMA: Final = {
     SCORE: pl.Float64(),
     MODEL_VERSION: pl.String(),
     REASON: pl.String(),
+    PROPENSITY: pl.Float64(),
 }
 
 
@@ -60,6 +69,7 @@ def recommend(
     user_ids: Sequence[str] | None = None,
     unavailable: Collection[str] = (),
     known: History | None = None,
+    exploration: Exploration = NO_EXPLORATION,
     n: int = LIST_LENGTH,
     threshold: float = POSITIVE_THRESHOLD,
 ) -> pl.DataFrame:
@@ -71,7 +81,9 @@ def recommend(
 
     The score orders one user's list. Of a known user it is the probability that the ranker gives
     the item, or the ensemble's sum where the model has no ranker; of others it is the popularity.
-    The ranker's instant is that of the newest feedback: equal frames make equal lists.
+    The ranker's instant is that of the newest feedback, and what is drawn depends on its day, the
+    user and the version: equal frames make equal lists. Where exploration has raised an item, its
+    score is what it was, and the propensity of each place says how likely its item was there.
 
     Args:
         model: the champion.
@@ -81,6 +93,7 @@ def recommend(
         user_ids: who gets a list; everybody with a score when left out.
         unavailable: items that nobody is shown; a user's like of one is a reason all the same.
         known: what a ranker has to know, over the model's items; a model without one needs none.
+        exploration: how often two items of a list change places; never when left out.
         n: length of a list; shorter where fewer unseen (or popular) items are left.
         threshold: a score from here on is positive.
 
@@ -98,14 +111,20 @@ def recommend(
     met = sorted(user for user in set(wanted) if user in model.known_users and user in liking)
     cold = sorted(set(wanted).difference(met))
     is_available = ~np.isin(model.item_ids, list(unavailable))
-    pool, chances = _pool(model, known, scores, met, is_available, max(n, POOL))
-    personal = pool[:, :n], chances[:, :n]
+    size = n + exploration.pool
+    now: datetime | None = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
+    salt = f"{model_version} {now:%Y-%m-%d}" if now else model_version
+    personal = _shown(
+        met, *_pool(model, known, scores, met, is_available, size), n, salt, exploration
+    )
+    popular = _shown(cold, *_popular(model, scores, cold, is_available, size), n, salt, exploration)
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
     own = pair_matrix(liked, met, model.item_ids)
+    reasons = nearest_liked(personal.explored.items, own, likes)
     listed = pl.concat(
         [
-            _listed(met, *personal, nearest_liked(personal[0], own, likes), FITTING, model),
-            _listed(cold, *_popular(model, scores, cold, is_available, n), None, POPULAR, model),
+            _listed(met, personal, reasons, FITTING, model),
+            _listed(cold, popular, np.full_like(popular.explored.items, -1), POPULAR, model),
         ]
     )
     titles = items.select(ITEM_ID, TITLE).rename({ITEM_ID: _BECAUSE})
@@ -181,26 +200,44 @@ def _popular(
     return np.where(weights > 0, ranked, -1), weights
 
 
-def _listed(
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Lists with the models' scores of their items, (users x n)."""
+
+    explored: Explored
+    scores: Probabilities
+
+
+def _shown(
     users: Sequence[str],
     ranked: Ranked,
     scores: Scores | Probabilities,
-    because: Ranked | None,
-    otherwise: str,
-    model: Recommender,
+    n: int,
+    salt: str,
+    exploration: Exploration,
+) -> _Shown:
+    explored = explore(ranked, n, draws_of(users, salt), exploration)
+    shown: Probabilities = np.take_along_axis(scores, explored.ranks, axis=1).astype(np.float64)
+    return _Shown(explored, shown)
+
+
+def _listed(
+    users: Sequence[str], shown: _Shown, because: Ranked, otherwise: str, model: Recommender
 ) -> pl.DataFrame:
-    """Return the lists as rows; `because` is the item of the reason, null where there is none."""
-    rows, places = np.nonzero(ranked >= 0)
+    """Return the lists as rows; `because` is the item of the reason, -1 where there is none."""
+    explored = shown.explored
+    rows, places = np.nonzero(explored.items >= 0)
     names = pl.Series([*model.item_ids, None], dtype=pl.String)
-    none = len(model.item_ids)
-    reason = np.full(len(rows), none) if because is None else because[rows, places]
+    is_raised = explored.is_raised[rows, places]
+    reason = np.where(is_raised, -1, because[rows, places])
     return pl.DataFrame(
         {
             USER_ID: pl.Series(users, dtype=pl.String).gather(rows),
             RANK: pl.Series(places + 1, dtype=pl.Int32),
-            ITEM_ID: names.gather(ranked[rows, places]),
-            SCORE: pl.Series(scores[rows, places], dtype=pl.Float64),
-            _BECAUSE: names.gather(np.where(reason >= 0, reason, none)),
-            REASON: pl.Series([otherwise] * len(rows), dtype=pl.String),
+            ITEM_ID: names.gather(explored.items[rows, places]),
+            SCORE: pl.Series(shown.scores[rows, places], dtype=pl.Float64),
+            PROPENSITY: pl.Series(explored.propensities[rows, places], dtype=pl.Float64),
+            _BECAUSE: names.gather(np.where(reason >= 0, reason, len(model.item_ids))),
+            REASON: pl.Series(np.where(is_raised, EXPLORED, otherwise), dtype=pl.String),
         }
     )

@@ -122,6 +122,7 @@ create table if not exists ml.recommendations (
     score double not null,
     model_version varchar not null,
     reason varchar not null,
+    propensity double not null,
     primary key (user_id, rank)
 );
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
@@ -152,7 +153,15 @@ def learned(
             unavailable = training_tables.unavailable_items(publication)
             observed = training_tables.training_scores(publication)
             shown = training_tables.shown_impressions(publication)
-        refresh_recommendations(lake, scores, items, unavailable, observed=observed, shown=shown)
+        refresh_recommendations(
+            lake,
+            scores,
+            items,
+            unavailable,
+            observed=observed,
+            shown=shown,
+            exploration=Exploration(platform.settings.exploration_share),
+        )
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
