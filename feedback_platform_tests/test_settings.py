@@ -123,6 +123,15 @@ def test_k_means_groups_users_unless_another_way_is_chosen() -> None:
         load_settings(environment={"FEEDBACK_SEGMENTATION": "dbscan"})
 
 
+def test_a_twentieth_of_the_first_places_explores_unless_told_otherwise() -> None:
+    assert load_settings(environment={}).exploration_share == 0.05
+    chosen = {"FEEDBACK_EXPLORATION_SHARE": "0"}
+    assert load_settings(environment=chosen).exploration_share == 0
+    for bad in ("0.2", "-1", "nan", "much"):
+        with pytest.raises(InvalidSettingError, match=r"from 0 to 0\.1"):
+            load_settings(environment={"FEEDBACK_EXPLORATION_SHARE": bad})
+
+
 def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -140,6 +149,7 @@ def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
         "FEEDBACK_LAKE_URL": "s3://bucket",
         "FEEDBACK_ENGINE": "spark",
         "FEEDBACK_SEGMENTATION": "ward",
+        "FEEDBACK_EXPLORATION_SHARE": "0.02",
     }
     settings = load_settings(tmp_path, chosen)
 

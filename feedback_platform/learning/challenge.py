@@ -24,6 +24,7 @@ from feedback_platform.learning.gate import Decision, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import ModelVersion
+from feedback_platform.learning.policy_evaluation import beside_its_logs
 from feedback_platform.learning.ranker_file import read_ranker
 from feedback_platform.learning.ranking import Scorer, Scores
 from feedback_platform.learning.recipe import Recipe
@@ -87,7 +88,8 @@ def _opponent(
         content = registry.read_file(lake, champion, RECOMMENDER_FILE)
         model = replace(Recommender.from_bytes(content), ranker=read_ranker(lake, champion))
         served = _WithCatalogue(hold_out.served(model), trained.twin.item_ids)
-        return Opponent(champion.version, AS_SERVED, hold_out.measure(served, k))
+        measured = beside_its_logs(hold_out.measure(served, k), hold_out, model)
+        return Opponent(champion.version, AS_SERVED, measured)
     try:
         recipe = Recipe.of(champion.parameters)
         if recipe == trained.recipe:
@@ -102,4 +104,5 @@ def _opponent(
     except SparkUnavailableError as error:
         basis = f"it has seen the hold-out, and its recipe cannot be fitted here ({error})"
         return Opponent(champion.version, basis, None)
-    return Opponent(champion.version, OTHER_RECIPE, hold_out.measure(hold_out.served(refitted), k))
+    measured = hold_out.measure(hold_out.served(refitted), k)
+    return Opponent(champion.version, OTHER_RECIPE, beside_its_logs(measured, hold_out, refitted))

@@ -3,7 +3,7 @@
 It has to beat popularity, must not be worse than the champion by more than a margin (a test of
 non-inferiority: the whole bootstrap interval of the difference lies above minus the margin), and
 must trip no guard. A guard looks at what the mean over users hides: lists that show everybody the
-same few items, and segments that pay for the others' gain.
+same few items, segments that pay for the others' gain, and clicks, by what was logged of them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.evaluation import (
     Evaluation,
     MeanDifference,
@@ -23,6 +24,7 @@ from feedback_platform.learning.evaluation import (
 )
 from feedback_platform.learning.gate_rules import GateRules
 from feedback_platform.learning.hold_out import Measured
+from feedback_platform.learning.off_policy import LoggedImpressions, estimate, value_difference
 
 METRIC: Final[Metric] = "ndcg"
 
@@ -47,7 +49,7 @@ class Finding:
     """One thing that the gate looked at.
 
     Attributes:
-        name: `popularity`, `champion`, `coverage`, `popularity_bias` or `segment NAME`.
+        name: `popularity`, `champion`, `coverage`, `popularity_bias`, `segment NAME` or `clicks`.
         passed: whether it speaks for promotion.
         text: a sentence with the figures.
         figures: the same for programs.
@@ -110,6 +112,7 @@ def decide(
             _covers_enough(challenger, champion, rules),
             _is_not_too_popular(challenger, champion, rules),
             *_segments_hold(challenger, champion, segments, rules, seed),
+            *_earns_enough(challenger.logged, champion.logged, rules, seed),
         ]
     return Decision(all(finding.passed for finding in findings), tuple(findings))
 
@@ -223,6 +226,49 @@ def _segments_hold(
                 **_interval(change, level),
             },
         )
+
+
+def _earns_enough(
+    challenger: LoggedImpressions | None,
+    champion: LoggedImpressions | None,
+    rules: GateRules,
+    seed: int,
+) -> Iterator[Finding]:
+    """Look at the clicks that either would have had, where the logs say enough of both."""
+    if challenger is None or champion is None:
+        return
+    try:
+        ours, theirs = (
+            estimate(logged, "self_normalised", seed=seed, level=rules.level)
+            for logged in (challenger, champion)
+        )
+    except InvalidInputError:
+        # The logs show nothing that one of them would.
+        return
+    least = min(ours.effective_impressions, theirs.effective_impressions)
+    if least < rules.fewest_impressions:
+        return
+    change = value_difference(challenger, champion, "self_normalised", seed=seed, level=rules.level)
+    lowest = -rules.click_margin * theirs.value
+    passed = change.high >= lowest
+    verdict = "are not surely fewer" if passed else "are fewer"
+    yield Finding(
+        "clicks",
+        passed=passed,
+        text=(
+            f"Clicks {verdict} than with the champion: by {ours.impressions} impressions that were "
+            f"logged, worth {least:.0f} of its own lists, {ours.value:.4f} of what it shows would "
+            f"have been clicked, {theirs.value:.4f} with the champion; the difference is "
+            f"{_shown(change, rules.level)}, and {lowest:+.4f} is the margin."
+        ),
+        figures={
+            "challenger": ours.value,
+            "champion": theirs.value,
+            "lowest": lowest,
+            "effective_impressions": least,
+            **_interval(change, rules.level),
+        },
+    )
 
 
 def _of_users(evaluation: Evaluation, chosen: NDArray[np.bool_]) -> Evaluation:

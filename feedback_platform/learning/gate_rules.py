@@ -26,6 +26,9 @@ class GateRules:
         largest_coverage_drop, largest_popularity_rise: shares of the champion's figure.
         smallest_segment: evaluated users.
         segment_margin: share of the champion's mean in the segment.
+        fewest_impressions: how much the logs have to say of either model, in impressions of its own
+            lists, before clicks are compared.
+        click_margin: share of the champion's click rate.
         oldest_champion: a champion that is older is warned of.
         refusals: so many refused trainings in a row are warned of.
     """
@@ -36,6 +39,8 @@ class GateRules:
     largest_popularity_rise: float
     smallest_segment: int
     segment_margin: float
+    fewest_impressions: int
+    click_margin: float
     oldest_champion: timedelta
     refusals: int
 
@@ -73,6 +78,7 @@ _TABLES: Final[Mapping[str, Mapping[str, _Accepted]]] = {
     "coverage": {"largest_drop": _SHARE},
     "popularity_bias": {"largest_rise": _Accepted(0, math.inf)},
     "segments": {"smallest": _COUNT, "margin": _SHARE},
+    "clicks": {"fewest_impressions": _COUNT, "margin": _SHARE},
     "freshness": {"oldest_days": _Accepted(0, 36_500, is_open=True), "refusals": _COUNT},
 }
 
@@ -125,6 +131,8 @@ def parse_gate_rules(text: str, *, origin: str) -> GateRules:
         largest_popularity_rise=float(entry["popularity_bias"]["largest_rise"]),
         smallest_segment=int(entry["segments"]["smallest"]),
         segment_margin=float(entry["segments"]["margin"]),
+        fewest_impressions=int(entry["clicks"]["fewest_impressions"]),
+        click_margin=float(entry["clicks"]["margin"]),
         oldest_champion=timedelta(days=entry["freshness"]["oldest_days"]),
         refusals=int(entry["freshness"]["refusals"]),
     )

@@ -17,6 +17,7 @@ from feedback_platform.learning.evaluation import (
     hold_out_lists,
 )
 from feedback_platform.learning.list_quality import ListQuality, list_quality
+from feedback_platform.learning.off_policy import LoggedImpressions
 from feedback_platform.learning.ranker_history import History, history
 from feedback_platform.learning.ranker_lists import ranked_at
 from feedback_platform.learning.ranking import PairMatrix, Scorer, Scores, pair_matrix
@@ -36,6 +37,8 @@ class HoldOut:
         inner: splits of the training part, the newest first, for what has to be chosen in it.
         shown: impressions (`ranker_history.SHOWN_SCHEMA`), where they are logged. Those from after
             an instant are unknown at it, so it may be more than was known at the cut.
+        logged: impressions in lists, with their propensities (`ranker_lists.LISTS_SCHEMA`), from
+            before the cut and after it, where they are logged.
     """
 
     split: TimeSplit
@@ -43,6 +46,7 @@ class HoldOut:
     users_at_cut: pl.DataFrame
     inner: tuple[TimeSplit, ...] = ()
     shown: pl.DataFrame | None = None
+    logged: pl.DataFrame | None = None
 
     @cached_property
     def training_part(self) -> TrainingInput:
@@ -132,10 +136,13 @@ class Measured:
     Attributes:
         evaluation: its lists against what users liked.
         quality: what relevance does not tell of the lists.
+        logged: what was shown after the cut beside what the model would have shown, where that is
+            known (`policy_evaluation`).
     """
 
     evaluation: Evaluation
     quality: ListQuality
+    logged: LoggedImpressions | None = None
 
 
 def _labels(items: pl.DataFrame, item_ids: Sequence[str]) -> PairMatrix:

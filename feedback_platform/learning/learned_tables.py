@@ -75,7 +75,7 @@ class TrainingFrames:
             comes after chooses the sources and teaches the ranker.
         items, users: the catalogue, and what is known of users.
         items_at_cut, users_at_cut: what was known of them at the cut.
-        shown: impressions (`ranker_history.SHOWN_SCHEMA`) as of now, where they are logged.
+        shown: impressions (`ranker_lists.LISTS_SCHEMA`) as of now, where they are logged.
         shown_at_cut: as they were known at the cut.
         through: the newest batch in the tables that all of it was read from, where known.
     """
@@ -141,6 +141,7 @@ def learn_recommender(
         inner=tuple(inner_splits(split, frames.scores_at_inner_cuts)),
         # Where each user has a cut of their own, some of those lie behind the cut for all.
         shown=frames.shown if split.cut is None else frames.shown_at_cut,
+        logged=frames.shown,
     )
     trained = train_recommender(
         hold_out,

@@ -9,10 +9,8 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.candidate_ranker import CandidateRanker, Probabilities
+from feedback_platform.learning.candidate_ranker import Probabilities
 from feedback_platform.learning.columns import (
     ITEM_ID,
     LAST_FEEDBACK_AT,
@@ -31,14 +29,12 @@ from feedback_platform.learning.exploration import (
     draws_of,
     explore,
 )
+from feedback_platform.learning.orders import personal_order, popular_order
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
     Ranked,
-    Scorer,
     Scores,
-    blocks,
     pair_matrix,
-    top_items,
 )
 from feedback_platform.learning.reasons import nearest_liked
 from feedback_platform.learning.recommender import Recommender
@@ -114,10 +110,10 @@ def recommend(
     size = n + exploration.pool
     now: datetime | None = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
     salt = f"{model_version} {now:%Y-%m-%d}" if now else model_version
-    personal = _shown(
-        met, *_pool(model, known, scores, met, is_available, size), n, salt, exploration
-    )
-    popular = _shown(cold, *_popular(model, scores, cold, is_available, size), n, salt, exploration)
+    best = personal_order(model, known, scores, met, now, is_available, size)
+    personal = _shown(met, *best, n, salt, exploration)
+    most_liked = popular_order(model, scores, cold, is_available, size)
+    popular = _shown(cold, *most_liked, n, salt, exploration)
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
     own = pair_matrix(liked, met, model.item_ids)
     reasons = nearest_liked(personal.explored.items, own, likes)
@@ -138,66 +134,6 @@ def recommend(
         .select(*RECOMMENDATIONS_SCHEMA)
         .sort(USER_ID, RANK)
     )
-
-
-def _pool(
-    model: Recommender,
-    known: History | None,
-    scores: pl.DataFrame,
-    users: Sequence[str],
-    is_available: NDArray[np.bool_],
-    size: int,
-) -> tuple[Ranked, Scores | Probabilities]:
-    """Return the best items of users the model has met and their scores, both (users x size).
-
-    The lists are the first of them; what comes after is there for what else a list may hold.
-    """
-    if model.ranker is None or not users:
-        return _ranked(model, scores, users, is_available, size)
-    if known is None:
-        raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
-    ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)
-    now: datetime = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
-    seen = pair_matrix(scores, users, model.item_ids)
-    return ranker.best(dict.fromkeys(users, now), seen, size, is_listable=is_available)
-
-
-def _ranked(
-    model: Scorer,
-    scores: pl.DataFrame,
-    users: Sequence[str],
-    is_available: NDArray[np.bool_],
-    n: int,
-) -> tuple[Ranked, Scores]:
-    """Return the best items that the users do not know and their scores, both (users x n).
-
-    Args:
-        model: what to rank by.
-        scores: who knows what.
-        users: whose lists to make.
-        is_available: (items,), whether the item may be listed.
-        n: length of the lists.
-    """
-    ranked = np.empty((len(users), n), dtype=np.int64)
-    values = np.empty((len(users), n), dtype=np.float32)
-    for block in blocks(len(users), len(model.item_ids)):
-        matrix: Scores = np.where(is_available, model.scores(users[block]), np.float32(-np.inf))
-        ranked[block] = top_items(matrix, pair_matrix(scores, users[block], model.item_ids), n)
-        values[block] = np.take_along_axis(matrix, np.maximum(ranked[block], 0), axis=1)
-    return ranked, values
-
-
-def _popular(
-    model: Recommender,
-    scores: pl.DataFrame,
-    users: Sequence[str],
-    is_available: NDArray[np.bool_],
-    n: int,
-) -> tuple[Ranked, Scores]:
-    """Return items and scores (users x n) of users the model has not met."""
-    ranked, weights = _ranked(model.popularity, scores, users, is_available, n)
-    # What nobody likes is not popular; these come last, so ranks stay without gaps.
-    return np.where(weights > 0, ranked, -1), weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from feedback_platform.learning.evaluation import (
     evaluate,
 )
 from feedback_platform.learning.hold_out import HoldOut, Measured
+from feedback_platform.learning.policy_evaluation import beside_its_logs, earnings
 from feedback_platform.learning.ranker import RankerFit
 from feedback_platform.learning.ranker_file import RANKER_FILE
 from feedback_platform.learning.ranker_impressions import Examples
@@ -95,6 +96,7 @@ class TrainedRecommender:
         return {
             **self.evaluation.means(),
             **self.measured.quality.means(k),
+            **earnings(self.measured.logged),
             f"popularity_{ndcg}": self.popularity.mean("ndcg"),
             f"random_{ndcg}": self.random.mean("ndcg"),
             f"{ndcg}_gain": self.gain.mean,
@@ -209,7 +211,7 @@ def train_recommender(
         recipe = replace(recipe, ranker=how.parameters)
     twin = recipe.fit_with(part, ranker)
     chance = _Random(twin.item_ids, np.random.default_rng(seed))
-    measured = hold_out.measure(hold_out.served(twin), k)
+    measured = beside_its_logs(hold_out.measure(hold_out.served(twin), k), hold_out, twin)
     popularity = evaluate(twin.popularity, split, k)
     unranked = None
     if ranker is not None:

@@ -148,12 +148,14 @@ def shown_impressions(
         at: UTC; neither an impression nor a click from then on counts. All do when left out.
 
     Returns:
-        user_id, item_id, shown_at, is_clicked; in that order.
+        user_id, item_id, shown_at, is_clicked, and where it stood by whose choice:
+        recommendation_id, position, propensity; null where that was not logged.
     """
     table = "interactions" if at is None else "interactions_as_of(?::timestamp)"
     sql = f"""
         with logged as materialized (
-            select event_type, user_id, item_id, recommendation_id, occurred_at
+            select
+                event_type, user_id, item_id, recommendation_id, position, propensity, occurred_at
             from interaction.{table}
             where
                 event_type in ('item_impression', 'item_clicked')
@@ -175,7 +177,10 @@ def shown_impressions(
             item_id,
             occurred_at as shown_at,
             coalesce(clicked_at between occurred_at and occurred_at + ?::interval, false)
-                as is_clicked
+                as is_clicked,
+            recommendation_id,
+            position::bigint as position,
+            propensity
         from logged
         left join clicks using (recommendation_id, item_id)
         where

@@ -13,6 +13,7 @@ from feedback_platform.learning.gate import Decision, Finding, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import Measured
 from feedback_platform.learning.list_quality import ListQuality
+from feedback_platform.learning.off_policy import LoggedImpressions
 
 RULES = default_gate_rules()
 USERS = 200
@@ -233,3 +234,52 @@ def test_thresholds_come_from_the_rules() -> None:
 def test_models_of_different_users_are_not_compared() -> None:
     with pytest.raises(InvalidInputError, match="same users"):
         decision(model(0.2), model([0.2] * 3))
+
+
+def beside_logs(measured: Measured, share_of_clicked: float, impressions: int = 8_000) -> Measured:
+    """A model that shows so much of what was clicked, of logs that showed two items evenly.
+
+    One in ten of the logged impressions was clicked.
+    """
+    rewards = (np.arange(impressions) % 10 == 0).astype(np.float64)
+    logged = LoggedImpressions(
+        rewards=rewards,
+        propensities=np.full(impressions, 0.5),
+        target=np.where(rewards > 0, share_of_clicked, 0.5),
+        units=np.arange(impressions) // 4,
+    )
+    return replace(measured, logged=logged)
+
+
+def test_a_model_that_would_surely_have_fewer_clicks_is_refused() -> None:
+    outcome = decision(beside_logs(model(0.2), 0.4), beside_logs(model(0.2), 0.5))
+
+    assert refused_by(outcome) == ["clicks"]
+    clicks = finding(outcome, "clicks")
+    # Of ten it shows four fifths of a click and nine others.
+    assert clicks.figures["challenger"] == pytest.approx(0.8 / 9.8)
+    assert clicks.figures["champion"] == pytest.approx(0.1)
+    assert (
+        "0.0816 of what it shows would have been clicked, 0.1000 with the champion" in clicks.text
+    )
+
+
+def test_clicks_within_the_margin_or_the_interval_are_accepted() -> None:
+    champion = beside_logs(model(0.2), 0.5)
+    assert finding(decision(beside_logs(model(0.2), 0.48), champion), "clicks").passed
+    assert finding(decision(beside_logs(model(0.2), 0.9), champion), "clicks").passed
+
+
+def test_logs_that_say_little_of_either_model_are_not_looked_at() -> None:
+    champion = beside_logs(model(0.2), 0.5, impressions=900)
+    worse = beside_logs(model(0.2), 0.1, impressions=900)
+    unseen = beside_logs(model(0.2), 0.5)
+    assert unseen.logged is not None
+    nothing = replace(unseen.logged, target=np.zeros(len(unseen.logged.rewards)))
+    for outcome in (
+        decision(worse, champion),
+        decision(model(0.2), beside_logs(model(0.2), 0.5)),
+        decision(replace(unseen, logged=nothing), unseen),
+    ):
+        assert outcome.is_promoted
+        assert "clicks" not in [known.name for known in outcome.findings]

@@ -23,6 +23,8 @@ def test_the_rules_that_ship() -> None:
         largest_popularity_rise=0.1,
         smallest_segment=50,
         segment_margin=0.05,
+        fewest_impressions=1000,
+        click_margin=0.05,
         oldest_champion=timedelta(days=3),
         refusals=3,
     )
@@ -53,6 +55,7 @@ def test_an_entry_that_a_file_leaves_out_is_as_shipped(tmp_path: Path) -> None:
         ("[coverage]\nlargest_drop = nan", r"\[coverage\] largest_drop is nan; it accepts"),
         ("[popularity_bias]\nlargest_rise = -1", "largest_rise is -1; it accepts a number from 0"),
         ("[segments]\nsmallest = 2.5", "smallest is 2.5; it accepts a whole number from 1 up"),
+        ("[clicks]\nmargin = 2", r"\[clicks\] margin is 2; it accepts a number from 0 to 1"),
         ("[freshness]\nrefusals = 0", "refusals is 0; it accepts a whole number from 1 up"),
         ('[freshness]\noldest_days = "a week"', "oldest_days is 'a week'; it accepts a number"),
     ],

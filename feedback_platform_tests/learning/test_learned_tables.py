@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from feedback_platform.errors import NothingToLearnError
-from feedback_platform.lake.keys import model_champion
+from feedback_platform.lake.keys import model_champion, recommendations
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.code_version import code_version
@@ -375,6 +376,16 @@ def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(
 
     assert refresh_recommendations(lake, frames.scores, frames.items).equals(before)
     assert before["model_version"].unique().to_list() == [first.version.version]
+
+
+def test_lists_of_an_earlier_release_were_certain(frames: TrainingFrames, lake: Lake) -> None:
+    learned_from(lake, frames, now=NOON, trigger="initial")
+    lists = refresh_recommendations(lake, frames.scores, frames.items)
+    buffer = io.BytesIO()
+    lists.drop("propensity").write_parquet(buffer)
+    lake.put(recommendations(), buffer.getvalue(), mode="overwrite")
+
+    assert learned_tables(lake)["ml", "recommendations"].equals(lists)
 
 
 def test_factorisations_of_earlier_releases_stay_in_the_lake_and_hinder_nothing(

@@ -11,6 +11,7 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.candidate_ranker import CandidateRanker
 from feedback_platform.learning.ease import LinearScores
 from feedback_platform.learning.ensemble import Ensemble, Member
+from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.popularity import Popularity
 from feedback_platform.learning.ranker import RankerParameters, fit_ranker
 from feedback_platform.learning.ranker_history import history
@@ -42,6 +43,7 @@ MODEL = Recommender(
     Popularity(ANN.item_ids, np.array([1, 0, 5, 2], dtype=np.float32)),
     ("ann",),
 )
+WEIGHTS = np.arange(40, 0, -1, dtype=np.float32)
 # Others like a and b together, and c and d.
 OTHERS = (
     *[("bob", item, 0.9, 1, 1) for item in "ab"],
@@ -69,6 +71,45 @@ def test_dismissed_items_are_left_out_and_give_no_reason() -> None:
         ("b", "Because you liked Alpha"),
         ("d", "Fits what you liked"),  # nobody who likes d likes a
     ]
+
+
+def test_exploration_raises_an_item_says_so_and_tells_every_probability() -> None:
+    items = [f"i{number:02d}" for number in range(40)]
+    model = Recommender(
+        Ensemble((Member("one", "popularity", 1, Popularity(tuple(items), WEIGHTS)),)),
+        Popularity(tuple(items), WEIGHTS),
+        tuple(f"u{number:03d}" for number in range(300)),
+    )
+    scores = scores_of(*[(user, "i39", 0.9, 1, 1) for user in model.user_ids])
+
+    def lists(version: str, share: float) -> pl.DataFrame:
+        return recommend(
+            model,
+            scores,
+            NO_ITEMS,
+            model_version=version,
+            user_ids=[*model.user_ids, "new"],
+            exploration=Exploration(share),
+            n=10,
+        )
+
+    plain, found = lists("v1", 0), lists("v1", 0.05)
+    assert plain["propensity"].unique().to_list() == [1]
+    # A place in twenty is drawn; of what it gets nine in 38 are from the list and leave another.
+    same = plain.join(found, on=["user_id", "rank", "item_id"], how="semi").height
+    assert same / plain.height == pytest.approx(1 - 0.05 * (1 + 9 / 38), abs=0.02)
+    raised = found.filter(pl.col("reason") == "Shown to find out whether you like it")
+    assert 100 < raised["user_id"].n_unique() < 200
+    assert raised.filter(pl.col("rank") == 1).height > 0
+    # One of 38 others, when the place is drawn; of the first ten items also when their own is.
+    known = raised.filter(pl.col("user_id") != "new")["propensity"].unique().sort()
+    assert known.to_list() == pytest.approx([0.05 / 38, 0.1 / 38])
+    # It keeps the score that the model gave it.
+    of_item = plain.filter(pl.col("user_id") == "new").select("item_id", "score")
+    both = found.filter(pl.col("user_id") == "new").join(of_item, on="item_id", suffix="_before")
+    assert both["score"].to_list() == both["score_before"].to_list()
+    assert lists("v1", 0.05).equals(found)
+    assert not lists("v2", 0.05)["item_id"].equals(found["item_id"])
 
 
 def test_a_cold_user_gets_what_is_popular_but_not_what_nobody_likes() -> None:

@@ -1,0 +1,96 @@
+"""A model's order of the items for each user, from the best on: what lists are cut from.
+
+The lists that are published and those that a model is judged by go this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning.candidate_ranker import CandidateRanker, Probabilities
+from feedback_platform.learning.ranker_history import History
+from feedback_platform.learning.ranking import (
+    Ranked,
+    Scorer,
+    Scores,
+    blocks,
+    pair_matrix,
+    top_items,
+)
+from feedback_platform.learning.recommender import Recommender
+
+
+def personal_order(
+    model: Recommender,
+    known: History | None,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    at: datetime | None,
+    is_available: NDArray[np.bool_],
+    size: int,
+) -> tuple[Ranked, Scores | Probabilities]:
+    """Return the best items of users the model has met and their scores, both (users x size).
+
+    Args:
+        model: what to rank by.
+        known: what its ranker has to know; a model without one needs none.
+        scores: who knows what, at that instant.
+        users: whose lists to make.
+        at: the instant of the ranker.
+        is_available: (items,), whether the item may be listed.
+        size: how many; -1 stands where a user has fewer.
+
+    Raises:
+        InvalidInputError: a ranker lacks its history or its instant.
+    """
+    if model.ranker is None or not users:
+        return _ranked(model, scores, users, is_available, size)
+    if known is None or at is None:
+        raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
+    ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)
+    seen = pair_matrix(scores, users, model.item_ids)
+    return ranker.best(dict.fromkeys(users, at), seen, size, is_listable=is_available)
+
+
+def _ranked(
+    model: Scorer,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    is_available: NDArray[np.bool_],
+    n: int,
+) -> tuple[Ranked, Scores]:
+    """Return the best items that the users do not know and their scores, both (users x n).
+
+    Args:
+        model: what to rank by.
+        scores: who knows what.
+        users: whose lists to make.
+        is_available: (items,), whether the item may be listed.
+        n: length of the lists.
+    """
+    ranked = np.empty((len(users), n), dtype=np.int64)
+    values = np.empty((len(users), n), dtype=np.float32)
+    for block in blocks(len(users), len(model.item_ids)):
+        matrix: Scores = np.where(is_available, model.scores(users[block]), np.float32(-np.inf))
+        ranked[block] = top_items(matrix, pair_matrix(scores, users[block], model.item_ids), n)
+        values[block] = np.take_along_axis(matrix, np.maximum(ranked[block], 0), axis=1)
+    return ranked, values
+
+
+def popular_order(
+    model: Recommender,
+    scores: pl.DataFrame,
+    users: Sequence[str],
+    is_available: NDArray[np.bool_],
+    n: int,
+) -> tuple[Ranked, Scores]:
+    """Return items and scores (users x n) of users the model has not met."""
+    ranked, weights = _ranked(model.popularity, scores, users, is_available, n)
+    # What nobody likes is not popular; these come last, so ranks stay without gaps.
+    return np.where(weights > 0, ranked, -1), weights
