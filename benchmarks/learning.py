@@ -32,18 +32,14 @@ import psutil
 
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.factorisation import FactorisationParameters, fit_factorisation
+from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
     TrainingFrames,
     learn_recommender,
     learn_segments,
     refresh_recommendations,
 )
-from feedback_platform.learning.training_data import (
-    ITEMS_SCHEMA,
-    USERS_SCHEMA,
-    choose_cut,
-    choose_inner_cut,
-)
+from feedback_platform.learning.training_data import ITEMS_SCHEMA, USERS_SCHEMA, choose_cut
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS: Final = 180
@@ -132,13 +128,14 @@ def measured(directory: Path) -> dict[str, float]:
     items, users = described(scores), pl.DataFrame(schema=USERS_SCHEMA)
     times = scores["last_feedback_at"]
     cut = choose_cut(times)
-    inner_cut = choose_inner_cut(times, cut)
     frames = TrainingFrames(
         scores=scores,
         scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
         cut=cut,
-        scores_at_inner_cut=scores.filter(pl.col("last_feedback_at") <= inner_cut),
-        inner_cut=inner_cut,
+        scores_at_inner_cuts={
+            inner: scores.filter(pl.col("last_feedback_at") <= inner)
+            for inner in choose_inner_cuts(times, cut)
+        },
         items=items,
         items_at_cut=items,
         users=users,
