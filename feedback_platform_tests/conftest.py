@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 # Its assertions are explained like those of the files that pytest collects.
-pytest.register_assert_rewrite("feedback_platform_tests.lake.conformance")
+pytest.register_assert_rewrite(
+    "feedback_platform_tests.lake.conformance",
+    "feedback_platform_tests.adjustment.flags.conformance",
+)
 
 # Time is measured by benchmarks; a busy machine is no counterexample.
 hypothesis_settings.register_profile(

@@ -18,6 +18,7 @@ RULES = "reference/rules"
 MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
+FLAGS = "flags/log"
 
 FIREHOSE = "raw/firehose"
 
@@ -174,6 +175,18 @@ def model_champion(name: str) -> str:
 def recommendations() -> str:
     """Return the key of every user's newest list."""
     return f"{MODELS}/recommendations/lists.parquet"
+
+
+def flag_entry(position: int) -> str:
+    """Return the key of one entry in the log of the flags' changes."""
+    return f"{FLAGS}/{position:012d}.json"
+
+
+def flag_position(key: str) -> int | None:
+    """Return which entry of the flags' log a key holds, None for something else beside them."""
+    name = key.removeprefix(f"{FLAGS}/").removesuffix(".json")
+    is_entry = name.isascii() and name.isdecimal() and key == flag_entry(int(name))
+    return int(name) if is_entry else None
 
 
 def firehose_month(prefix: str) -> tuple[int, int] | None:

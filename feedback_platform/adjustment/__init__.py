@@ -1,0 +1,1 @@
+"""What the product changes by itself: flags, and what decides about them."""
