@@ -12,27 +12,37 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.documentation import documentation_routes
+from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.ofrep import PREFIX as OFREP
+from feedback_platform.serving.ofrep import Ofrep
+from feedback_platform.serving.ofrep_keys import ClientKeys
+from feedback_platform.serving.ofrep_stream import FlagStreams
 from feedback_platform.serving.registry import build_registry_application
+from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
 
 
 class Application:
-    """Events first: their paths are looked up in a dict, before any routing."""
+    """Events and flags first: their paths are told apart before any routing."""
 
-    def __init__(self, collector: Collector, others: Starlette) -> None:
+    def __init__(self, collector: Collector, ofrep: Ofrep, others: Starlette) -> None:
         self._collector = collector
+        self._ofrep = ofrep
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or take part in starting and stopping."""
         if scope["type"] == "http" and self._collector.handles(scope["path"]):
             await self._collector(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(OFREP):
+            await self._ofrep(scope, receive, send)
         else:
             await self._others(scope, receive, send)
 
@@ -53,12 +63,20 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
+    feed = FlagFeed(Flags(lake))
+    users = PublishedUsers(settings.published_path)
+    keys = ClientKeys(settings.write_keys, settings.api_keys)
+    ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
 
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
+        users.start()
+        await feed.start()
         yield
         health.is_draining = True
+        await feed.stop()
+        await users.stop()
         await station.commit.stop()
 
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
@@ -70,7 +88,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, others)
+    return Application(collector, ofrep, others)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

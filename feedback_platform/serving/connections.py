@@ -23,6 +23,9 @@ MAX_PIPELINED: Final = 32
 # At shutdown, for a request that was sent when the sender could not know of it.
 PARTING_SECONDS: Final = 0.5
 MAX_CONNECTIONS: Final = 4096
+# The extension of ASGI by which an answer without end learns that the server begins to stop: its
+# `event` is set then.
+PARTING: Final = "feedback_platform.parting"
 # So many more hear why they are turned away; whatever comes on top is closed unheard, since each
 # of them takes a file that the store may need.
 MAX_TURNED_AWAY: Final = 64
@@ -53,6 +56,7 @@ class Connection(HttpToolsProtocol):
         self._declined_head: bytes | None = None
         self._is_refusing = False
         self._is_parting = False
+        self._parting = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -109,6 +113,7 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for the head of a request."""
         self._unset_keepalive_if_required()
         super().on_message_begin()
+        self.scope["extensions"] = {PARTING: {"event": self._parting}}
         self._patience.begin(self.loop.time())
         self._in_head = True
         self._bytes_without_content = 0
@@ -166,6 +171,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Answer what was sent already, then close."""
         self._is_parting = True
+        self._parting.set()
         if self._is_idle():
             self.loop.call_later(PARTING_SECONDS, self._close_if_idle)
         else:

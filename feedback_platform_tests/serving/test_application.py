@@ -67,7 +67,11 @@ def test_the_document_has_every_path_that_takes_events(
 ) -> None:
     document = server.ask("GET", "/openapi.json").content
     collector = Collector(Station(Lake(tmp_path.as_uri()), write_keys={}))
-    documented = {path for path, item in document["paths"].items() if "post" in item}
+    documented = {
+        path
+        for path, item in document["paths"].items()
+        if "post" in item and not path.startswith("/ofrep/")
+    }
     assert documented == set(collector.post_paths)
 
 

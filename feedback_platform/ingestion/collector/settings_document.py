@@ -33,7 +33,7 @@ class SettingsDocument:
         key = scope["path"][len(PREFIX) : -len(SUFFIX)]
         # The key stands in the path here, and only there.
         self._station.keys.sender({}, key)
-        await send_json(send, 200, settings_document(key, *_address(scope)), _HEADERS)
+        await send_json(send, 200, settings_document(key, *browser_address(scope)), _HEADERS)
 
 
 def settings_document(write_key: str, protocol: str, host: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def settings_document(write_key: str, protocol: str, host: str) -> dict[str, Any
     }
 
 
-def _address(scope: Scope) -> tuple[str, str]:
+def browser_address(scope: Scope) -> tuple[str, str]:
     """Return protocol and host as the browser used them; a proxy in front says which."""
     headers = dict(scope["headers"])
     forwarded = headers.get(b"x-forwarded-proto", b"").decode("latin-1").partition(",")[0].strip()

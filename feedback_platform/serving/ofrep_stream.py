@@ -1,0 +1,130 @@
+"""The stream that tells clients of changed flags, by server-sent events.
+
+A client hears that something changed, not what: it evaluates again. So each stream needs to
+remember one thing at most, however slowly it is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from feedback_platform.adjustment.flags.flag_set import FlagSet
+from feedback_platform.serving.connections import PARTING
+from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.ofrep_answers import CROSS_ORIGIN, OfrepRefusal
+
+MAX_STREAMS: Final = 1000
+# Proxies close what is silent for longer; and somebody who is gone is noticed.
+HEARTBEAT_SECONDS: Final = 20.0
+# Between the evaluation of a client and its stream a change must not be lost.
+_GAP_SECONDS: Final = 60.0
+_HEADERS: Final = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    *CROSS_ORIGIN,
+)
+_RETRY_AFTER: Final = ((b"retry-after", b"30"),)
+
+
+class FlagStreams:
+    """All open streams of a process."""
+
+    def __init__(
+        self,
+        feed: FlagFeed,
+        *,
+        most: int = MAX_STREAMS,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._feed = feed
+        self._most = most
+        self._heartbeat_seconds = heartbeat_seconds
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell of changes until the client goes, or the server.
+
+        Raises:
+            OfrepRefusal: there are too many streams.
+        """
+        if self._open >= self._most:
+            text = "Too many streams are open; poll, or try again later."
+            raise OfrepRefusal(503, text, headers=_RETRY_AFTER)
+        self._open += 1
+        ends = [
+            asyncio.create_task(_gone(receive)),
+            asyncio.create_task(_parting(scope).wait()),
+        ]
+        try:
+            await self._tell(dict(scope["headers"]), ends, send)
+        finally:
+            self._open -= 1
+            for task in ends:
+                task.cancel()
+
+    async def _tell(
+        self, headers: Mapping[bytes, bytes], ends: list[asyncio.Task[Any]], send: Send
+    ) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        change = asyncio.create_task(self._feed.next_change())
+        try:
+            told = self._feed.current
+            first = _event(told) if self._is_behind(headers) else b""
+            await _send_piece(send, b"retry: 3000\n\n" + first)
+            while not any(task.done() for task in ends):
+                await asyncio.wait(
+                    [change, *ends],
+                    timeout=self._heartbeat_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if change.done():
+                    change = asyncio.create_task(self._feed.next_change())
+                # Read anew: of several changes while a client reads slowly, only the last counts.
+                if self._feed.current is not told:
+                    told = self._feed.current
+                    await _send_piece(send, _event(told))
+                elif not any(task.done() for task in ends):
+                    await _send_piece(send, b":\n\n")
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            change.cancel()
+
+    def _is_behind(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a client that comes (back) may have missed a change."""
+        current = self._feed.current
+        last = headers.get(b"last-event-id")
+        if last is not None and current is not None:
+            return last != b"%d" % current.position
+        return asyncio.get_running_loop().time() - self._feed.changed_at < _GAP_SECONDS
+
+
+def _event(flags: FlagSet | None) -> bytes:
+    position = flags.position if flags else 0
+    content: dict[str, Any] = {"type": "refetchEvaluation", "etag": str(position)}
+    if flags and flags.changed_at:
+        content["lastModified"] = flags.changed_at.isoformat()
+    return b"id: %d\ndata: %s\n\n" % (position, orjson.dumps(content))
+
+
+async def _send_piece(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def _parting(scope: Scope) -> asyncio.Event:
+    """Return what is set when the server begins to stop; never, behind another server."""
+    with suppress(KeyError):
+        event: asyncio.Event = scope["extensions"][PARTING]["event"]
+        return event
+    return asyncio.Event()
