@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -12,3 +13,12 @@ def until(is_so: Callable[[], bool], *, seconds: float = 30.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.02)
+
+
+async def comes_true(is_so: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    """The same in an event loop, which goes on meanwhile."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if is_so():
+                return
+            await asyncio.sleep(0.005)

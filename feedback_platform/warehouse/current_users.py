@@ -82,8 +82,10 @@ class CurrentUsersReader:
             if of_segments != self._segment_files:
                 self._segments = _segments(connection)
                 self._segment_files = of_segments
+            # Most files have none, so it is asked whether a file was read, not what it had.
+            known = self._consents
             self._consents = {
-                name: self._consents.get(name) or self._read_consents(connection, name)
+                name: known[name] if name in known else self._read_consents(connection, name)
                 for name in files.get(_EVENTS, [])
             }
         latest = {

@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from feedback_platform.adjustment.flags.changes import with_default
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
-from feedback_platform.errors import (
-    InvalidInputError,
-    LakeObjectExistsError,
-    LakeUnavailableError,
-)
+from feedback_platform.errors import InvalidInputError, LakeUnavailableError
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.adjustment.flags.conformance import FlagsConformance
 from feedback_platform_tests.adjustment.flags.definitions import ADA, NOON, flag
-
-
-class Memory:
-    """A store that counts what it is asked, and fails when told to."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.reads = 0
-        self.is_failing = False
-
-    def find(self, key: str) -> bytes | None:
-        self.reads += 1
-        if self.is_failing:
-            raise LakeUnavailableError("away")
-        return self.objects.get(key)
-
-    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
-        if mode == "create" and self.objects.setdefault(key, data) != data:
-            raise LakeObjectExistsError(key, "memory")
-        self.objects[key] = data
-
-    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
-        return sorted(k for k in self.objects if k.startswith(prefix) and k > (after or ""))
+from feedback_platform_tests.adjustment.flags.memory_store import MemoryStore
 
 
 class TestInMemory(FlagsConformance):
     @pytest.fixture
-    def store(self) -> Memory:
-        return Memory()
+    def store(self) -> MemoryStore:
+        return MemoryStore()
 
 
 class TestInADirectory(FlagsConformance):
@@ -62,7 +35,7 @@ class TestInS3(FlagsConformance):
 
 
 def test_a_look_for_something_new_reads_one_object() -> None:
-    store = Memory()
+    store = MemoryStore()
     flags = Flags(store)
     for default in ("list", "cards", "grid"):
         flags.apply({"layout": flag(default=default)}, ADA)
@@ -72,7 +45,7 @@ def test_a_look_for_something_new_reads_one_object() -> None:
 
 
 def test_where_the_store_fails_what_was_known_is_still_there() -> None:
-    store = Memory()
+    store = MemoryStore()
     flags, other = Flags(store), Flags(store)
     flags.apply({"layout": flag()}, ADA)
     store.is_failing = True
