@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "simulate": ("events", "simulate_command"),
     "contract": ("contract", "contract"),
     "models": ("models", "models"),
+    "flags": ("flags", "flags"),
     "quarantine": ("quarantine", "quarantine"),
     "doctor": ("doctor", "doctor"),
 }
