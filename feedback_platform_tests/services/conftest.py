@@ -79,8 +79,18 @@ def collector(tmp_path: Path) -> Iterator[SegmentCollector]:
 @pytest.fixture(scope="session")
 def segment_sdks() -> Path:
     """Segment's JavaScript libraries, by their lock file, and the programs that use them."""
-    directory = CACHE / "segment_sdks"
-    shutil.copytree(HERE / "segment_sdks", directory, dirs_exist_ok=True)
+    return _with_npm_packages("segment_sdks")
+
+
+@pytest.fixture(scope="session")
+def openfeature_sdks() -> Path:
+    """OpenFeature's web SDK, by its lock file, and the page that uses it."""
+    return _with_npm_packages("openfeature_sdks")
+
+
+def _with_npm_packages(name: str) -> Path:
+    directory = CACHE / name
+    shutil.copytree(HERE / name, directory, dirs_exist_ok=True)
     npm = required_command("npm", "npm")
     run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory)
     return directory
