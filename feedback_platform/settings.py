@@ -42,6 +42,7 @@ class Settings:
         event_mapping: the file that maps the senders' own event names, or None.
         cleaning_rules: the file with the installation's own cleaning rules, or None.
         gate_rules: the file that says when a model may be promoted, or None.
+        flags: the file that defines feature flags, which the API takes over at its start, or None.
         schema_registry_url: an external schema registry, or None for the embedded one; it may hold
             credentials.
         kafka_bootstrap_servers: the Kafka brokers, or None.
@@ -60,6 +61,7 @@ class Settings:
     event_mapping: Path | None = None
     cleaning_rules: Path | None = None
     gate_rules: Path | None = None
+    flags: Path | None = None
     schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
@@ -125,6 +127,7 @@ def load_settings(
         event_mapping=_file("FEEDBACK_EVENT_MAPPING", environment),
         cleaning_rules=_file("FEEDBACK_CLEANING_RULES", environment),
         gate_rules=_file("FEEDBACK_GATE_RULES", environment),
+        flags=_file("FEEDBACK_FLAGS", environment),
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
@@ -309,6 +312,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_EVENT_MAPPING": settings.event_mapping,
         "FEEDBACK_CLEANING_RULES": settings.cleaning_rules,
         "FEEDBACK_GATE_RULES": settings.gate_rules,
+        "FEEDBACK_FLAGS": settings.flags,
     }
     return {
         **os.environ,

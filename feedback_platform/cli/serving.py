@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import click
 
+from feedback_platform.adjustment.flags.definitions_file import load_definitions
+from feedback_platform.adjustment.flags.entries import Author
+from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_settings
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, TransientError
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.serving.server import bound_socket, is_loopback, run_server, web_address
 from feedback_platform.settings import Settings
@@ -37,7 +42,7 @@ def serve(
     without_write_keys: bool,
     quiet: bool,
 ) -> None:
-    """Collect events over HTTP (Segment's API, CloudEvents); the documentation is at /docs."""
+    """Collect events and evaluate feature flags over HTTP; the documentation is at /docs."""
     if not without_write_keys:
         check_senders(settings, host)
     # Cleaning and learning use them, not the server; but whoever starts the platform wants to hear
@@ -45,11 +50,30 @@ def serve(
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    take_over_flags(settings)
     settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:
             click.echo(f"API       {web_address(host, port)}  (documentation: /docs)")
         run_server(settings, listener, workers=workers)
+
+
+def take_over_flags(settings: Settings) -> None:
+    """Apply the definitions of FEEDBACK_FLAGS, once for all processes; see `flags apply`.
+
+    A store that does not answer keeps no server from starting: the flags of before go on.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or an entry is not accepted.
+    """
+    if settings.flags is None:
+        return
+    definitions = load_definitions(settings.flags)
+    author = Author(f"file:{settings.flags.name}", "The API started.", datetime.now(UTC))
+    try:
+        Flags(Lake(settings.lake_url)).apply(definitions, author)
+    except TransientError as error:
+        click.echo(f"Warning: FEEDBACK_FLAGS is not applied: {error}", err=True)
 
 
 def with_protected_registry(settings: Settings, host: str) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import errno
 import gc
 import ipaddress
@@ -103,6 +104,8 @@ def _arrange_process() -> None:
     # objects, would take a tenth of the time of a request.
     gc.collect()
     gc.freeze()
+    # At the end it has to be found again: DuckDB reports on stderr what nobody freed.
+    atexit.register(gc.unfreeze)
     gc.set_threshold(_GARBAGE_AFTER, 20, 100)
 
 

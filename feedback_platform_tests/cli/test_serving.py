@@ -8,11 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from feedback_platform.cli.serving import check_senders, with_protected_registry
-from feedback_platform.errors import InvalidInputError
-from feedback_platform.settings import load_settings
+from feedback_platform.adjustment.flags.changes import with_state
+from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.cli.serving import (
+    check_senders,
+    take_over_flags,
+    with_protected_registry,
+)
+from feedback_platform.errors import InvalidInputError, LakeUnavailableError
+from feedback_platform.lake.store import Lake
+from feedback_platform.settings import PROJECT_DIR, load_settings
+from feedback_platform_tests.adjustment.flags.definitions import ADA, flag
 from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.serving.flag_server import FLAGS, evaluate, opened_stream
+from feedback_platform_tests.serving.published_users import publish_users
 from feedback_platform_tests.serving.serving_process import serving_process
+from feedback_platform_tests.waiting import until
 
 
 def test_a_port_that_is_taken_is_named(run: Run) -> None:
@@ -54,7 +65,8 @@ def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES"]
+    "name",
+    ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES", "FEEDBACK_FLAGS"],
 )
 def test_a_file_that_is_not_there_is_named_at_start(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str
@@ -63,6 +75,69 @@ def test_a_file_that_is_not_there_is_named_at_start(
     finished = run("serve")
     assert finished.code == 1
     assert "/nowhere/own.toml" in finished.errors
+
+
+def test_the_definitions_of_flags_are_taken_over_at_start_and_not_over_what_was_changed_since(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text((PROJECT_DIR / "docs" / "flags.toml").read_text())
+    settings = load_settings(tmp_path / "data", {"FEEDBACK_FLAGS": str(file)})
+    flags = Flags(Lake(settings.lake_url))
+
+    take_over_flags(settings)
+    assert flags.history("ratings")[0].author.by == "file:own.toml"
+    flags.edit("ratings", lambda old: with_state(old, is_enabled=False), ADA)
+    take_over_flags(settings)
+
+    assert not flags.refresh().flags["ratings"].flag.is_enabled
+    assert flags.refresh().position == 2
+    assert capsys.readouterr().err == ""
+
+
+def test_a_mistake_in_the_definitions_of_flags_is_named_at_start(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('[flags.x]\ntype = "bool"\n')
+    settings = load_settings(tmp_path / "data", {"FEEDBACK_FLAGS": str(tmp_path / "own.toml")})
+    with pytest.raises(InvalidInputError, match=r"own\.toml: flag x: type is 'bool'"):
+        take_over_flags(settings)
+
+
+def test_a_store_that_does_not_answer_keeps_no_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.toml").write_text("")
+    settings = load_settings(tmp_path / "data", {"FEEDBACK_FLAGS": str(tmp_path / "own.toml")})
+
+    def fail(_flags: Flags) -> None:
+        raise LakeUnavailableError("away")
+
+    monkeypatch.setattr(Flags, "refresh", fail)
+    take_over_flags(settings)
+    assert capsys.readouterr().err == "Warning: FEEDBACK_FLAGS is not applied: away\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_read_users_and_has_a_stream_open_stops_without_a_word(
+    tmp_path: Path, free_port: int, workers: int
+) -> None:
+    publish_users(
+        tmp_path / "data" / "published" / "feedback.duckdb", segments={"ada": "x"}, opted_out=[]
+    )
+    settings = load_settings(tmp_path / "data", {})
+    Flags(Lake(settings.lake_url)).apply(FLAGS, ADA)
+    fans = flag({"when": [{"attribute": "segment", "equals": "x"}], "variant": "grid"})
+    Flags(Lake(settings.lake_url)).apply({"layout": fans}, ADA)
+    with serving_process(tmp_path / "data", free_port, workers=workers) as serving:
+        client = serving.client
+        for _ in range(4 * workers):
+            until(lambda: evaluate(client, "layout").content.get("variant") == "grid")
+        with opened_stream(client) as stream:
+            stream.next_piece()
+            assert serving.signal(signal.SIGTERM) == 0
+            with pytest.raises(EOFError):
+                stream.next_message()
+        (said,) = serving.log.splitlines()
+    assert said.startswith("API")
 
 
 def test_no_key_reaches_the_log(tmp_path: Path, free_port: int) -> None:

@@ -56,7 +56,7 @@ def _is_known(collector: SegmentCollector) -> bool:
     )
     with urlopen(request) as answer:  # noqa: S310
         found = {each["key"]: each for each in json.load(answer)["flags"]}
-    return found.get("fans", {}).get("variant") == "cards"
+    return bool(found.get("fans", {}).get("variant") == "cards")
 
 
 def turn_on(flags: Flags) -> None:

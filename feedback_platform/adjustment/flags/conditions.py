@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from feedback_platform.adjustment.flags.definition import Condition
-from feedback_platform.adjustment.flags.versions import Version, parse_version
+from feedback_platform.adjustment.flags.versions import LONGEST, Version, parse_version
 
 Test = Callable[[Mapping[str, Any]], bool]
 # An attribute that was not sent, which is something else than one that is null.
@@ -49,7 +49,9 @@ def is_number(value: Any) -> bool:
 
 def _identity(value: Any) -> Any:
     """Return what is the same for values that are equal: 1 is 1.0, but not true."""
-    return (isinstance(value, bool), value) if isinstance(value, bool | int | float | str) else None
+    if isinstance(value, str | int | float):
+        return isinstance(value, bool), value
+    return None
 
 
 def _is_scalar(value: Any) -> bool:
@@ -102,7 +104,9 @@ def _textual(holds: Callable[[str, str], bool]) -> Operator:
 
 def _versioned(holds: Callable[[Version, Version], bool]) -> Operator:
     def test(attribute: Any, operand: Any) -> bool:
-        version = parse_version(attribute) if isinstance(attribute, str) else None
+        if not isinstance(attribute, str) or len(attribute) > LONGEST:
+            return False
+        version = parse_version(attribute)
         return version is not None and holds(version, operand)
 
     return Operator(

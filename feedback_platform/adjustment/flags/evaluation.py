@@ -80,17 +80,25 @@ class CompiledFlag:
         for rule in self._rules:
             if rule.is_personal and not context.is_personalised:
                 continue
-            if not all(test(attributes) for test in rule.tests):
-                continue
-            if rule.fixed is not None:
-                return rule.fixed
-            if context.targeting_key is None:
-                raise TargetingKeyMissingError(self.flag.key)
-            place = rule.bucketing.place(context.targeting_key)
-            for begin, end, outcome in rule.ranges:
-                if begin <= place < end:
+            # Half as long as `all` of a generator takes.
+            for test in rule.tests:
+                if not test(attributes):
+                    break
+            else:
+                outcome = rule.fixed or self._of_split(rule, context.targeting_key)
+                if outcome is not None:
                     return outcome
         return self._default
+
+    def _of_split(self, rule: _CompiledRule, targeting_key: str | None) -> Evaluation | None:
+        """Return the outcome of the part that somebody is in, None for who takes no part."""
+        if targeting_key is None:
+            raise TargetingKeyMissingError(self.flag.key)
+        place = rule.bucketing.place(targeting_key)
+        for begin, end, outcome in rule.ranges:
+            if begin <= place < end:
+                return outcome
+        return None
 
     def _compiled(self, rule: Rule) -> _CompiledRule:
         names, shares = list(rule.split), list(rule.split.values())
