@@ -18,12 +18,18 @@ from feedback_platform.adjustment.flags.context import (
     TargetingKeyMissingError,
     context_of,
 )
-from feedback_platform.adjustment.flags.definition import EVERYBODY, Flag, as_table
+from feedback_platform.adjustment.flags.definition import EVERYBODY, Flag
 from feedback_platform.adjustment.flags.definitions_file import load_definitions
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.evaluation import CompiledFlag
 from feedback_platform.adjustment.flags.flag_set import FlagSet
-from feedback_platform.adjustment.flags.flags import Flags, Revision, known
+from feedback_platform.adjustment.flags.flags import Flags, known
+from feedback_platform.cli.flag_descriptions import (
+    described,
+    differences,
+    revision_row,
+    state,
+)
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
@@ -86,7 +92,7 @@ def list_command(settings: Settings, as_json: bool) -> None:
     """Show every flag with its state, its default and how many rules it has."""
     found = _current(_flags(settings))
     if as_json:
-        click.echo(orjson.dumps([_described(each) for each in found.flags.values()]))
+        click.echo(orjson.dumps([described(each) for each in found.flags.values()]))
         return
     if not found.flags:
         click.echo("no flags yet; `feedback-platform flags apply FILE` brings them")
@@ -96,7 +102,7 @@ def list_command(settings: Settings, as_json: bool) -> None:
     for key, each in found.flags.items():
         flag = each.flag
         click.echo(
-            f"{key:<{width}}  {_state(flag):<8}  {flag.type:<7}  {len(flag.rules):>5}  "
+            f"{key:<{width}}  {state(flag):<8}  {flag.type:<7}  {len(flag.rules):>5}  "
             f"{each.revision:>8}  {flag.default}"
         )
 
@@ -107,11 +113,11 @@ def list_command(settings: Settings, as_json: bool) -> None:
 @with_json
 def show_command(settings: Settings, as_json: bool, key: str) -> None:
     """Show the definition of KEY as it is now."""
-    described = _described(_known(_current(_flags(settings)), key))
+    shown = described(_known(_current(_flags(settings)), key))
     if as_json:
-        click.echo(orjson.dumps(described))
+        click.echo(orjson.dumps(shown))
         return
-    click.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2))
+    click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
 
 @flags.command(
@@ -153,7 +159,7 @@ def set_command(
         "flag": key,
         "outcome": "changed" if changes else "was so already",
         "revision": now.revision,
-        "state": _state(now.flag),
+        "state": state(now.flag),
         "default": now.flag.default,
     }
     show(outcome, as_json=as_json)
@@ -188,12 +194,12 @@ def history(settings: Settings, as_json: bool, key: str) -> None:
     if not revisions:
         _known(current.refresh(), key)
     if as_json:
-        click.echo(orjson.dumps([_revision(each) for each in revisions]))
+        click.echo(orjson.dumps([revision_row(each) for each in revisions]))
         return
     for each in revisions:
         click.echo(f"{each.revision:>3}  {each.author.at:%Y-%m-%d %H:%M} UTC  {each.author.by}")
         click.echo(click.wrap_text(each.author.reason, _WIDTH, _INDENT, _INDENT))
-        for name, (before, after) in _differences(each).items():
+        for name, (before, after) in differences(each).items():
             click.echo(f"{_INDENT}{name}: {before} → {after}")
 
 
@@ -301,30 +307,3 @@ def _context(text: str) -> Mapping[str, Any]:
             """--context is no JSON object; an example: '{"targetingKey": "user-1"}'."""
         )
     return context
-
-
-def _state(flag: Flag) -> str:
-    return "enabled" if flag.is_enabled else "disabled"
-
-
-def _described(found: CompiledFlag) -> dict[str, Any]:
-    return {"key": found.flag.key, "revision": found.revision, **as_table(found.flag)}
-
-
-def _revision(found: Revision) -> dict[str, Any]:
-    author = found.author
-    who = {"revision": found.revision, "at": author.at, "by": author.by, "reason": author.reason}
-    return {**who, "before": found.change.before, "after": found.change.after}
-
-
-def _differences(found: Revision) -> dict[str, tuple[str, str]]:
-    """Return which entries of the definition changed, each as it was and as it became."""
-    before, after = found.change.before, found.change.after
-    if before is None or after is None:
-        return {"flag": ("none", "defined") if before is None else ("defined", "removed")}
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return {name: (_text(before.get(name)), _text(after.get(name))) for name in names}
-
-
-def _text(value: Any) -> str:
-    return "none" if value is None else orjson.dumps(value).decode()

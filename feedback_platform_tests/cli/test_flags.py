@@ -95,6 +95,9 @@ def test_a_flag_is_changed_and_its_history_says_who_why_and_what(run: Run) -> No
     text = run("flags", "history", "list-layout").output
     assert "flag: none → defined" in text
     assert 'default: "list" → "cards"' in text
+    before = '{"variant":"cards","percentage":20.0}'
+    assert f"rule rollout: {before} → " + '{"variant":"list","percentage":5.0}' in text
+    assert "old apps" not in text
 
 
 @pytest.mark.usefixtures("applied")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from feedback_platform_tests.serving.flag_server import (
     evaluate,
     flags_of,
 )
+from feedback_platform_tests.serving.mutations import Request, mutated
 from feedback_platform_tests.serving.running import Answer, RunningServer, running_server
 from feedback_platform_tests.waiting import until
 
@@ -282,3 +286,19 @@ def test_flags_are_there_when_the_server_starts(tmp_path: Path) -> None:
         apply_flags(before)
     with running_server(tmp_path / "data") as after:
         assert evaluate(after, "switch").status == 200
+
+
+def test_changed_bytes_are_evaluated_or_refused_with_a_reason(server: RunningServer) -> None:
+    chance = random.Random(7)
+    context = {"targetingKey": "ada", "country": "AT", "age": 30, "tags": ["a", {"b": None}]}
+    body = json.dumps({"context": context}).encode()
+    statuses: Counter[int] = Counter()
+    for _ in range(400):
+        path = chance.choice([BULK, f"{BULK}/layout", f"{BULK}/rollout"])
+        changed = mutated(Request(path, {}, body), chance)
+        answer = server.post(changed.path, changed.body)
+        statuses[answer.status] += 1
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.status == 200 or answer.content["errorDetails"]
+    assert statuses.keys() == {200, 400}
+    assert min(statuses.values()) > 20

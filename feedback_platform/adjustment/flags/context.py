@@ -53,14 +53,6 @@ class UserFacts(Protocol):
         ...
 
 
-class Strangers:
-    """Knows nobody."""
-
-    def of(self, targeting_key: str) -> Facts:  # noqa: ARG002 - what it knows is the same of all
-        """Return that nothing is known."""
-        return _NOTHING
-
-
 @dataclass(frozen=True)
 class Context:
     """Whom a flag is evaluated for.

@@ -8,10 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
+from feedback_platform.adjustment.flags.conditions import OPERATORS
 from feedback_platform.adjustment.flags.definition import as_table
 from feedback_platform.adjustment.flags.definitions_file import load_definitions, parse_definitions
 from feedback_platform.adjustment.flags.parsing import parse_flag
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.adjustment.flags.definitions import flag
 
 FILE = """
@@ -144,3 +146,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xff")
     with pytest.raises(InvalidInputError, match="not UTF-8"):
         load_definitions(tmp_path / "latin.toml")
+
+
+def test_the_example_of_the_documentation_is_accepted() -> None:
+    page = (PROJECT_DIR / "docs" / "flags.md").read_text("utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert parse_definitions(example, origin="docs/flags.md").keys() == {"list-layout"}
+
+
+def test_every_operator_is_documented() -> None:
+    page = (PROJECT_DIR / "docs" / "flags.md").read_text("utf-8")
+    assert [name for name in OPERATORS if f"`{name}`" not in page] == []

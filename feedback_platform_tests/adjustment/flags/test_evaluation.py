@@ -14,7 +14,6 @@ from feedback_platform.adjustment.flags.changes import with_rollout
 from feedback_platform.adjustment.flags.context import (
     Facts,
     InvalidContextError,
-    Strangers,
     TargetingKeyMissingError,
     context_of,
 )
@@ -197,9 +196,9 @@ def test_a_client_may_switch_personalisation_off_but_not_on(
 @pytest.mark.parametrize("key", [3, True, ["ada"], "x" * 1001])
 def test_a_targeting_key_is_a_text(key: Any) -> None:
     with pytest.raises(InvalidContextError, match="targetingKey"):
-        context_of({"targetingKey": key}, Strangers())
+        context_of({"targetingKey": key}, Known(Facts()))
 
 
 @pytest.mark.parametrize("sent", [{}, {"targetingKey": ""}, {"targetingKey": None}])
 def test_an_empty_targeting_key_is_nobody(sent: dict[str, Any]) -> None:
-    assert context_of(sent, Strangers()).targeting_key is None
+    assert context_of(sent, Known(Facts())).targeting_key is None
