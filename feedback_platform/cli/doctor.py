@@ -11,6 +11,8 @@ import click
 import duckdb
 import orjson
 
+from feedback_platform.adjustment.flags.definitions_file import load_definitions
+from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.errors import FeedbackPlatformError
@@ -115,6 +117,15 @@ def _models(settings: Settings) -> tuple[bool, str]:
     return True, ", ".join(known) or "none yet; run `feedback-platform train`"
 
 
+def _flags(settings: Settings) -> tuple[bool, str]:
+    if settings.flags is not None:
+        load_definitions(settings.flags)
+    found = Flags(Lake(settings.lake_url)).refresh()
+    if found.problems:
+        return False, f"{'; '.join(found.problems)}; the flags in it stay as they were before"
+    return True, ", ".join(found.flags) or "none yet; run `feedback-platform flags apply FILE`"
+
+
 _EXAMINATIONS: Final = {
     "settings": _environment,
     "rules": _rules,
@@ -123,4 +134,5 @@ _EXAMINATIONS: Final = {
     "published": _published,
     "events": _events,
     "models": _models,
+    "flags": _flags,
 }

@@ -178,9 +178,16 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
 
 
 @pytest.mark.usefixtures("applied")
-def test_a_damaged_entry_is_warned_of(run: Run, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_warned_of_by_the_list_and_by_the_doctor(
+    run: Run, tmp_path: Path
+) -> None:
     lake = Lake((tmp_path / "data" / "lake").as_uri())
     lake.put(keys.flag_entry(2), b"{", mode="create")
     finished = run("flags", "list", "--json")
     assert finished.errors.startswith(f"Warning: {keys.flag_entry(2)} is damaged")
     assert len(json.loads(finished.output)) == 5
+    doctor = run("doctor")
+    assert doctor.code == 1
+    (bad,) = [line for line in doctor.output.splitlines() if line.startswith("BAD")]
+    assert bad.startswith("BAD  flags")
+    assert keys.flag_entry(2) in bad

@@ -47,7 +47,7 @@ class Applied:
 
     Attributes:
         created, changed, unchanged: keys.
-        kept: keys of flags that others changed since, and the file did not.
+        kept: keys of flags that others changed or removed since, and the file did not.
     """
 
     created: list[str]
@@ -137,7 +137,7 @@ class Flags:
                 is_as_before = self._current.filed.get(key) == digests[key]
                 if is_same(flags.get(key), flag):
                     applied.unchanged.append(key)
-                elif key in flags and is_as_before and not is_overwriting:
+                elif is_as_before and not is_overwriting:
                     applied.kept.append(key)
                 else:
                     (applied.changed if key in flags else applied.created).append(key)

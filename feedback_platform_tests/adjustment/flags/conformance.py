@@ -137,6 +137,14 @@ class FlagsConformance:
         flags.edit("layout", lambda old: with_default(old, "grid"), RULE)
         assert flags.apply({"layout": flag(default="cards")}, ADA).kept == ["layout"]
 
+    def test_a_file_brings_back_nothing_that_was_removed_since(self, store: Store) -> None:
+        flags = Flags(store)
+        flags.apply({"layout": flag()}, ADA)
+        flags.change(lambda _: {"layout": None}, ADA)
+        assert flags.apply({"layout": flag()}, ADA).kept == ["layout"]
+        assert flags.refresh().flags == {}
+        assert flags.apply({"layout": flag()}, ADA, is_overwriting=True).created == ["layout"]
+
     def test_a_file_may_be_told_to_overwrite(self, store: Store) -> None:
         flags = Flags(store)
         flags.apply({"layout": flag()}, ADA)
