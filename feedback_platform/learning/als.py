@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from feedback_platform.errors import InvalidInputError
@@ -57,7 +58,13 @@ class AlsParameters:
                 raise InvalidInputError(f"The alternating least squares' {name} cannot be {value}.")
 
 
-def fit_als(preferences: Preferences, *, parameters: AlsParameters, seed: int) -> Factorisation:
+def fit_als(
+    preferences: Preferences,
+    *,
+    parameters: AlsParameters,
+    seed: int,
+    beside: PairMatrix | None = None,
+) -> Factorisation:
     """Factorise the preferences.
 
     The biases of the result are 0: the loss has none.
@@ -66,14 +73,19 @@ def fit_als(preferences: Preferences, *, parameters: AlsParameters, seed: int) -
         preferences: what to learn from.
         parameters: how to train.
         seed: of the initial item embeddings.
+        beside: (rows x items), positives that the items learn from as if further users had given
+            them; nothing else of these rows is in the result.
     """
+    weights = preferences.weights
+    if beside is not None:
+        weights = sparse.vstack([weights, beside], format="csr")
     generator = np.random.default_rng(seed)
     # BLAS's own threads wait for each other more than they work, on systems so small.
     with threadpool_limits(limits=1, user_api="blas"):
-        runs = [_run(preferences, parameters, generator) for _ in range(parameters.restarts)]
+        runs = [_run(weights, parameters, generator) for _ in range(parameters.restarts)]
     # A product of joined embeddings is the sum of the runs' products; this makes it their mean.
     share = parameters.restarts**-0.5
-    users = np.hstack([run[0] for run in runs]) * share
+    users = np.hstack([run[0][: len(preferences.user_ids)] for run in runs]) * share
     items = np.hstack([run[1] for run in runs]) * share
     return Factorisation(
         user_ids=preferences.user_ids,
@@ -87,15 +99,15 @@ def fit_als(preferences: Preferences, *, parameters: AlsParameters, seed: int) -
 
 
 def _run(
-    preferences: Preferences, parameters: AlsParameters, generator: np.random.Generator
+    weights: PairMatrix, parameters: AlsParameters, generator: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the embeddings of users and of items from one random beginning."""
-    shape = (len(preferences.item_ids), parameters.components)
-    items = generator.normal(0, _INITIAL_SCALE, shape)
-    users = np.empty((len(preferences.user_ids), parameters.components))
-    by_item = preferences.weights.T.tocsr()
+    """Return the embeddings of rows and of columns from one random beginning."""
+    rows, columns = weights.shape
+    items = generator.normal(0, _INITIAL_SCALE, (columns, parameters.components))
+    users = np.empty((rows, parameters.components))
+    by_item = weights.T.tocsr()
     for _ in range(parameters.iterations):
-        users = solve_side(preferences.weights, items, parameters)
+        users = solve_side(weights, items, parameters)
         items = solve_side(by_item, users, parameters)
     return users, items
 

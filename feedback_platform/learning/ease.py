@@ -131,12 +131,9 @@ def fit_item_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
     Raises:
         InvalidInputError: there are more than `MAXIMUM_SIDE` items.
     """
-    history = _roots(preferences.weights)
-    _check_side(len(preferences.item_ids), "items")
-    # Column j holds what predicts item j.
-    weights = _closed_form((history.T @ history).toarray(), parameters.regularisation)
-    none = np.empty((0, 0), dtype=np.float32)
-    return LinearScores(preferences.user_ids, preferences.item_ids, history, weights, none)
+    check_side(len(preferences.item_ids), "items")
+    history = roots(preferences.weights)
+    return linear_in_items(preferences, (history.T @ history).toarray(), parameters.regularisation)
 
 
 def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> LinearScores:
@@ -145,8 +142,8 @@ def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
     Raises:
         InvalidInputError: there are more than `MAXIMUM_SIDE` users.
     """
-    history = _roots(preferences.weights)
-    _check_side(len(preferences.user_ids), "users")
+    check_side(len(preferences.user_ids), "users")
+    history = roots(preferences.weights)
     # Transposed: row u holds what predicts user u.
     weights = _closed_form((history @ history.T).toarray(), parameters.regularisation).T
     none = np.empty((0, 0), dtype=np.float32)
@@ -155,7 +152,28 @@ def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
     )
 
 
-def _closed_form(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
+def linear_in_items(
+    preferences: Preferences,
+    together: NDArray[np.float32] | NDArray[np.float64],
+    regularisation: float,
+) -> LinearScores:
+    """Solve for the weights of items for items.
+
+    Args:
+        preferences: whose history is multiplied with the weights.
+        together: (items x items), how much was liked together; the diagonal holds each item's own.
+        regularisation: λ.
+    """
+    # Column j holds what predicts item j.
+    weights = _closed_form(together, regularisation)
+    none = np.empty((0, 0), dtype=np.float32)
+    history = roots(preferences.weights)
+    return LinearScores(preferences.user_ids, preferences.item_ids, history, weights, none)
+
+
+def _closed_form(
+    gram: NDArray[np.float32] | NDArray[np.float64], regularisation: float
+) -> NDArray[np.float32]:
     system = gram.astype(np.float64)
     system[np.diag_indices_from(system)] += regularisation
     inverse = np.linalg.inv(system)
@@ -164,13 +182,18 @@ def _closed_form(gram: NDArray[np.float32], regularisation: float) -> NDArray[np
     return weights.astype(np.float32)
 
 
-def _roots(weights: PairMatrix) -> PairMatrix:
+def roots(weights: PairMatrix) -> PairMatrix:
     """Return the square roots, so that a product of two entries counts like one weight."""
     roots: PairMatrix = weights.sqrt()
     return roots
 
 
-def _check_side(size: int, what: str) -> None:
+def check_side(size: int, what: str) -> None:
+    """Refuse a side whose square does not fit into memory.
+
+    Raises:
+        InvalidInputError: it is larger than `MAXIMUM_SIDE`.
+    """
     if size > MAXIMUM_SIDE:
         raise InvalidInputError(
             f"EASE over {size} {what} would need a dense matrix of that size squared; it takes up "

@@ -33,6 +33,12 @@ from feedback_platform.learning.factorisation import (
 from feedback_platform.learning.popularity import Popularity, fit_popularity
 from feedback_platform.learning.preferences import Preferences, preferences
 from feedback_platform.learning.ranking import Scorer
+from feedback_platform.learning.sequence_als import (
+    MOST_USERS,
+    SequenceAlsParameters,
+    fit_sequence_als,
+)
+from feedback_platform.learning.sequence_ease import SequenceEaseParameters, fit_sequence_ease
 from feedback_platform.learning.spark_als import SparkAlsParameters, fit_spark_als
 from feedback_platform.spark_session import spark_session
 
@@ -91,7 +97,9 @@ class PopularityParameters:
 
 Parameters = (
     EaseParameters
+    | SequenceEaseParameters
     | AlsParameters
+    | SequenceAlsParameters
     | SparkAlsParameters
     | FactorisationParameters
     | PopularityParameters
@@ -160,10 +168,24 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
         lambda data, parameters, _seed: fit_user_ease(data.preferences, parameters=parameters),
         lambda users, _items: users <= MAXIMUM_SIDE,
     ),
+    "sequence-ease": Algorithm(
+        "linear",
+        SequenceEaseParameters,
+        lambda data, parameters, _seed: fit_sequence_ease(data.preferences, parameters=parameters),
+        lambda _users, items: items <= MAXIMUM_SIDE,
+    ),
     "als": Algorithm(
         "factorisation",
         AlsParameters,
         lambda data, parameters, seed: fit_als(data.preferences, parameters=parameters, seed=seed),
+    ),
+    "sequence-als": Algorithm(
+        "factorisation",
+        SequenceAlsParameters,
+        lambda data, parameters, seed: fit_sequence_als(
+            data.preferences, parameters=parameters, seed=seed
+        ),
+        lambda users, _items: users <= MOST_USERS,
     ),
     "spark-als": Algorithm("factorisation", SparkAlsParameters, _fit_spark_als),
     "lightfm": Algorithm("factorisation", FactorisationParameters, _fit_lightfm),
@@ -245,6 +267,15 @@ def user_ease(regularisation: float) -> Source:
     return Source(f"user-ease-{regularisation:g}", "user-ease", EaseParameters(regularisation))
 
 
+def sequence_ease(regularisation: float, nearness: float, reach: float) -> Source:
+    """Items predict items, the more the sooner one followed the other (`sequence_ease`)."""
+    return Source(
+        f"sequence-ease-{regularisation:g}-{nearness:g}-{reach:g}",
+        "sequence-ease",
+        SequenceEaseParameters(regularisation, nearness, reach),
+    )
+
+
 def als(
     components: int,
     regularisation: float,
@@ -259,6 +290,15 @@ def als(
         AlsParameters(
             components, regularisation, confidence, frequency=frequency, restarts=restarts
         ),
+    )
+
+
+def sequence_als(components: int, regularisation: float, confidence: float, stretch: int) -> Source:
+    """Alternating least squares over histories and stretches of them (`sequence_als`)."""
+    return Source(
+        f"sequence-als-{components}-{regularisation:g}-{confidence:g}-{stretch}",
+        "sequence-als",
+        SequenceAlsParameters(components, regularisation, confidence, stretch=stretch),
     )
 
 

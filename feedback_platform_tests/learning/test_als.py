@@ -66,7 +66,8 @@ def test_regularisation_may_grow_with_a_rows_positives() -> None:
 
 @given(weights=WEIGHTS.filter(lambda weights: bool(weights.any())))
 def test_the_loss_never_grows(weights: NDArray[np.float32]) -> None:
-    known = Preferences(tuple("abcd"), tuple("vwxyz"), sparse.csr_array(weights))
+    cells = sparse.csr_array(weights)
+    known = Preferences(tuple("abcd"), tuple("vwxyz"), cells, np.zeros(cells.nnz, dtype=np.int64))
     losses = []
     for iterations in (1, 2, 5):
         parameters = AlsParameters(**{**asdict(PARAMETERS), "iterations": iterations})
@@ -89,6 +90,26 @@ def test_restarts_are_averaged() -> None:
     ]
     assert both.scores(known.user_ids) == pytest.approx(sum(parts) / 2, abs=1e-5)
     assert np.abs(parts[0] - parts[1]).max() > 1e-6
+
+
+def test_rows_beside_the_users_are_learned_from_and_are_not_in_the_result() -> None:
+    known = preferences(two_tastes(users=20))
+    beside = known.weights[:3]
+    both = fit_als(known, parameters=PARAMETERS, seed=1, beside=beside)
+    assert both.user_ids == known.user_ids
+    assert both.user_embeddings.shape == (20, 2)
+    # As if three more users had given the same feedback.
+    more = Preferences(
+        (*known.user_ids, "x", "y", "z"),
+        known.item_ids,
+        sparse.vstack([known.weights, beside], format="csr"),
+        np.zeros(known.weights.nnz + beside.nnz, dtype=np.int64),
+    )
+    expected = fit_als(more, parameters=PARAMETERS, seed=1)
+    assert both.item_embeddings.tolist() == expected.item_embeddings.tolist()
+    assert both.user_embeddings.tolist() == expected.user_embeddings[:20].tolist()
+    # What a cold user gets is what the users like, each once.
+    assert both.item_popularity == pytest.approx(known.weights.sum(axis=0))
 
 
 def test_a_seed_gives_one_model() -> None:

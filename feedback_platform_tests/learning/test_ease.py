@@ -27,6 +27,7 @@ def learned(weights: NDArray[np.float32]) -> Preferences:
         tuple(f"u{user}" for user in range(users)),
         tuple(f"i{item}" for item in range(items)),
         sparse.csr_array(weights),
+        np.zeros(np.count_nonzero(weights), dtype=np.int64),
     )
 
 
@@ -103,10 +104,10 @@ def test_no_regularisation_is_refused() -> None:
 def test_a_stored_model_scores_the_same(fit: object) -> None:
     weights = np.array([[1, 2, 0, 0, 0, 1], [0, 1, 1, 0, 1, 0]], dtype=np.float32)
     assert callable(fit)
-    model = fit(
-        Preferences(("ann", "bob"), ODD_IDS, sparse.csr_array(weights)),
-        parameters=EaseParameters(2),
+    known = Preferences(
+        ("ann", "bob"), ODD_IDS, sparse.csr_array(weights), np.zeros(6, dtype=np.int64)
     )
+    model = fit(known, parameters=EaseParameters(2))
     data = model.to_bytes()
     back = LinearScores.from_bytes(data)
     assert back.item_ids == ODD_IDS

@@ -13,6 +13,8 @@ EVERY_ALGORITHM = (
     sources.item_ease(150),
     sources.user_ease(600),
     sources.als(48, 40, 5, 0.25, restarts=3),
+    sources.sequence_ease(1000, nearness=3, reach=10),
+    sources.sequence_als(32, 60, 5, stretch=40),
     sources.spark_als(32, 0.1, 5),
     sources.lightfm("bpr", FactorisationParameters(loss="bpr", epochs=40)),
     sources.popularity(),
@@ -41,7 +43,10 @@ def test_there_is_a_case_for_every_algorithm() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"algorithm": "oracle"}, "one of item-ease, user-ease, als, spark-als, lightfm"),
+        (
+            {"algorithm": "oracle"},
+            "one of item-ease, user-ease, sequence-ease, als, sequence-als, spark-als, lightfm",
+        ),
         ({"name": 3}, "a name and an algorithm"),
         ({"depth": 3}, "popularity takes half_life_days"),
         ({"half_life_days": "long"}, "a parameter of another type"),
