@@ -133,7 +133,8 @@ def fit_item_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
     """
     check_side(len(preferences.item_ids), "items")
     history = roots(preferences.weights)
-    return linear_in_items(preferences, (history.T @ history).toarray(), parameters.regularisation)
+    together = (history.T @ history).toarray().astype(np.float64)
+    return linear_in_items(preferences, together, parameters.regularisation)
 
 
 def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> LinearScores:
@@ -145,7 +146,8 @@ def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
     check_side(len(preferences.user_ids), "users")
     history = roots(preferences.weights)
     # Transposed: row u holds what predicts user u.
-    weights = _closed_form((history @ history.T).toarray(), parameters.regularisation).T
+    together = (history @ history.T).toarray().astype(np.float64)
+    weights = _closed_form(together, parameters.regularisation).T
     none = np.empty((0, 0), dtype=np.float32)
     return LinearScores(
         preferences.user_ids, preferences.item_ids, history, none, np.ascontiguousarray(weights)
@@ -154,7 +156,7 @@ def fit_user_ease(preferences: Preferences, *, parameters: EaseParameters) -> Li
 
 def linear_in_items(
     preferences: Preferences,
-    together: NDArray[np.float32] | NDArray[np.float64],
+    together: NDArray[np.float64],
     regularisation: float,
 ) -> LinearScores:
     """Solve for the weights of items for items.
@@ -162,6 +164,7 @@ def linear_in_items(
     Args:
         preferences: whose history is multiplied with the weights.
         together: (items x items), how much was liked together; the diagonal holds each item's own.
+            It is overwritten: a copy would cost half a gigabyte where there are many.
         regularisation: λ.
     """
     # Column j holds what predicts item j.
@@ -171,10 +174,8 @@ def linear_in_items(
     return LinearScores(preferences.user_ids, preferences.item_ids, history, weights, none)
 
 
-def _closed_form(
-    gram: NDArray[np.float32] | NDArray[np.float64], regularisation: float
-) -> NDArray[np.float32]:
-    system = gram.astype(np.float64)
+def _closed_form(system: NDArray[np.float64], regularisation: float) -> NDArray[np.float32]:
+    """Return the weights; the system is overwritten."""
     system[np.diag_indices_from(system)] += regularisation
     inverse = np.linalg.inv(system)
     weights = -inverse / np.diag(inverse)

@@ -76,8 +76,7 @@ def fit_sequence_ease(
     else:
         together = np.zeros((size, size))
     history = roots(preferences.weights)
-    counts = (history.T @ history).tocoo()
-    together[counts.row, counts.col] += counts.data
+    together += (history.T @ history).toarray()
     return linear_in_items(preferences, together, parameters.regularisation)
 
 

@@ -60,8 +60,11 @@ def test_a_description_that_means_nothing_is_refused(changes: dict[str, Any], pr
 
 def test_sources_out_of_reach_are_left_out() -> None:
     few = sources.within_reach(sources.DEFAULT_SOURCES, 100, 1_000_000)
-    assert not [source.name for source in few if source.name.startswith("item-ease")]
-    assert [source.name for source in few if source.name.startswith("user-ease")]
+    assert not {source.algorithm for source in few} & {"item-ease", "sequence-ease"}
+    assert {source.algorithm for source in few} > {"user-ease", "sequence-als"}
+    many = sources.within_reach(sources.DEFAULT_SOURCES, 1_000_000, 100)
+    assert not {source.algorithm for source in many} & {"user-ease", "sequence-als"}
+    assert {source.algorithm for source in many} > {"item-ease", "sequence-ease", "als"}
     assert sources.within_reach(sources.DEFAULT_SOURCES, 10, 10) == sources.DEFAULT_SOURCES
     with pytest.raises(InvalidInputError, match="No candidate source"):
         sources.within_reach((sources.item_ease(1),), 10, 1_000_000)
