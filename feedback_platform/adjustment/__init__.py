@@ -1,1 +1,1 @@
-"""What the product changes by itself: flags, and what decides about them."""
+"""What the product changes by itself: trigger rules, flags, and the record of every change."""

@@ -19,6 +19,7 @@ MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
 FLAGS = "flags/log"
+ADJUSTMENTS = "adjustments"
 
 FIREHOSE = "raw/firehose"
 
@@ -155,6 +156,31 @@ def drift_events() -> str:
 def drift_event(event_id: str) -> str:
     """Return the key of one detected change."""
     return f"{drift_events()}/{event_id}.json"
+
+
+def adjustment_entries() -> str:
+    """Return the prefix of the ledger of adjustments."""
+    return f"{ADJUSTMENTS}/ledger"
+
+
+def adjustment_entry(sequence: int) -> str:
+    """Return the key of one entry of that ledger."""
+    return f"{adjustment_entries()}/{sequence:012d}.json"
+
+
+def adjustment_sequence(entry_key: str) -> int:
+    """Return the sequence number in an entry's key."""
+    return int(entry_key.rpartition("/")[2].removesuffix(".json"))
+
+
+def adjustment_book() -> str:
+    """Return the key of what the ledger's entries came to some time ago."""
+    return f"{ADJUSTMENTS}/book.json"
+
+
+def adjustment_evaluation() -> str:
+    """Return the key of what the trigger rules were found to be at last."""
+    return f"{ADJUSTMENTS}/evaluation.json"
 
 
 def model_versions(name: str) -> str:

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from feedback_platform.adjustment.rules.intervals import Sample
+from feedback_platform.adjustment.rules.measurement import (
+    OPTED_OUT,
+    Span,
+    measure,
+    newest_event,
+)
+from feedback_platform.adjustment.rules.metrics import METRICS
+from feedback_platform.warehouse.published import relation_frame
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+WHOLE = Span(START - timedelta(hours=1), START + timedelta(days=2))
+EVENT: dict[str, Any] = {
+    "event_type": "item_impression",
+    "user_id": "u",
+    "item_id": "i",
+    "session_id": "s",
+    "recommendation_id": "r",
+    "placement": "home",
+    "properties": "{}",
+    "value": None,
+    "cleaned_value": None,
+    "is_bot": False,
+    "is_burst": False,
+    "is_imputed": False,
+    "is_outlier": False,
+}
+
+
+class Tables:
+    """What the metrics are read from."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._events = 0
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(
+            """
+            create schema interaction;
+            create table interaction.interactions (
+                event_id varchar, occurred_at timestamp, event_type varchar, user_id varchar,
+                item_id varchar, session_id varchar, recommendation_id varchar,
+                placement varchar, properties json, value double, cleaned_value double,
+                is_bot boolean, is_burst boolean, is_imputed boolean, is_outlier boolean
+            );
+            create table interaction.sessions (
+                session_id varchar, user_id varchar, started_at timestamp, ended_at timestamp,
+                duration_seconds double, is_bounce boolean
+            );
+            create table interaction.items (item_id varchar, categories varchar[]);
+            create schema ml;
+            create table ml.user_segments (user_id varchar, segment_id bigint);
+            """
+        )
+
+    def happen(self, minute: float, **changes: Any) -> None:
+        self._events += 1
+        row = [f"e{self._events}", at(minute), *{**EVENT, **changes}.values()]
+        marks = ", ".join("?" * len(row))
+        self._connection.execute(f"insert into interaction.interactions values ({marks})", row)
+
+    def visit(self, minute: float, minutes: float, session: str = "s", **changes: Any) -> None:
+        given = {"user_id": "u", "is_bounce": False, **changes}
+        self._connection.execute(
+            "insert into interaction.sessions values (?, ?, ?, ?, ?, ?)",
+            [
+                session, given["user_id"], at(minute), at(minute + minutes), minutes * 60,
+                given["is_bounce"],
+            ],
+        )  # fmt: skip
+
+    def insert(self, table: str, *row: Any) -> None:
+        marks = ", ".join("?" * len(row))
+        self._connection.execute(f"insert into {table} values ({marks})", list(row))
+
+    def query(self, sql: str, parameters: list[Any]) -> pl.DataFrame:
+        return relation_frame(self._connection, sql, parameters)
+
+    def measured(
+        self, metric: str, scope: Mapping[str, str] | None = None, span: Span = WHOLE
+    ) -> dict[str, Sample]:
+        """What was measured, by the places' values."""
+        self._connection.execute("drop table if exists opted_out")
+        self._connection.execute(OPTED_OUT)
+        found = measure(self.query, metric, scope or {}, span)
+        return {" ".join(place.values()): sample for place, sample in found}
+
+    def fraction(self, metric: str) -> tuple[float, int]:
+        (sample,) = self.measured(metric).values()
+        return sample.total, sample.count
+
+
+def at(minute: float) -> datetime:
+    return (START + timedelta(minutes=minute)).replace(tzinfo=None)
+
+
+@pytest.fixture
+def tables() -> Iterator[Tables]:
+    with duckdb.connect() as connection:
+        yield Tables(connection)
+
+
+def test_where_nothing_happened_nothing_is_measured(tables: Tables) -> None:
+    assert newest_event(tables.query) is None
+    for metric in METRICS:
+        assert tables.measured(metric) == {"": Sample()}
+    assert tables.measured("bounce_rate", {"segment": "each"}) == {}
+
+
+def test_an_impression_is_clicked_when_its_own_list_was_within_half_an_hour(
+    tables: Tables,
+) -> None:
+    for number in range(4):
+        tables.happen(number, recommendation_id=f"r{number}")
+    click = {"event_type": "item_clicked"}
+    tables.happen(2, **click, recommendation_id="r0")
+    tables.happen(3, **click, recommendation_id="r0")
+    tables.happen(3, **click, recommendation_id="r1", item_id="other")
+    tables.happen(32.5, **click, recommendation_id="r2")
+    tables.happen(4, **click, recommendation_id="r3", is_bot=True)
+
+    assert tables.fraction("click_through_rate") == (1, 4)
+
+
+def test_what_cannot_be_clicked_and_what_programs_see_is_no_impression(tables: Tables) -> None:
+    tables.happen(0)
+    tables.happen(1, recommendation_id=None)
+    tables.happen(2, is_bot=True)
+    tables.happen(3, is_burst=True)
+    tables.happen(4, user_id=None)
+
+    assert tables.fraction("click_through_rate") == (0, 1)
+
+
+def test_a_dismissal_may_leave_out_which_list_it_came_from(tables: Tables) -> None:
+    tables.happen(0, recommendation_id="r0")
+    tables.happen(1, recommendation_id="r1", session_id="s1")
+    tables.happen(2, recommendation_id="r2", session_id="s2")
+    gone = {"event_type": "item_dismissed"}
+    tables.happen(3, **gone, recommendation_id=None)
+    tables.happen(3, **gone, recommendation_id="r1", session_id="s1")
+    tables.happen(3, **gone, recommendation_id="elsewhere", session_id="s2")
+
+    assert tables.fraction("dismiss_rate") == (2, 3)
+
+
+def test_visits_are_bounced_long_or_converted(tables: Tables) -> None:
+    tables.visit(0, 10, "a", is_bounce=True)
+    tables.visit(0, 20, "b")
+    tables.visit(-200, 10, "before")
+    tables.happen(5, event_type="item_converted", session_id="b")
+    tables.happen(5, event_type="item_converted", session_id=None)
+
+    assert tables.fraction("bounce_rate") == (1, 2)
+    assert tables.fraction("session_seconds") == (1_800, 2)
+    assert tables.fraction("conversion_rate") == (1, 2)
+
+
+def test_what_users_say_is_counted_as_they_say_it(tables: Tables) -> None:
+    for value in (10, 9, 8, 6, 0):
+        survey = {"event_type": "survey_answered", "properties": '{"survey": "nps"}'}
+        tables.happen(1, **survey, value=value)
+    tables.happen(1, event_type="survey_answered", properties='{"survey": "other"}', value=0)
+    tables.happen(1, event_type="item_rated", value=4)
+    tables.happen(1, event_type="item_rated", value=1)
+    tables.happen(1, event_type="item_rated", value=None)
+
+    assert tables.fraction("net_promoter_share") == (0, 5)
+    assert tables.fraction("average_rating") == (5, 2)
+
+
+def test_dwell_that_was_filled_in_or_absurd_does_not_count(tables: Tables) -> None:
+    for flags in ({}, {"is_imputed": True}, {"is_outlier": True}):
+        tables.happen(1, event_type="item_viewed", cleaned_value=90_000, **flags)
+    tables.happen(1, event_type="item_used", cleaned_value=90_000)
+
+    assert tables.fraction("dwell_seconds") == (90, 1)
+
+
+def test_sums_are_those_over_users(tables: Tables) -> None:
+    for user, values in {"a": (1, 5), "b": (4,), "c": (2, 2, 2)}.items():
+        for value in values:
+            tables.happen(1, event_type="item_rated", user_id=user, value=value)
+
+    (sample,) = tables.measured("average_rating").values()
+
+    # By hand: totals 6, 4, 6 and counts 2, 1, 3.
+    assert sample == Sample(
+        users=3, count=6, total=16, total_squares=88, products=34, count_squares=14
+    )
+
+
+@pytest.mark.parametrize("switch", ["personalisation", "research"])
+def test_who_opted_out_takes_no_part_until_they_change_their_mind(
+    tables: Tables, switch: str
+) -> None:
+    tables.happen(1, user_id="stays")
+    tables.happen(1, user_id="leaves")
+    consent = {"event_type": "consent_changed", "user_id": "leaves"}
+    tables.happen(0, **consent, properties=f'{{"{switch}": true}}')
+    tables.happen(5, **consent, properties=f'{{"{switch}": false}}')
+    tables.happen(6, **consent, properties='{"newsletter": false}')
+
+    assert tables.fraction("click_through_rate") == (0, 1)
+
+    tables.happen(7, **consent, properties=f'{{"{switch}": true}}')
+    assert tables.fraction("click_through_rate") == (0, 2)
+
+
+def test_a_span_leaves_out_its_beginning_and_takes_in_its_end(tables: Tables) -> None:
+    for minute in range(4):
+        tables.happen(minute)
+        tables.visit(minute - 1, 1, f"v{minute}")
+    span = Span(START, START + timedelta(minutes=2))
+
+    for metric in ("click_through_rate", "bounce_rate"):
+        (sample,) = tables.measured(metric, span=span).values()
+        assert sample.count == 2
+    backwards = Span(span.ends, span.begins)
+    assert tables.measured("bounce_rate", span=backwards) == {"": Sample()}
+
+
+def test_impressions_are_told_apart_by_everything_that_is_known_of_them(tables: Tables) -> None:
+    tables.insert("interaction.items", "i", ["a", "b"])
+    tables.insert("interaction.items", "j", ["b"])
+    tables.insert("ml.user_segments", "u", 2)
+    tables.happen(0, properties='{"model_version": "m1"}')
+    tables.happen(1, item_id="j", user_id="v", placement="sidebar")
+    tables.happen(2, item_id="unknown", placement=None)
+
+    def counts(**scope: str) -> dict[str, int]:
+        found = tables.measured("click_through_rate", scope)
+        return {place: sample.count for place, sample in found.items()}
+
+    assert counts(placement="each") == {"home": 1, "none": 1, "sidebar": 1}
+    assert counts(segment="each") == {"2": 2, "unassigned": 1}
+    assert counts(item="each") == {"i": 1, "j": 1, "unknown": 1}
+    assert counts(category="each") == {"a": 1, "b": 2}
+    assert counts(model_version="each") == {"m1": 1, "none": 2}
+    assert counts(placement="home", category="each") == {"home a": 1, "home b": 1}
+    assert counts(segment="2", item="i") == {"2 i": 1}
+    assert counts(segment="7") == {"7": 0}
+
+
+def test_a_visit_is_at_every_placement_that_it_met(tables: Tables) -> None:
+    for session in ("a", "b"):
+        tables.visit(0, 10, session)
+        tables.happen(1, session_id=session)
+        tables.happen(2, session_id=session, placement=None)
+    tables.happen(3, session_id="b", placement="sidebar")
+    tables.happen(4, session_id="b", placement="sidebar")
+
+    found = tables.measured("bounce_rate", {"placement": "each"})
+
+    assert {place: sample.count for place, sample in found.items()} == {"home": 2, "sidebar": 1}
+    assert tables.measured("bounce_rate")[""].count == 2
+
+
+def test_no_value_of_a_scope_is_read_as_sql(tables: Tables) -> None:
+    tables.happen(0, placement="'; drop table interaction.interactions; --")
+
+    found = tables.measured(
+        "click_through_rate", {"placement": "'; drop table interaction.interactions; --"}
+    )
+
+    assert [sample.count for sample in found.values()] == [1]
+    assert newest_event(tables.query) == START
