@@ -5,10 +5,12 @@ from typing import Any
 
 import dagster as dg
 
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.orchestration.assets import (
+    adjusting,
     cleaning,
     learning,
     monitoring,
@@ -36,11 +38,13 @@ def build_definitions(
         resource_overrides: resources that take the place of the default ones, by name.
 
     Raises:
-        InvalidInputError: the event mapping, the cleaning rules or those of the gate mean nothing.
+        InvalidInputError: the event mapping, the cleaning rules, those of the gate or the trigger
+            rules mean nothing.
     """
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     platform = PlatformResource.from_settings(settings)
     return dg.Definitions(
         assets=[
@@ -50,6 +54,7 @@ def build_definitions(
             reprocessing.reprocessed_events,
             build_dbt_models(platform.dbt()),
             monitoring.drift_events,
+            adjusting.adjustments,
             learning.recommender,
             learning.segments,
             learning.learned,

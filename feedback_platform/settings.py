@@ -19,6 +19,8 @@ SEGMENTATIONS = ("k-means", "ward", "strongest")
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
+_WEBHOOK = "an http:// or https:// URL without user and password"
+_BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 _OF_TESTS = frozenset({"FEEDBACK_SHARED_DATA"})
@@ -43,6 +45,8 @@ class Settings:
         cleaning_rules: the file with the installation's own cleaning rules, or None.
         gate_rules: the file that says when a model may be promoted, or None.
         flags: the file that defines feature flags, which the API takes over at its start, or None.
+        trigger_rules: the file with the installation's own trigger rules, or None.
+        webhook_url, webhook_secret: whom trigger rules may call, and what signs the calls.
         schema_registry_url: an external schema registry, or None for the embedded one; it may hold
             credentials.
         kafka_bootstrap_servers: the Kafka brokers, or None.
@@ -62,6 +66,9 @@ class Settings:
     cleaning_rules: Path | None = None
     gate_rules: Path | None = None
     flags: Path | None = None
+    trigger_rules: Path | None = None
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: str = field(default="", repr=False)
     schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
@@ -115,6 +122,7 @@ def load_settings(
     if resolved.exists() and not resolved.is_dir():
         raise InvalidSettingError("FEEDBACK_DATA_DIR", str(chosen), "a directory, not a file")
     lake_url = environment.get("FEEDBACK_LAKE_URL") or (resolved / "lake").as_uri()
+    webhook_url, webhook_secret = webhook_of(environment)
     return Settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
@@ -128,10 +136,40 @@ def load_settings(
         cleaning_rules=_file("FEEDBACK_CLEANING_RULES", environment),
         gate_rules=_file("FEEDBACK_GATE_RULES", environment),
         flags=_file("FEEDBACK_FLAGS", environment),
+        trigger_rules=_file("FEEDBACK_TRIGGER_RULES", environment),
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret,
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
     )
+
+
+def webhook_of(environment: Mapping[str, str] | None = None) -> tuple[str | None, str]:
+    """Return the address that trigger rules may call, or None, and the secret that signs.
+
+    A secret goes no way but this: what Dagster is configured with, its UI shows.
+
+    Args:
+        environment: the process's own when left out.
+
+    Raises:
+        InvalidSettingError: one is malformed or missing beside the other.
+    """
+    environment = os.environ if environment is None else environment
+    name, of_secret = "FEEDBACK_WEBHOOK_URL", "FEEDBACK_WEBHOOK_SECRET"
+    text, secret = environment.get(name) or "", environment.get(of_secret) or ""
+    if bool(text) != bool(secret):
+        missing = name if secret else of_secret
+        raise InvalidSettingError(missing, "", f"a value whenever {name} and {of_secret} are used")
+    if not text:
+        return None, ""
+    parts = _parts(name, text, _WEBHOOK)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise InvalidSettingError(name, without_credentials(text), _WEBHOOK)
+    if secret.startswith("whsec_") and not _BASE64.fullmatch(secret.removeprefix("whsec_")):
+        raise InvalidSettingError(of_secret, "…", "any text, or whsec_ and a key in Base64")
+    return text, secret
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -313,6 +351,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_CLEANING_RULES": settings.cleaning_rules,
         "FEEDBACK_GATE_RULES": settings.gate_rules,
         "FEEDBACK_FLAGS": settings.flags,
+        "FEEDBACK_TRIGGER_RULES": settings.trigger_rules,
     }
     return {
         **os.environ,

@@ -267,8 +267,49 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
     assert settings.events_per_second == 2500.0
 
 
+def test_a_webhook_has_an_address_and_a_secret_and_shows_neither() -> None:
+    given = {
+        "FEEDBACK_WEBHOOK_URL": "https://hooks.example/T1/abc",
+        "FEEDBACK_WEBHOOK_SECRET": "whsec_c2VjcmV0IGtleQ==",
+    }
+
+    settings = load_settings(environment=given)
+
+    assert settings.webhook_url == given["FEEDBACK_WEBHOOK_URL"]
+    assert settings.webhook_secret == given["FEEDBACK_WEBHOOK_SECRET"]
+    assert "hooks.example" not in repr(settings)
+    assert "whsec" not in repr(settings)
+
+
 @pytest.mark.parametrize(
-    "name", ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES"]
+    ("url", "secret", "problem"),
+    [
+        ("https://a.example/x", "", "FEEDBACK_WEBHOOK_SECRET is ''"),
+        ("", "s3cret", "FEEDBACK_WEBHOOK_URL is ''"),
+        ("ftp://a.example", "s3cret", "FEEDBACK_WEBHOOK_URL is 'ftp://a.example'"),
+        ("https://user:91ce04d2@a.example", "s3cret", "is 'https://a.example', but it accepts"),
+        ("https://", "s3cret", "FEEDBACK_WEBHOOK_URL is 'https://'"),
+        ("https://a.example", "whsec_%%", "FEEDBACK_WEBHOOK_SECRET is '…'"),
+    ],
+)
+def test_a_webhook_that_cannot_be_called_is_refused_at_start(
+    url: str, secret: str, problem: str
+) -> None:
+    with pytest.raises(InvalidSettingError, match=problem) as refused:
+        load_settings(environment={"FEEDBACK_WEBHOOK_URL": url, "FEEDBACK_WEBHOOK_SECRET": secret})
+
+    assert "91ce" not in str(refused.value)
+    assert "%%" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FEEDBACK_EVENT_MAPPING",
+        "FEEDBACK_CLEANING_RULES",
+        "FEEDBACK_GATE_RULES",
+        "FEEDBACK_TRIGGER_RULES",
+    ],
 )
 def test_dagster_is_told_the_whole_path_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

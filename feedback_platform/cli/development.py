@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from feedback_platform.adjustment.flags.definitions_file import load_definitions
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
 from feedback_platform.cli.options import with_settings
@@ -40,6 +41,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     load_gate_rules(settings.gate_rules)
     if settings.flags is not None:
         load_definitions(settings.flags)
+    load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     if api_port == port:
         raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
     for each, option in ((port, "--port"), (api_port, "--api-port")):

@@ -13,6 +13,7 @@ import orjson
 
 from feedback_platform.adjustment.flags.definitions_file import load_definitions
 from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.errors import FeedbackPlatformError
@@ -65,6 +66,7 @@ def _rules(settings: Settings) -> tuple[bool, str]:
     load_mapping(settings.event_mapping)
     rules = load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     origin = settings.cleaning_rules or "those that ship"
     mapped = f"; names of events by {settings.event_mapping}" if settings.event_mapping else ""
     return True, f"cleaning {rules.version}, {origin}{mapped}"

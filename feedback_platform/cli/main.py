@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "contract": ("contract", "contract"),
     "models": ("models", "models"),
     "flags": ("flags", "flags"),
+    "adjustments": ("adjustments", "adjustments"),
     "quarantine": ("quarantine", "quarantine"),
     "doctor": ("doctor", "doctor"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
-from feedback_platform.orchestration.jobs import PROCESS, PUBLISH_MODELS, TRAIN
+from feedback_platform.orchestration.jobs import PROCESS, PUBLISH_MODELS, TRAIN, UNDO
 from feedback_platform.orchestration.progress import listening
 from feedback_platform.orchestration.runs import execute, selected_tables
 from feedback_platform.orchestration.schedules import training_config
@@ -34,6 +34,11 @@ class JobRunner:
         """Promote or roll back as asked, and publish what the models in use make of it."""
         config = {"ops": {"learned_tables": {"config": dict(champion)}}}
         return self._run(PUBLISH_MODELS, "Publishing", config)
+
+    def undo_adjustment(self, adjustment_id: str, reason: str) -> dict[str, Any]:
+        """Take back what a trigger rule did, and publish that it is."""
+        asked = {"undo": adjustment_id, "reason": reason}
+        return self._run(UNDO, "Undoing", {"ops": {"metrics__adjustments": {"config": asked}}})
 
     def _run(self, job: str, description: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the metadata of what was materialised, by `asset key/name`."""

@@ -11,6 +11,7 @@ import click
 from feedback_platform.adjustment.flags.definitions_file import load_definitions
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_settings
 from feedback_platform.errors import InvalidInputError, TransientError
@@ -51,6 +52,7 @@ def serve(
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
     take_over_flags(settings)
+    load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     settings = with_protected_registry(settings, host)
     with bound_socket(host, port) as listener:
         if not quiet:

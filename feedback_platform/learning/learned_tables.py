@@ -252,6 +252,7 @@ def refresh_recommendations(
     items: pl.DataFrame,
     unavailable: Collection[str] = (),
     *,
+    boosted: Collection[str] = (),
     observed: pl.DataFrame | None = None,
     shown: pl.DataFrame | None = None,
     exploration: Exploration = NO_EXPLORATION,
@@ -265,6 +266,7 @@ def refresh_recommendations(
         scores: of all feedback as of now; nobody is shown again what they know.
         items: the catalogue.
         unavailable: items that nobody is shown.
+        boosted: items that come earlier in everybody's list; see `boosting`.
         observed: scores as training has them, for the ranker; all of them when left out.
         shown: impressions as of now, for the ranker, where they are logged.
         exploration: how often two items of a list change places.
@@ -283,6 +285,7 @@ def refresh_recommendations(
             items,
             model_version=champion.version,
             unavailable=unavailable,
+            boosted=boosted,
             known=history(seen, items, model.item_ids, shown=shown) if ranker else None,
             exploration=exploration,
         )

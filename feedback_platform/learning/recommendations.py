@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from feedback_platform.learning.boosting import boost
 from feedback_platform.learning.candidate_ranker import Probabilities
 from feedback_platform.learning.columns import (
     ITEM_ID,
@@ -64,6 +65,7 @@ def recommend(
     model_version: str,
     user_ids: Sequence[str] | None = None,
     unavailable: Collection[str] = (),
+    boosted: Collection[str] = (),
     known: History | None = None,
     exploration: Exploration = NO_EXPLORATION,
     n: int = LIST_LENGTH,
@@ -88,6 +90,7 @@ def recommend(
         model_version: written into every row.
         user_ids: who gets a list; everybody with a score when left out.
         unavailable: items that nobody is shown; a user's like of one is a reason all the same.
+        boosted: items that come earlier in everybody's list than the model has them (`boosting`).
         known: what a ranker has to know, over the model's items; a model without one needs none.
         exploration: how often two items of a list change places; never when left out.
         n: length of a list; shorter where fewer unseen (or popular) items are left.
@@ -110,9 +113,10 @@ def recommend(
     size = n + exploration.pool
     now: datetime | None = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
     salt = f"{model_version} {now:%Y-%m-%d}" if now else model_version
-    best = personal_order(model, known, scores, met, now, is_available, size)
+    is_boosted = np.isin(model.item_ids, list(boosted))
+    best = boost(*personal_order(model, known, scores, met, now, is_available, size), is_boosted)
     personal = _shown(met, *best, n, salt, exploration)
-    most_liked = popular_order(model, scores, cold, is_available, size)
+    most_liked = boost(*popular_order(model, scores, cold, is_available, size), is_boosted)
     popular = _shown(cold, *most_liked, n, salt, exploration)
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
     own = pair_matrix(liked, met, model.item_ids)

@@ -12,6 +12,7 @@ REPROCESS: Final = "reprocess"
 REPLAY: Final = "replay_quarantine"
 TRAIN: Final = "train"
 PUBLISH_MODELS: Final = "publish_models"
+UNDO: Final = "undo_adjustment"
 REFIT: Final = "refit_reference"
 QUALITY: Final = "quality"
 
@@ -57,6 +58,12 @@ def build_jobs() -> list[Any]:
             "Make recommendations and segments anew from the models in use, without training. In "
             "the launchpad, ops.learned_tables.config promotes a version first (model, promote, "
             "reason), or goes back to the champion before this one (model, roll_back, reason).",
+        ),
+        _job(
+            UNDO,
+            dg.AssetSelection.assets(keys.ADJUSTMENTS) | _PUBLISHED,
+            "Take back what a trigger rule did. In the launchpad, ops.metrics__adjustments.config "
+            "says which (undo, the adjustment_id) and why (reason).",
         ),
         _job(
             REFIT,

@@ -7,13 +7,17 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from feedback_platform.adjustment.rules.changes import FlagSwitch, NoFlags
+from feedback_platform.adjustment.rules.definition import Rule
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
+from feedback_platform.adjustment.rules.webhook import Receiver
 from feedback_platform.cleaning.configuration import CleaningRules, load_rules
 from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import GateRules, load_gate_rules
-from feedback_platform.settings import DBT_PROJECT_DIR, Settings
+from feedback_platform.settings import DBT_PROJECT_DIR, Settings, webhook_of
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.transformation import DbtProject
 
@@ -26,6 +30,7 @@ class PlatformResource(dg.ConfigurableResource):
     event_mapping: str = ""
     cleaning_rules: str = ""
     gate_rules: str = ""
+    trigger_rules: str = ""
     engine: str = "polars"
     segmentation: str = "k-means"
 
@@ -38,6 +43,7 @@ class PlatformResource(dg.ConfigurableResource):
             event_mapping=str(settings.event_mapping or ""),
             cleaning_rules=str(settings.cleaning_rules or ""),
             gate_rules=str(settings.gate_rules or ""),
+            trigger_rules=str(settings.trigger_rules or ""),
             engine=settings.engine,
             segmentation=settings.segmentation,
         )
@@ -51,6 +57,7 @@ class PlatformResource(dg.ConfigurableResource):
             event_mapping=Path(self.event_mapping) if self.event_mapping else None,
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
+            trigger_rules=Path(self.trigger_rules) if self.trigger_rules else None,
             engine=self.engine,
             segmentation=self.segmentation,
         )
@@ -70,6 +77,20 @@ class PlatformResource(dg.ConfigurableResource):
     def models_gate(self) -> GateRules:
         """Return what a model has to stand up to, read anew as well."""
         return load_gate_rules(self.settings.gate_rules)
+
+    def adjustment_rules(self) -> tuple[Rule, ...]:
+        """Return the trigger rules, read anew as well."""
+        has_webhook = self.webhook() is not None
+        return load_trigger_rules(self.settings.trigger_rules, has_webhook=has_webhook)
+
+    def webhook(self) -> Receiver | None:
+        """Return whom trigger rules may call; read from the environment, as it is a secret."""
+        url, secret = webhook_of()
+        return Receiver(url, secret) if url is not None else None
+
+    def flags(self) -> FlagSwitch:
+        """Return the flags that trigger rules may switch."""
+        return NoFlags()
 
     def cleaning_engine(self) -> Engine[Any, Any]:
         """Return what runs the cleaning rules."""

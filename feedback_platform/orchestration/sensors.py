@@ -25,6 +25,14 @@ _NEWEST_DRIFT: Final = """
     limit 1
 """
 
+# What changes the lists that everybody is shown.
+_NEWEST_OF_LISTS: Final = """
+    select adjustment_id, status from metrics.adjustments
+    where action in ('hide_category', 'boost_category', 'roll_back_model')
+    order by coalesce(undone_at, "at") desc, adjustment_id
+    limit 1
+"""
+
 _FEEDBACK_SINCE: Final = """
     select count(*) as given, count(*) filter (batch_sequence > ?) as is_new
     from feedback.user_feedback
@@ -162,6 +170,27 @@ def growth_sensor(
     return dg.SensorResult(run_requests=[request], cursor=seen)
 
 
+@dg.sensor(
+    job_name=jobs.PUBLISH_MODELS,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Makes the lists anew when a trigger rule changed what they are made of.",
+)
+def adjusted_lists_sensor(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
+    """Ask for new lists once for each adjustment of a category or a model, and its undoing."""
+    if published_through(platform.settings.published_path) == 0:
+        return dg.SkipReason("Nothing is published yet.")
+    # One run takes all changes in that were made together. Dagster remembers the key.
+    found = platform.query(_NEWEST_OF_LISTS)
+    if found.is_empty():
+        return dg.SkipReason("No rule has changed the lists.")
+    newest = found.row(0, named=True)
+    key = f"adjusted-{newest['adjustment_id']}-{newest['status']}"
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=key, tags={"adjustment": newest["adjustment_id"]})]
+    )
+
+
 def _known_through(lake: Lake, version: str) -> int | None:
     """Return the newest batch that a version knows; None where its record does not say."""
     try:
@@ -201,4 +230,10 @@ def _patience(instance: dg.DagsterInstance) -> tuple[int, timedelta]:
     return failures, ended + wait - datetime.now(UTC)
 
 
-SENSORS: Final = [micro_batch_sensor, drift_sensor, first_training_sensor, growth_sensor]
+SENSORS: Final = [
+    micro_batch_sensor,
+    drift_sensor,
+    first_training_sensor,
+    growth_sensor,
+    adjusted_lists_sensor,
+]

@@ -1,1 +1,1 @@
-"""The ASGI application: the collector, flags, the schema registry, health, and their documentation."""
+"""The ASGI application: the collector, flags, the schema registry, health, documentation."""

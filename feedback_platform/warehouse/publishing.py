@@ -70,6 +70,7 @@ TABLES: Final = (
     PublishedTable("metrics", "satisfaction_daily"),
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
+    PublishedTable("metrics", "adjustments"),
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),

@@ -153,3 +153,18 @@ create table if not exists metrics.drift_events (
     after_mean double not null,
     action varchar not null
 );
+
+create table if not exists metrics.adjustments (
+    adjustment_id varchar primary key,
+    rule varchar not null,
+    scope varchar not null,
+    evidence json not null,
+    action varchar not null,
+    flag varchar not null,
+    before varchar not null,
+    after varchar not null,
+    status varchar not null,
+    reason varchar not null,
+    "at" timestamp not null,
+    undone_at timestamp
+);

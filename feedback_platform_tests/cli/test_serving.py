@@ -66,7 +66,13 @@ def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["FEEDBACK_EVENT_MAPPING", "FEEDBACK_CLEANING_RULES", "FEEDBACK_GATE_RULES", "FEEDBACK_FLAGS"],
+    [
+        "FEEDBACK_EVENT_MAPPING",
+        "FEEDBACK_CLEANING_RULES",
+        "FEEDBACK_GATE_RULES",
+        "FEEDBACK_TRIGGER_RULES",
+        "FEEDBACK_FLAGS",
+    ],
 )
 def test_a_file_that_is_not_there_is_named_at_start(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str

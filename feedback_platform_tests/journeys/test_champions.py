@@ -6,11 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from feedback_platform.adjustment.rules.adjusting import Adjuster
+from feedback_platform.adjustment.rules.definition import Action, Kind
+from feedback_platform.adjustment.rules.ledger import Ledger
 from feedback_platform.learning import champions
 from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.model_checks import champions_are_intact
 from feedback_platform.orchestration.runs import RunFailedError
+from feedback_platform_tests.adjustment.rules.switches import NOON, observed, rule, sample
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.journeys.reader import reader
 from feedback_platform_tests.learning.registered import tear
@@ -74,6 +78,25 @@ def test_after_a_rollback_the_published_lists_bear_the_earlier_version(
     assert (earlier["status"], later["status"]) == ("champion", "retired")
     assert earlier["reason"] == f"Rolled back from {second['version']}: complaints"
     assert earlier["trained_at"] == first["trained_at"]
+
+
+def test_nobody_is_listed_what_a_rule_has_hidden(copy: Installation) -> None:
+    of_labs = """
+        select count(*) from ml.recommendations
+        where item_id in (
+            select item_id from interaction.items where list_contains(categories, 'labs')
+        )
+    """
+    assert copy.query(of_labs).item() > 0
+    hiding = rule(scope={"category": "labs"}, action=Action(Kind.HIDE_CATEGORY, "{category}"))
+    ledger = Ledger(copy.lake)
+    breach = observed([(hiding, sample(20, 1000))], ledger.book, place={"category": "labs"})
+    Adjuster(ledger, {}, lambda: NOON).act(breach)
+
+    publish_models(copy)
+
+    assert copy.query(of_labs).item() == 0
+    assert copy.query("select count(*) from ml.recommendations").item() > 0
 
 
 def test_the_table_tells_why_each_version_is_what_it_is(twice: Installation) -> None:

@@ -53,6 +53,7 @@ GROUPS = {
         "models/segments",
     },
     "7_measure": {
+        "metrics/adjustments",
         "metrics/drift_events",
         "metrics/engagement_daily",
         "metrics/engagement_days",
@@ -89,6 +90,7 @@ JOBS = {
         "metrics/engagement_daily",
         "published/feedback",
     },
+    "undo_adjustment": {"metrics/adjustments", "published/feedback"},
     "refit_reference": {"reference/statistics"},
     "quality": set(),
 }
@@ -200,6 +202,7 @@ def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definiti
         "drift_sensor",
         "first_training_sensor",
         "growth_sensor",
+        "adjusted_lists_sensor",
     }
     assert schedules.keys() == {
         "nightly_sweep",

@@ -22,6 +22,7 @@ from feedback_platform.orchestration.jobs import TRAIN
 from feedback_platform.orchestration.runs import PROCESS_TAG
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
+    adjusted_lists_sensor,
     drift_sensor,
     first_training_sensor,
     growth_sensor,
@@ -269,6 +270,13 @@ def test_changes_found_together_ask_for_one_training(
     publish_drift(copy, later, DRIFT)
 
     assert asked(ask(drift_sensor, copy, instance)).run_key == "drift-b2"
+
+
+def test_lists_are_made_anew_only_for_what_changes_them(
+    empty: Installation, published: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert ask(adjusted_lists_sensor, empty, instance) == "Nothing is published yet."
+    assert ask(adjusted_lists_sensor, published, instance) == "No rule has changed the lists."
 
 
 def test_a_first_training_waits_for_something_published(

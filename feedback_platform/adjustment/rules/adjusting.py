@@ -96,6 +96,11 @@ class Adjuster:
         self._undo(adjustment_id, Status.REVERTED, reason, None, adjustment.undo_evidence)
         return self._ledger.book.adjustments[adjustment_id]
 
+    def _changer(self, kind: Kind) -> Changer:
+        if kind not in self._changers:
+            raise CannotChangeError(f"There is nothing here that does {kind.value!r}.")
+        return self._changers[kind]
+
     def _treatment(self, category: str) -> str:
         return self._ledger.book.treatment(category)
 
@@ -113,10 +118,7 @@ class Adjuster:
     def _fire(self, found: Finding, observation: Observation) -> str:
         rule = found.rule
         action = rule.action.at(found.place)
-        changer = self._changers.get(action.kind)
-        if changer is None:
-            raise CannotChangeError(f"Nothing here does {action.kind.value!r}.")
-        change = changer.plan(action)
+        change = self._changer(action.kind).plan(action)
         if change.before == change.after:
             return f"beyond the threshold; {change.subject} is {change.after} already"
         adjustment = Adjustment(
@@ -140,7 +142,7 @@ class Adjuster:
     def _make(self, adjustment: Adjustment) -> None:
         cause = _cause(adjustment, sentence(adjustment))
         try:
-            self._changers[adjustment.change.kind].make(adjustment.change, cause)
+            self._changer(adjustment.change.kind).make(adjustment.change, cause)
         except CannotChangeError as error:
             self._fail(adjustment, str(error))
         except TransientError as error:
@@ -194,7 +196,7 @@ class Adjuster:
         becomes, reason = adjustment.becomes or Status.REVERTED, adjustment.reason
         try:
             cause = _cause(adjustment, f"Undone: {reason}")
-            self._changers[adjustment.change.kind].take_back(adjustment.change, cause)
+            self._changer(adjustment.change.kind).take_back(adjustment.change, cause)
         except CannotChangeError as error:
             # It is over in any case: what stands there now was put there by somebody else.
             becomes, reason = Status.EXPIRED, f"{reason} Left as it is: {error}"
@@ -251,7 +253,7 @@ def _evidence(found: Finding, observation: Observation) -> dict[str, Any]:
         **numbers(found.sample),
         "low": interval.low,
         "high": interval.high,
-        "level": rule.level,
+        "level": found.judgement.level,
         "comparison": rule.comparison.value,
         "threshold": rule.threshold,
         "minimum_sample": rule.minimum_sample,

@@ -46,11 +46,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was measured, and what it means."""
+    """What was measured, and what it means.
+
+    Attributes:
+        verdict: the meaning.
+        value: the metric; None of nothing.
+        interval, level: where it lies, with what confidence.
+    """
 
     verdict: Verdict
     value: float | None
     interval: Interval
+    level: float
 
 
 def span_of(rule: Rule, arm: Arm, newest: datetime) -> Span:
@@ -66,18 +73,23 @@ def span_of(rule: Rule, arm: Arm, newest: datetime) -> Span:
     return Span(begins if arm.since is None else max(begins, arm.since), ends)
 
 
-def judge(rule: Rule, arm: Arm, now: datetime, sample: Sample) -> Judgement:
+def judge(rule: Rule, arm: Arm, now: datetime, sample: Sample, places: int = 1) -> Judgement:
     """Return what a measurement means for a rule at a place.
+
+    Of many places one is beyond the threshold by chance, so each interval is the wider, the more
+    there are (Bonferroni): together they have the rule's level.
 
     Args:
         rule: which one.
         arm: its state there.
         now: when the newest event happened (UTC).
         sample: what was measured in `span_of`.
+        places: at how many the rule says anything.
     """
+    level = 1 - (1 - rule.level) / places
     is_proportion = METRICS[rule.metric].is_proportion
-    interval = interval_of(sample, rule.level, is_proportion=is_proportion)
-    return Judgement(_verdict(rule, arm, now, sample, interval), sample.value, interval)
+    interval = interval_of(sample, level, is_proportion=is_proportion)
+    return Judgement(_verdict(rule, arm, now, sample, interval), sample.value, interval, level)
 
 
 def _verdict(rule: Rule, arm: Arm, now: datetime, sample: Sample, interval: Interval) -> Verdict:

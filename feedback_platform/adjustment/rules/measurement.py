@@ -20,7 +20,10 @@ from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, PLACEM
 # Runs SQL over the tables with parameters; takes naive UTC times.
 Query = Callable[[str, list[Any]], pl.DataFrame]
 
-NEWEST_EVENT: Final = "select max(occurred_at) as newest from interaction.interactions"
+# A sender may claim any time; nothing happens after it was received.
+NEWEST_EVENT: Final = """
+    select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
+"""
 
 # Made once on a connection, and read by every measurement: consent may have been given long ago.
 OPTED_OUT: Final = """

@@ -108,12 +108,14 @@ def _of(adjustment: Adjustment) -> Sequence[Guard]:
 def _found(query: Query, rule: Rule, book: Book, newest: datetime) -> Iterator[Finding]:
     """Measure a rule everywhere; again where it has used a part of its window already."""
     whole = span_of(rule, Arm(), newest)
-    for place, measured in measure(query, rule.metric, rule.scope, whole):
+    everywhere = measure(query, rule.metric, rule.scope, whole)
+    places = sum(sample.count >= rule.minimum_sample for _, sample in everywhere)
+    for place, measured in everywhere:
         arm = book.arm(rule.name, name_of(place))
         span, sample = span_of(rule, arm, newest), measured
         if span != whole:
             ((_, sample),) = measure(query, rule.metric, place, span)
-        yield Finding(rule, place, span, sample, judge(rule, arm, newest, sample))
+        yield Finding(rule, place, span, sample, judge(rule, arm, newest, sample, max(places, 1)))
 
 
 def _guarded(query: Query, guard: Guard, adjustment: Adjustment, newest: datetime) -> GuardFinding:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 
+from feedback_platform.adjustment.rules.treatments import treated_items
 from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
@@ -153,11 +154,13 @@ def learned(
             unavailable = training_tables.unavailable_items(publication)
             observed = training_tables.training_scores(publication)
             shown = training_tables.shown_impressions(publication)
+        treated = treated_items(lake, items)
         refresh_recommendations(
             lake,
             scores,
             items,
-            unavailable,
+            [*unavailable, *treated.hidden],
+            boosted=treated.boosted,
             observed=observed,
             shown=shown,
             exploration=Exploration(platform.settings.exploration_share),

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
+from feedback_platform.adjustment.rules.ledger import adjustments_table, read_book
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import learned_tables
 from feedback_platform.monitoring.drift_state import list_events
@@ -106,8 +107,12 @@ def _run_models(
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
-    """Copy what learning and drift detection keep in the lake into the warehouse."""
-    tables = {**learned_tables(lake), ("metrics", "drift_events"): list_events(lake)}
+    """Copy what learning, drift detection and the rules keep in the lake into the warehouse."""
+    tables = {
+        **learned_tables(lake),
+        ("metrics", "drift_events"): list_events(lake),
+        ("metrics", "adjustments"): adjustments_table(read_book(lake)),
+    }
     with open_warehouse(platform.settings.warehouse_path) as connection:
         replace_tables(connection, tables)
 

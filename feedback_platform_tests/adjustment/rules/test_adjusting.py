@@ -357,6 +357,18 @@ def test_what_fails_for_a_day_is_given_up_and_may_be_tried_anew(world: World) ->
     assert len(receiver.made) == 1
 
 
+def test_what_nothing_does_any_more_is_written_down_as_failed(world: World) -> None:
+    world.changers[Kind.WEBHOOK] = Unwilling(failures=1)
+    world.evaluate([(CALLING, BAD)], hours=0)
+    del world.changers[Kind.WEBHOOK]
+
+    (answer,) = world.evaluate([(CALLING, BAD)], hours=1)
+
+    assert world.statuses() == ["failed"]
+    assert world.only.reason == "There is nothing here that does 'webhook'."
+    assert answer == "in its cooldown"
+
+
 def test_two_processes_that_see_the_same_breach_fire_once(world: World) -> None:
     first, second = world.adjuster(), world.adjuster()
     seen: list[Observation] = [

@@ -74,6 +74,16 @@ def test_a_rule_that_has_fired_waits_for_the_metric_to_be_well_again(
     assert judge(RULE, FIRED, LATER, measured).verdict is verdict
 
 
+def test_of_many_places_each_has_to_be_the_surer() -> None:
+    measured = sample(34, 1000)
+
+    alone, of_many = judge(RULE, Arm(), NOON, measured), judge(RULE, Arm(), NOON, measured, 20)
+
+    assert (alone.verdict, of_many.verdict) == (Verdict.FIRES, Verdict.UNSURE)
+    assert of_many.level == pytest.approx(0.9975)
+    assert of_many.interval.high > alone.interval.high
+
+
 def test_an_armed_rule_is_quiet_until_its_cooldown_is_over() -> None:
     armed = replace(FIRED, is_armed=True)
     bad = sample(20, 1000)

@@ -48,9 +48,10 @@ class Tables:
             """
             create schema interaction;
             create table interaction.interactions (
-                event_id varchar, occurred_at timestamp, event_type varchar, user_id varchar,
-                item_id varchar, session_id varchar, recommendation_id varchar,
-                placement varchar, properties json, value double, cleaned_value double,
+                event_id varchar, occurred_at timestamp, received_at timestamp,
+                event_type varchar, user_id varchar, item_id varchar, session_id varchar,
+                recommendation_id varchar, placement varchar, properties json,
+                value double, cleaned_value double,
                 is_bot boolean, is_burst boolean, is_imputed boolean, is_outlier boolean
             );
             create table interaction.sessions (
@@ -65,7 +66,8 @@ class Tables:
 
     def happen(self, minute: float, **changes: Any) -> None:
         self._events += 1
-        row = [f"e{self._events}", at(minute), *{**EVENT, **changes}.values()]
+        received_at = changes.pop("received_at", at(minute))
+        row = [f"e{self._events}", at(minute), received_at, *{**EVENT, **changes}.values()]
         marks = ", ".join("?" * len(row))
         self._connection.execute(f"insert into interaction.interactions values ({marks})", row)
 
@@ -115,6 +117,14 @@ def test_where_nothing_happened_nothing_is_measured(tables: Tables) -> None:
     for metric in METRICS:
         assert tables.measured(metric) == {"": Sample()}
     assert tables.measured("bounce_rate", {"segment": "each"}) == {}
+
+
+def test_an_event_that_claims_to_be_of_the_future_does_not_move_time_on(tables: Tables) -> None:
+    tables.happen(5)
+    tables.happen(10**8, received_at=at(7))
+
+    assert newest_event(tables.query) == START + timedelta(minutes=7)
+    assert tables.fraction("click_through_rate") == (0, 1)
 
 
 def test_an_impression_is_clicked_when_its_own_list_was_within_half_an_hour(
