@@ -25,7 +25,8 @@ from feedback_platform.learning.factorisation import Factorisation
 from feedback_platform.learning.preferences import Preferences, Sequences
 from feedback_platform.learning.ranking import PairMatrix
 
-# The stretches double the feedback, and with it the time.
+# The stretches double the feedback, and there are more of them than users: at 2 million of 20,000
+# users a run takes three times as long as without.
 MOST_USERS: Final = 20_000
 _LEAST_STRETCH: Final = 2
 
