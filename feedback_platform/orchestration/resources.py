@@ -1,5 +1,6 @@
 """The one resource: it carries the settings, and hands out plain objects that carry behaviour."""
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from feedback_platform.adjustment.rules.changes import FlagSwitch, NoFlags
+from feedback_platform.adjustment.flag_switch import StoredFlags
+from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.adjustment.rules.changes import FlagSwitch
 from feedback_platform.adjustment.rules.definition import Rule
 from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.adjustment.rules.webhook import Receiver
@@ -32,6 +35,7 @@ class PlatformResource(dg.ConfigurableResource):
     gate_rules: str = ""
     trigger_rules: str = ""
     engine: str = "polars"
+    exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
 
     @classmethod
@@ -45,6 +49,7 @@ class PlatformResource(dg.ConfigurableResource):
             gate_rules=str(settings.gate_rules or ""),
             trigger_rules=str(settings.trigger_rules or ""),
             engine=settings.engine,
+            exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
         )
 
@@ -59,6 +64,7 @@ class PlatformResource(dg.ConfigurableResource):
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             trigger_rules=Path(self.trigger_rules) if self.trigger_rules else None,
             engine=self.engine,
+            exploration_share=self.exploration_share,
             segmentation=self.segmentation,
         )
 
@@ -90,7 +96,7 @@ class PlatformResource(dg.ConfigurableResource):
 
     def flags(self) -> FlagSwitch:
         """Return the flags that trigger rules may switch."""
-        return NoFlags()
+        return StoredFlags(Flags(self.lake()), lambda: datetime.now(UTC))
 
     def cleaning_engine(self) -> Engine[Any, Any]:
         """Return what runs the cleaning rules."""

@@ -61,7 +61,7 @@ class FlagSwitch(Protocol):
     """What rules need of the flags: the variant in force, and switching it."""
 
     def read(self, flag: str) -> str | None:
-        """Return the variant that everybody gets now; None where there is no such flag."""
+        """Return the variant that everybody gets now; None where no such flag is enabled."""
         ...
 
     def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:
@@ -103,18 +103,6 @@ class Changer(Protocol):
         ...
 
 
-class NoFlags:
-    """The switch of a product without flags."""
-
-    def read(self, flag: str) -> str | None:  # noqa: ARG002 - the port's
-        """Return None: there is no such flag."""
-        return None
-
-    def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:  # noqa: ARG002
-        """Refuse."""
-        raise CannotChangeError(f"There is no flag {flag!r}.")
-
-
 class FlagChanger:
     """Switches flags."""
 
@@ -125,7 +113,7 @@ class FlagChanger:
         """Return what the flag is, and what it would be."""
         before = self._flags.read(action.subject)
         if before is None:
-            raise CannotChangeError(f"There is no flag {action.subject!r}.")
+            raise CannotChangeError(f"There is no enabled flag {action.subject!r}.")
         return Change(action.kind, action.subject, before, action.variant)
 
     def make(self, change: Change, cause: Cause) -> None:

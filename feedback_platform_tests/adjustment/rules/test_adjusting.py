@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from feedback_platform.adjustment.rules.adjusting import Adjuster
 from feedback_platform.adjustment.rules.book import Adjustment, Book, Status
-from feedback_platform.adjustment.rules.changes import Cause, Change, Changer, FlagChanger, NoFlags
+from feedback_platform.adjustment.rules.changes import Cause, Change, Changer, FlagChanger
 from feedback_platform.adjustment.rules.definition import Action, Kind, OnExpiry, Rule, Watch
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.ledger import (
@@ -164,11 +164,11 @@ def test_what_is_so_already_is_left_alone(world: World) -> None:
 
 
 def test_without_flags_a_rule_harms_nobody_and_says_what_is_missing(tmp_path: Path) -> None:
-    world = World(Lake(tmp_path.as_uri()), changers={Kind.FLAG: FlagChanger(NoFlags())})
+    world = World(Lake(tmp_path.as_uri()), changers={Kind.FLAG: FlagChanger(MemoryFlags())})
 
     (answer,) = world.evaluate([(rule(), BAD)], hours=0)
 
-    assert answer == "would fire, but: There is no flag 'layout-home'."
+    assert answer == "would fire, but: There is no enabled flag 'layout-home'."
     assert world.book.sequence == 0
 
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from feedback_platform.adjustment.flag_switch import StoredFlags
+from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.adjustment.rules.changes import (
+    CannotChangeError,
+    Cause,
+    FlagChanger,
+)
+from feedback_platform.adjustment.rules.definition import Action, Kind
+from feedback_platform.lake.store import Lake
+from feedback_platform_tests.adjustment.flags.definitions import ADA, NOON, flag
+
+CAUSE = Cause("20260301T120000-low-click-through:home", "low-click-through", "home", "few click")
+TO_SOME = {"when": [{"attribute": "plan", "equals": "pro"}], "variant": "grid"}
+
+
+@pytest.fixture
+def flags(tmp_path: Path) -> Flags:
+    kept = Flags(Lake(tmp_path.as_uri()))
+    off = flag(key="off", state="disabled")
+    kept.change(lambda _: {"layout": flag(TO_SOME), "off": off}, ADA)
+    return kept
+
+
+def changer(flags: Flags) -> FlagChanger:
+    return FlagChanger(StoredFlags(flags, lambda: NOON))
+
+
+def test_a_rule_switches_what_everybody_gets_and_takes_it_back(flags: Flags) -> None:
+    change = changer(flags).plan(Action(Kind.FLAG, subject="layout", variant="cards"))
+    assert (change.before, change.after) == ("list", "cards")
+
+    changer(flags).make(change, CAUSE)
+    changer(flags).make(change, CAUSE)
+
+    switched = flags.refresh().flags["layout"].flag
+    assert switched.default == "cards"
+    assert (
+        switched.rules
+        == flag({"when": [{"attribute": "plan", "equals": "pro"}], "variant": "grid"}).rules
+    )
+    latest = flags.history("layout")[-1]
+    assert latest.revision == 2
+    assert latest.author.by.startswith("rule:low-click-through (")
+    assert latest.author.reason == "few click"
+
+    changer(flags).take_back(change, CAUSE)
+    assert flags.refresh().flags["layout"].flag.default == "list"
+
+
+def test_a_flag_that_is_missing_or_disabled_is_not_switched(flags: Flags) -> None:
+    for key in ("nosuch", "off"):
+        with pytest.raises(CannotChangeError, match=f"no enabled flag '{key}'"):
+            changer(flags).plan(Action(Kind.FLAG, subject=key, variant="cards"))
+        with pytest.raises(CannotChangeError, match=f"no enabled flag '{key}'"):
+            StoredFlags(flags, lambda: NOON).switch(
+                key, "cards", who="rule x", why="y", expected="list"
+            )
+
+
+def test_what_a_person_switched_meanwhile_stays(flags: Flags) -> None:
+    change = changer(flags).plan(Action(Kind.FLAG, subject="layout", variant="cards"))
+    flags.edit("layout", lambda now: flag(key=now.key, default="grid"), ADA)
+
+    with pytest.raises(CannotChangeError, match="somebody else switched it"):
+        changer(flags).make(change, CAUSE)
+    with pytest.raises(CannotChangeError, match="is 'grid' and not 'list'"):
+        StoredFlags(flags, lambda: NOON).switch(
+            "layout", "cards", who="rule x", why="y", expected="list"
+        )
+
+
+def test_a_variant_that_the_flag_does_not_have_is_refused(flags: Flags) -> None:
+    change = changer(flags).plan(Action(Kind.FLAG, subject="layout", variant="carousel"))
+    with pytest.raises(CannotChangeError, match="carousel"):
+        changer(flags).make(change, CAUSE)
