@@ -67,7 +67,9 @@ class Ledger:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._writer = uuid4().hex
-        self.book = read_book(lake)
+        kept = _kept_book(lake)
+        self._kept = kept.sequence
+        self.book = _read_on(lake, kept)
 
     def append(self, entry: Entry) -> None:
         """Write an entry behind the newest that this writer knows.
@@ -85,17 +87,15 @@ class Ledger:
 
     def keep_book(self) -> None:
         """Keep what the entries come to, so that the next reader reads those after it alone."""
+        if self.book.sequence == self._kept:
+            return
         self._lake.put(keys.adjustment_book(), book_to_json(self.book), mode="overwrite")
+        self._kept = self.book.sequence
 
 
 def read_book(lake: Lake) -> Book:
     """Return what the entries come to."""
-    kept = lake.find(keys.adjustment_book())
-    book = book_from_json(kept) if kept else Book()
-    after = keys.adjustment_entry(book.sequence)
-    for key in lake.list_keys(keys.adjustment_entries(), after=after):
-        book = following(book, entry_from_json(lake.get(key)))
-    return book
+    return _read_on(lake, _kept_book(lake))
 
 
 def adjustments_table(book: Book) -> pl.DataFrame:
@@ -126,3 +126,16 @@ def _row(adjustment: Adjustment) -> dict[str, Any]:
         "at": adjustment.at,
         "undone_at": adjustment.undone_at,
     }
+
+
+def _kept_book(lake: Lake) -> Book:
+    kept = lake.find(keys.adjustment_book())
+    return book_from_json(kept) if kept else Book()
+
+
+def _read_on(lake: Lake, book: Book) -> Book:
+    """Return a book with the entries that were written after it."""
+    after = keys.adjustment_entry(book.sequence)
+    for key in lake.list_keys(keys.adjustment_entries(), after=after):
+        book = following(book, entry_from_json(lake.get(key)))
+    return book

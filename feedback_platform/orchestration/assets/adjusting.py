@@ -1,16 +1,22 @@
 """Trigger rules: what the product changes by itself, after every batch."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, Final
 
 import dagster as dg
+import duckdb
+import polars as pl
 
 from feedback_platform.adjustment.rules.adjusting import Adjuster
+from feedback_platform.adjustment.rules.book import Book
 from feedback_platform.adjustment.rules.definition import Rule
 from feedback_platform.adjustment.rules.evaluation import Evaluation, is_new, keep, last_evaluation
 from feedback_platform.adjustment.rules.ledger import Ledger, adjustments_table
 from feedback_platform.adjustment.rules.measurement import OPTED_OUT
 from feedback_platform.adjustment.rules.observing import Observation, observe
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.adjustment_changers import changers
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -22,6 +28,8 @@ from feedback_platform.warehouse.connection import (
 )
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.published import relation_frame
+
+_TABLE: Final = ("metrics", "adjustments")
 
 
 class AdjustmentConfig(dg.Config):
@@ -58,23 +66,27 @@ def adjustments(
         ledger = Ledger(lake)
         adjuster = Adjuster(ledger, changers(platform, _now), _now)
         adjuster.finish()
-        evaluation = last_evaluation(lake)
         if config.undo:
             if not config.reason.strip():
                 raise InvalidInputError("Say why, in reason: it is shown beside the adjustment.")
             adjuster.undo(config.undo, config.reason.strip())
-        else:
-            rules = platform.adjustment_rules()
-            observation = _observed(platform, ledger, rules)
-            # Acting holds no lock: it may mean to call somebody.
-            if observation is not None:
-                evaluation = keep(lake, rules, observation, adjuster.act(observation))
-        ledger.keep_book()
+        rules, loaded = platform.adjustment_rules(), ledger.book
         with exclusive_warehouse(path), open_warehouse(path) as connection:
-            table = adjustments_table(ledger.book)
-            replace_tables(connection, {("metrics", "adjustments"): table})
+            replace_tables(connection, {_TABLE: adjustments_table(loaded)})
+            observation = None if config.undo else _observed(connection, lake, loaded, rules)
+        # Acting holds no lock: it may mean to call somebody.
+        evaluation = (
+            last_evaluation(lake)
+            if observation is None
+            else keep(lake, rules, observation, adjuster.act(observation))
+        )
+        if ledger.book is not loaded:
+            with exclusive_warehouse(path), open_warehouse(path) as connection:
+                replace_tables(connection, {_TABLE: adjustments_table(ledger.book)})
+        ledger.keep_book()
     for problem in adjuster.problems:
         context.log.warning(problem)
+    table = adjustments_table(ledger.book)
     states = table["status"].value_counts()
     return dg.MaterializeResult(
         metadata={
@@ -108,21 +120,18 @@ def rules_as_markdown(evaluation: Evaluation) -> str:
 
 
 def _observed(
-    platform: PlatformResource, ledger: Ledger, rules: tuple[Rule, ...]
+    connection: duckdb.DuckDBPyConnection, lake: Lake, book: Book, rules: Sequence[Rule]
 ) -> Observation | None:
-    """Measure; None when these rules have seen the newest batch, or there is nothing yet."""
-    path = platform.settings.warehouse_path
-    with exclusive_warehouse(path), open_warehouse(path) as connection:
-        (batch,) = single_row(connection, "select completed_through from pipeline.state")
-        if not is_new(platform.lake(), rules, int(batch)):
-            return None
-        connection.execute(OPTED_OUT)
-        return observe(
-            lambda sql, parameters: relation_frame(connection, sql, parameters),
-            rules,
-            ledger.book,
-            int(batch),
-        )
+    """Measure; None when these rules have seen the newest batch, or there is nothing to see."""
+    (batch,) = single_row(connection, "select completed_through from pipeline.state")
+    if not is_new(lake, rules, int(batch)):
+        return None
+    connection.execute(OPTED_OUT)
+
+    def query(sql: str, parameters: list[Any]) -> pl.DataFrame:
+        return relation_frame(connection, sql, parameters)
+
+    return observe(query, rules, book, int(batch))
 
 
 def _now() -> datetime:

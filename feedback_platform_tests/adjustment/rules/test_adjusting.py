@@ -437,7 +437,7 @@ def story(world: World) -> None:
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-@pytest.mark.parametrize("acts", range(1, 10))
+@pytest.mark.parametrize("acts", range(1, 9))
 def test_a_kill_at_any_act_leaves_one_firing_one_undoing_and_a_row(
     tmp_path: Path, acts: int, *, is_after: bool
 ) -> None:
