@@ -108,6 +108,6 @@ def _verdict(rule: Rule, arm: Arm, now: datetime, sample: Sample, interval: Inte
     return Verdict.UNSURE if is_beyond else Verdict.FINE
 
 
-def fired(rule: Rule, now: datetime) -> Arm:
-    """Return the state of a rule that has just fired at a place."""
-    return Arm(is_armed=False, since=now, cooldown_until=now + rule.cooldown)
+def fired(since: datetime, cooldown_until: datetime) -> Arm:
+    """Return the state of a rule that fired at a place, knowing what happened up to a time."""
+    return Arm(is_armed=False, since=since, cooldown_until=cooldown_until)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from feedback_platform.adjustment.rules.book import Adjustment, Book, Status
-from feedback_platform.adjustment.rules.decision import Arm
+from feedback_platform.adjustment.rules.decision import fired
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,7 @@ class Intended:
         """Return the book with this entry."""
         adjustment = self.adjustment
         known = {**book.adjustments, adjustment.adjustment_id: adjustment}
-        arm = Arm(
-            is_armed=False,
-            since=adjustment.changed_at,
-            cooldown_until=adjustment.cooldown_until,
-        )
+        arm = fired(adjustment.changed_at, adjustment.cooldown_until)
         return replace(book, adjustments=known).with_arm(adjustment.rule, adjustment.scope, arm)
 
 

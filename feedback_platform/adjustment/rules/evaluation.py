@@ -9,14 +9,18 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from feedback_platform.adjustment.rules.decision import Verdict
 from feedback_platform.adjustment.rules.definition import Rule
 from feedback_platform.adjustment.rules.observing import Finding, Observation
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+
+# So many places with too few observations are shown.
+MOST_TOO_FEW: Final = 20
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,23 @@ def keep(
         batch=observation.batch,
         rules=fingerprint(rules),
         newest_event=observation.newest.isoformat(),
-        rows=tuple(_row(found, answer) for found, answer in answers),
+        rows=tuple(_row(found, answer) for found, answer in _telling(answers)),
     )
     content = orjson.dumps(asdict(evaluation))
     lake.put(keys.adjustment_evaluation(), content, mode="overwrite")
     return evaluation
+
+
+def _telling(answers: Sequence[tuple[Finding, str]]) -> list[tuple[Finding, str]]:
+    """Return what a person wants to see: of the places with too little to say, the largest."""
+    too_few = [found for found, answer in answers if answer == Verdict.TOO_FEW]
+    largest = sorted(too_few, key=lambda found: found.sample.count, reverse=True)[:MOST_TOO_FEW]
+    shown = {id(found) for found in largest}
+    return [
+        (found, answer)
+        for found, answer in answers
+        if answer != Verdict.TOO_FEW or id(found) in shown
+    ]
 
 
 def _row(found: Finding, answer: str) -> Row:

@@ -36,6 +36,9 @@ OPTED_OUT: Final = """
         arg_max(properties ->> '/personalisation', row(occurred_at, event_id)) = 'false'
         or arg_max(properties ->> '/research', row(occurred_at, event_id)) = 'false'
 """
+# Whoever sends events can make up places; those of which most is known are looked at.
+MOST_PLACES: Final = 1_000
+
 # Dimension → its column, and what has to be joined for it.
 _COLUMNS: Final = {
     "placement": "placement",
@@ -92,14 +95,15 @@ def measure(
         span: when.
 
     Returns:
-        Places with their samples, in the order of their names; a scope without `each` is one place,
-        even where nothing was observed.
+        Places with their samples, in the order of their names, `MOST_PLACES` at most; a scope
+        without `each` is one place, even where nothing was observed.
     """
     if span.ends <= span.begins:
         found = []
     else:
         chosen = [value for value in scope.values() if value != EACH]
         rows = query(_sql(metric, scope), [_naive(span.begins), _naive(span.ends), *chosen])
+        rows = rows.sort(*scope) if scope else rows
         found = [
             ({name: str(row.pop(name)) for name in scope}, Sample(**row)) for row in rows.to_dicts()
         ]
@@ -141,7 +145,8 @@ def _sql(metric: str, scope: Mapping[str, str]) -> str:
         from by_user
         group by all
         having count(*) > 0
-        order by all
+        order by sum(given) desc, {names}1
+        limit {MOST_PLACES}
     """  # noqa: S608
 
 

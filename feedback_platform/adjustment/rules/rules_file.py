@@ -217,6 +217,10 @@ def _watch(entries: Entries, scope: Mapping[str, str]) -> Watch:
         raise InvalidInputError(
             f"{entries.where}: on_expiry is 'undo'; say when, in expires_after."
         )
+    if expires_after is None and guards:
+        raise InvalidInputError(
+            f"{entries.where} lacks expires_after: for so long its guards are waited for."
+        )
     if expires_after is not None and any(guard.window > expires_after for guard in guards):
         raise entries.refused("expires_after", "no less than the longest window of its guards")
     return Watch(guards, expires_after, on_expiry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final
 
 import dagster as dg
@@ -115,8 +116,13 @@ def rules_as_markdown(evaluation: Evaluation) -> str:
             row.rule, row.scope, row.metric, value, interval, f"{row.count:,}",
             f"{row.comparison} {row.threshold:g}", row.verdict,
         )  # fmt: skip
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Return a text, some of which a sender of events may have made up, as a cell of a table."""
+    return escape(" ".join(text.split())).replace("|", "&#124;")
 
 
 def _observed(

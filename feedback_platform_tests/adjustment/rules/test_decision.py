@@ -21,7 +21,7 @@ from feedback_platform.adjustment.rules.metrics import SETTLING
 from feedback_platform_tests.adjustment.rules.switches import NOON, rule, sample
 
 RULE = rule()
-FIRED = fired(RULE, NOON)
+FIRED = fired(NOON, NOON + RULE.cooldown)
 LATER = NOON + timedelta(hours=49)
 
 
@@ -52,7 +52,7 @@ def test_a_rule_may_watch_for_too_much_as_well() -> None:
     assert judge(above, Arm(), NOON, sample(500, 1000)).verdict is Verdict.FIRES
     assert judge(above, Arm(), NOON, sample(410, 1000)).verdict is Verdict.UNSURE
     assert judge(above, Arm(), NOON, sample(300, 1000)).verdict is Verdict.FINE
-    disarmed = fired(above, NOON)
+    disarmed = fired(NOON, NOON + above.cooldown)
     assert judge(above, disarmed, LATER, sample(290, 1000)).verdict is Verdict.DISARMED
     assert judge(above, disarmed, LATER, sample(200, 1000)).verdict is Verdict.REARMS
 
@@ -127,7 +127,7 @@ def test_no_sequence_of_measurements_fires_too_early_too_often_or_unsurely(
             if last_fired is not None:
                 assert now - last_fired >= RULE.cooldown
                 assert span.begins >= last_fired
-            arm, last_fired, is_well_since = fired(RULE, now), now, False
+            arm, last_fired, is_well_since = fired(now, now + RULE.cooldown), now, False
         if judgement.verdict is Verdict.REARMS:
             assert judgement.interval.low > RULE.rearm
             arm, is_well_since = replace(arm, is_armed=True), True

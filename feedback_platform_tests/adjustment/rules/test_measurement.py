@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from feedback_platform.adjustment.rules import measurement
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.measurement import Span, newest_event
 from feedback_platform.adjustment.rules.metrics import METRICS
@@ -158,6 +159,19 @@ def test_impressions_are_told_apart_by_everything_that_is_known_of_them(tables: 
     assert counts(placement="home", category="each") == {"home a": 1, "home b": 1}
     assert counts(segment="2", item="i") == {"2 i": 1}
     assert counts(segment="7") == {"7": 0}
+
+
+def test_made_up_places_do_not_crowd_out_the_others(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurement, "MOST_PLACES", 2)
+    for minute, placement in enumerate(["b", "a", "b", "made up", "a"]):
+        tables.happen(minute, placement=placement)
+
+    found = tables.measured("click_through_rate", {"placement": "each"})
+
+    assert {place: sample.count for place, sample in found.items()} == {"a": 2, "b": 2}
+    assert list(found) == ["a", "b"]
 
 
 def test_a_visit_is_at_every_placement_that_it_met(tables: Tables) -> None:

@@ -72,7 +72,9 @@ def test_a_guard_is_about_what_the_rule_is_about_unless_it_says_otherwise() -> N
         minimum_sample = 50
         level = 0.9
     """
-    (rule,) = parse_trigger_rules(RULE + guards, origin="mine.toml")
+    text = RULE.replace("cooldown", 'expires_after = "7 days"\ncooldown') + guards
+
+    (rule,) = parse_trigger_rules(text, origin="mine.toml")
 
     # A rating is given to an item, not at a placement.
     assert [dict(guard.scope) for guard in rule.watch.guards] == [{}, {"segment": "2"}]
@@ -169,6 +171,11 @@ def test_an_error_names_the_rule_the_field_and_what_is_accepted(
         (
             RULE + '[[rules.guards]]\nmetric = "bounce_rate"\nscope = { segment = "each" }',
             r"guard 1: scope is .*; it accepts 'each' only where the scope of the rule has it",
+        ),
+        (
+            RULE + '[[rules.guards]]\nmetric = "bounce_rate"\nmargin = 0.1\nwindow = "2 hours"\n'
+            "minimum_sample = 50",
+            "lacks expires_after: for so long its guards are waited for",
         ),
         (
             RULE.replace('cooldown = "2 days"', 'cooldown = "2 days"\nexpires_after = "1 hour"')
