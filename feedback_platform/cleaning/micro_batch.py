@@ -62,11 +62,12 @@ def clean_pending(
 
     Raises:
         BatchConflictError: another process cleaned one of the objects meanwhile.
+        ErasedMeanwhileError: users were erased meanwhile.
     """
     manifests: list[BatchManifest] = []
     done = 0
     for reference, objects in read_ahead(_batches(lake, raw_objects, references, mapping, engine)):
-        cleaned = engine.clean(objects, rules, reference)
+        cleaned = engine.clean(objects, rules, reference, ledger.tombstones)
         manifest = store_batch(
             lake,
             ledger,
@@ -124,6 +125,7 @@ def store_batch(
 
     Raises:
         BatchConflictError: another process cleaned one of the objects meanwhile.
+        ErasedMeanwhileError: users were erased meanwhile.
     """
     while True:
         sequence, newest_hour, recent = ledger.next_batch(raw_objects)
@@ -144,6 +146,8 @@ def store_batch(
             newest_hour=newest_hour.isoformat(),
             recent_objects=recent,
             object_rows=cleaned.object_rows,
+            erased=cleaned.erased,
+            object_erased=cleaned.object_erased,
         )
         if ledger.commit(manifest):
             return manifest

@@ -12,6 +12,7 @@ import polars as pl
 from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import Engine
+from feedback_platform.cleaning.erased_events import typed_erased
 from feedback_platform.cleaning.fetching import fetch_object
 from feedback_platform.cleaning.kept_rules import keep_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
@@ -31,6 +32,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger, latest_manifest, pending_objects
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import load_tombstones
 
 # Raw bytes that a fit looks at, at most: the newest objects first. Statistics do not get better
 # with more, and memory stays bounded.
@@ -40,7 +42,7 @@ FIT_WINDOW: Final = timedelta(days=28)
 
 @dataclass(frozen=True)
 class CleaningOutcome:
-    """What one run of cleaning did; rows = clean + quarantined + duplicates."""
+    """What one run of cleaning did; rows = clean + quarantined + duplicates + erased."""
 
     manifests: tuple[BatchManifest, ...]
 
@@ -68,6 +70,11 @@ class CleaningOutcome:
     def duplicates(self) -> int:
         """Rows left out because their raw object holds the event already."""
         return sum(manifest.duplicates for manifest in self.manifests)
+
+    @property
+    def erased(self) -> int:
+        """Rows left out because they are of users who were erased."""
+        return sum(manifest.erased for manifest in self.manifests)
 
 
 def clean_new(
@@ -170,7 +177,8 @@ def _fit(
     *,
     effective_from: datetime,
 ) -> Reference:
-    events = typed_events(list(_newest_texts(lake, objects, mapping)))
+    received = typed_events(list(_newest_texts(lake, objects, mapping)))
+    events = received.filter(~typed_erased(received, load_tombstones(lake)))
     distinct = events.unique(c.EVENT_ID, keep="first", maintain_order=True)
     reference = fit_reference(distinct, rules, effective_from=effective_from)
     save_reference(lake, reference)

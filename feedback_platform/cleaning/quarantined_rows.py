@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -10,7 +10,7 @@ import polars as pl
 
 from feedback_platform.cleaning import validation as v
 from feedback_platform.cleaning.reading import RawObject
-from feedback_platform.cleaning.typed_columns import RECEIVED_REACH
+from feedback_platform.cleaning.received_times import received_time
 from feedback_platform.events import columns as c
 from feedback_platform.events.received import OPENING
 from feedback_platform.lake import keys
@@ -50,7 +50,7 @@ def quarantined_rows(objects: list[RawObject], rejected: pl.DataFrame) -> pl.Dat
             _row(
                 item,
                 line.row,
-                _received_at(line.received_at, hour),
+                received_time(line.received_at, hour),
                 line.reason,
                 line.field,
                 line.content,
@@ -85,12 +85,3 @@ def _source_of(key: str, line: bytes) -> str:
     except orjson.JSONDecodeError:
         return writer
     return f"{writer}/{sender}" if isinstance(sender, str) and sender else writer
-
-
-def _received_at(text: Any, hour: datetime) -> datetime:
-    """Return the time that a refused line states, or the hour of its object."""
-    try:
-        received_at = datetime.fromisoformat(text).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return hour
-    return received_at if abs(received_at - hour) <= RECEIVED_REACH else hour

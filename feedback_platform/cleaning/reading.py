@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from feedback_platform.cleaning.erased_lines import without_erased_marks
 from feedback_platform.cleaning.received_lines import (
     RefusedLine,
     holds_foreign_records,
@@ -52,6 +53,7 @@ class CanonicalLines:
         came_from: the line of the content that each event came from; None where they are the same.
         refused: the received lines that are no events.
         is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
+        erased: rows of lines that were erased; blank ones stand in their place.
     """
 
     key: str
@@ -61,6 +63,7 @@ class CanonicalLines:
     came_from: list[int] | None = None
     refused: list[RefusedLine] = field(default_factory=list)
     is_unreadable: bool = False
+    erased: int = 0
 
     @property
     def size(self) -> int:
@@ -75,12 +78,13 @@ class RawObject:
     Attributes:
         key: where it lies in the lake.
         lines: how many events it has, and lines that are none; blank ones are left out. A received
-            line may hold several events.
+            line may hold several events. What was erased is among them.
         texts: the readable lines; canonical fields as text, `raw_object` and `raw_row` beside them.
         unreadable_rows: line numbers (from 0) that hold no JSON object.
         content: the bytes, from which a rejected line is quoted.
         is_unreadable: whether it is no raw object at all; then it counts as one rejected line.
         refused: the received lines that are no events.
+        erased: how many of `lines` were of users who were erased; nothing else is known of those.
     """
 
     key: str
@@ -90,6 +94,7 @@ class RawObject:
     content: bytes
     is_unreadable: bool = False
     refused: list[RefusedLine] = field(default_factory=list)
+    erased: int = 0
 
     @property
     def events(self) -> pl.DataFrame:
@@ -127,16 +132,22 @@ def canonical_lines(
         content: NDJSON, UTF-8; the records of a file of Firehose may follow one another directly.
         mapping: what the names of events in received lines mean.
     """
-    content = lines_of_object(key, content)
+    content, erased = without_erased_marks(lines_of_object(key, content))
     ndjson = content if content.endswith(b"\n") or not content else content + b"\n"
     ends = line_ends(ndjson)
     is_bare = keys.is_firehose(key) and holds_foreign_records(content)
     if not is_bare and not holds_received_lines(ndjson, line_starts(ends)):
-        return CanonicalLines(key, content, ndjson, ends)
+        return CanonicalLines(key, content, ndjson, ends, erased=erased)
     translated = translate_lines(key, content, mapping, is_bare=is_bare)
     ends = line_ends(translated.ndjson)
     return CanonicalLines(
-        key, content, translated.ndjson, ends, translated.rows, translated.refused
+        key,
+        content,
+        translated.ndjson,
+        ends,
+        translated.rows,
+        translated.refused,
+        erased=erased,
     )
 
 
@@ -205,12 +216,13 @@ def _parsed(item: CanonicalLines, texts: pl.DataFrame, unreadable: list[int]) ->
     unreadable = [0] if item.is_unreadable else unreadable
     return RawObject(
         item.key,
-        texts.height + len(unreadable) + len(item.refused),
+        texts.height + len(unreadable) + len(item.refused) + item.erased,
         texts,
         unreadable,
         item.content,
         is_unreadable=item.is_unreadable,
         refused=item.refused,
+        erased=item.erased,
     )
 
 

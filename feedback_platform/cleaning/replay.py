@@ -120,7 +120,8 @@ def replay_quarantine(
                 rows_of(lake, manifest.quarantine_objects, held),
             )
             applied = _rules_of(lake, before.clean) or rules
-            cleaned = engine.clean(objects, applied, _reference(references, manifest, held[0]))
+            reference = _reference(references, manifest, held[0])
+            cleaned = engine.clean(objects, applied, reference, ledger.tombstones)
             changed = [key for key in held if _differs(key, before, cleaned)]
             damaged = {item.key for item in objects if item.is_unreadable} & set(changed)
             unreadable |= {key: f"The raw object {key} is damaged." for key in damaged}
@@ -215,8 +216,10 @@ def _part(cleaned: CleanedObjects, held: list[str], changed: list[str]) -> Clean
     """Return what was made of some of the objects."""
     is_changed = pl.col(c.RAW_OBJECT).is_in(changed)
     rows = dict(zip(held, cleaned.object_rows, strict=True))
+    erased = dict(zip(held, cleaned.object_erased, strict=True))
     object_rows = [rows[key] for key in changed]
+    object_erased = [erased[key] for key in changed]
     clean = cleaned.clean.filter(is_changed)
     quarantined = cleaned.quarantined.filter(is_changed)
-    duplicates = sum(object_rows) - clean.height - quarantined.height
-    return CleanedObjects(object_rows, clean, quarantined, duplicates)
+    duplicates = sum(object_rows) - clean.height - quarantined.height - sum(object_erased)
+    return CleanedObjects(object_rows, clean, quarantined, duplicates, object_erased)

@@ -106,6 +106,7 @@ def _events(settings: Settings) -> tuple[bool, str]:
     return stored == expected.events, (
         f"{expected.received:,} lines = {stored:,} interactions + {expected.quarantined:,} "
         f"quarantined + {expected.duplicates:,} duplicates"
+        + (f" + {expected.erased:,} erased" if expected.erased else "")
     )
 
 

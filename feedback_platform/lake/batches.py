@@ -7,6 +7,7 @@ carries all that the next listing needs, so finding new objects costs what is ne
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -16,11 +17,13 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.seen import SeenObjects
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import load_tombstones
 
 # Writers keep their own clocks and uploads take time: an object may land behind a newer one. A
 # listing goes back this far; what lands later still is found by the complete listing of a sweep.
 OVERLAP = timedelta(hours=2)
 _HINT = "clean/latest.json"
+_NEVER = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 class BatchConflictError(TransientError):
@@ -35,6 +38,17 @@ class BatchConflictError(TransientError):
         self.sequence = sequence
 
 
+class ErasedMeanwhileError(TransientError):
+    """Somebody was erased while data with them was worked on; the next attempt is without them."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(
+            f"Users were erased meanwhile, in batch {sequence}, and what was made here may hold "
+            "them. Nothing of it counts. Start again."
+        )
+        self.sequence = sequence
+
+
 @dataclass(frozen=True)
 class BatchManifest:
     """What one batch did.
@@ -43,13 +57,18 @@ class BatchManifest:
         sequence: number of the batch, from 1, without gaps.
         raw_objects: the keys it cleaned.
         clean_objects, quarantine_objects: the keys it wrote.
-        rows: events and refused lines in the raw objects; equals clean + quarantined + duplicates.
+        rows: events and refused lines in the raw objects; equals clean + quarantined + duplicates
+            + erased.
         duplicates: rows dropped because the raw object itself holds the same event twice.
         reference_version: the fitted statistics that were applied.
         is_reprocessing: whether it replaces what earlier batches made of the same raw objects.
         newest_hour: the newest raw hour that any batch so far has cleaned (ISO 8601, UTC).
         recent_objects: those already cleaned that a listing from the overlap would meet again.
         object_rows: how many of the rows each raw object has, in their order.
+        erased: rows of users who were erased; nothing is left of them.
+        object_erased: how many of those each raw object had; none in batches of earlier releases.
+        is_erasure: whether it marks the instant from which nobody may commit rows of users who
+            were erased; such a batch has no objects.
     """
 
     sequence: int
@@ -65,6 +84,15 @@ class BatchManifest:
     newest_hour: str
     recent_objects: SeenObjects = field(repr=False)
     object_rows: list[int]
+    erased: int = 0
+    object_erased: list[int] = field(default_factory=list)
+    is_erasure: bool = False
+
+    @property
+    def erased_by_object(self) -> dict[str, int]:
+        """How many rows of each raw object were of erased users."""
+        counts = self.object_erased or [0] * len(self.raw_objects)
+        return dict(zip(self.raw_objects, counts, strict=True))
 
 
 def latest_manifest(lake: Lake) -> BatchManifest | None:
@@ -124,6 +152,8 @@ class Ledger:
         self._lake = lake
         self._newest = newest
         self._cleaned_in: dict[str, int] = {}
+        # Read behind the newest batch: of every erasure up to it the tombstones are among them.
+        self.tombstones = load_tombstones(lake)
 
     @classmethod
     def opened(cls, lake: Lake) -> Self:
@@ -135,9 +165,12 @@ class Ledger:
 
         Raises:
             BatchConflictError: another process cleaned one of the objects since.
+            ErasedMeanwhileError: users were erased since, of whom this cleaner may know nothing.
         """
         known = self._newest.sequence if self._newest is not None else 0
         for manifest in manifests_after(self._lake, known):
+            if manifest.is_erasure:
+                raise ErasedMeanwhileError(manifest.sequence)
             self._learn(manifest)
         for key in raw_objects:
             if key in self._cleaned_in:
@@ -146,11 +179,9 @@ class Ledger:
 
     def commit(self, manifest: BatchManifest) -> bool:
         """Make a batch count, and return whether it does: its number may be taken by now."""
-        facts = {fact.name: getattr(manifest, fact.name) for fact in fields(manifest)}
-        facts["recent_objects"] = manifest.recent_objects.to_json()
-        content = json.dumps(facts).encode()
+        key = keys.batch_manifest(manifest.sequence)
         try:
-            self._lake.put(keys.batch_manifest(manifest.sequence), content, mode="create")
+            self._lake.put(key, _written(manifest), mode="create")
         except LakeObjectExistsError:
             return False
         self._learn(manifest)
@@ -161,6 +192,64 @@ class Ledger:
     def _learn(self, manifest: BatchManifest) -> None:
         self._newest = manifest
         self._cleaned_in |= dict.fromkeys(manifest.raw_objects, manifest.sequence)
+
+
+def mark_erasure(lake: Lake) -> int:
+    """Commit a batch without objects, and return its number.
+
+    The tombstones are in the lake already. Whatever is committed behind it was made by somebody who
+    knew them; what was committed before it can be listed now. So nobody is cleaned back in.
+    """
+    while True:
+        ledger = Ledger.opened(lake)
+        with suppress(ErasedMeanwhileError):
+            sequence, newest_hour, recent = ledger.next_batch([])
+            manifest = BatchManifest(
+                sequence=sequence,
+                raw_objects=[],
+                clean_objects=[],
+                quarantine_objects=[],
+                rows=0,
+                clean=0,
+                quarantined=0,
+                duplicates=0,
+                reference_version="",
+                is_reprocessing=False,
+                newest_hour=newest_hour.isoformat(),
+                recent_objects=recent,
+                object_rows=[],
+                is_erasure=True,
+            )
+            if ledger.commit(manifest):
+                return sequence
+
+
+def check_nobody_erased_since(lake: Lake, through: int | None) -> None:
+    """Check that data up to a batch hold nobody who was erased since.
+
+    Args:
+        lake: whose ledger is asked.
+        through: the newest batch in the data; None where that is not known, and nobody can tell.
+
+    Raises:
+        ErasedMeanwhileError: they may.
+    """
+    if through is None:
+        return
+    for manifest in manifests_after(lake, through):
+        if manifest.is_erasure:
+            raise ErasedMeanwhileError(manifest.sequence)
+
+
+def replace_manifest(lake: Lake, manifest: BatchManifest) -> None:
+    """Correct what a committed batch says, after rows of it were erased."""
+    lake.put(keys.batch_manifest(manifest.sequence), _written(manifest), mode="overwrite")
+
+
+def _written(manifest: BatchManifest) -> bytes:
+    facts = {fact.name: getattr(manifest, fact.name) for fact in fields(manifest)}
+    facts["recent_objects"] = manifest.recent_objects.to_json()
+    return json.dumps(facts).encode()
 
 
 def _following(
@@ -178,6 +267,8 @@ def _following(
         hours.append(datetime.fromisoformat(previous.newest_hour))
         known = previous.recent_objects
         sequence = previous.sequence + 1
-    newest = min(max(hours), datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    newest = min(
+        max(hours, default=_NEVER), datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    )
     recent = known.joined(SeenObjects.of(raw_objects)).since(newest - OVERLAP)
     return sequence, newest, recent

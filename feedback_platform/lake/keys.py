@@ -20,6 +20,11 @@ COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
 FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
+ERASURE_REQUESTS = "privacy/requests"
+ERASURE_REPORTS = "privacy/reports"
+TOMBSTONES = "privacy/tombstones"
+TOMBSTONE_KEY = "privacy/tombstone-key"
+ERASED_THROUGH = "privacy/erased-through.json"
 
 FIREHOSE = "raw/firehose"
 
@@ -141,6 +146,21 @@ def published_current() -> str:
 def demo_simulation() -> str:
     """Return the key that remembers which simulation the demo wrote."""
     return f"{IMPORTS}/demo.json"
+
+
+def erasure_request(request_id: str) -> str:
+    """Return the key of a request to erase users, while it is pending."""
+    return f"{ERASURE_REQUESTS}/{request_id}.json"
+
+
+def erasure_report(request_id: str) -> str:
+    """Return the key of what was done for a request."""
+    return f"{ERASURE_REPORTS}/{request_id}.json"
+
+
+def tombstones(request_id: str) -> str:
+    """Return the key of the identities that a request erased, as digests."""
+    return f"{TOMBSTONES}/{request_id}.json"
 
 
 def drift_state() -> str:

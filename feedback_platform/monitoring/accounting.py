@@ -14,22 +14,24 @@ from feedback_platform.lake.store import Lake
 
 @dataclass(frozen=True)
 class Account:
-    """What the lake says; received = events + quarantined + duplicates.
+    """What the lake says; received = events + quarantined + duplicates + erased.
 
     Attributes:
         received: events in the raw objects that were cleaned, and lines that are none.
         events: different events among the clean rows that count.
         quarantined: lines that were put aside.
+        erased: what was of users who were erased; nothing is left of it but this count.
     """
 
     received: int
     events: int
     quarantined: int
+    erased: int = 0
 
     @property
     def duplicates(self) -> int:
         """Deliveries of an event that was there already."""
-        return self.received - self.events - self.quarantined
+        return self.received - self.events - self.quarantined - self.erased
 
 
 def account(lake: Lake, *, through: int) -> Account:
@@ -48,7 +50,13 @@ def account(lake: Lake, *, through: int) -> Account:
         for frame in _rows(lake, manifest.quarantine_objects, current, [c.RAW_ROW]):
             quarantined += frame.height
     received = sum(_received(manifest, newest) for manifest in manifests)
-    return Account(received, pl.concat(events)[c.EVENT_ID].n_unique(), quarantined)
+    erased = sum(
+        count
+        for manifest in manifests
+        for key, count in manifest.erased_by_object.items()
+        if newest[key] == manifest.sequence
+    )
+    return Account(received, pl.concat(events)[c.EVENT_ID].n_unique(), quarantined, erased)
 
 
 def _received(manifest: BatchManifest, newest: dict[str, int]) -> int:

@@ -152,6 +152,7 @@ def every_event_is_accounted_for(platform: PlatformResource) -> dg.AssetCheckRes
             "interactions": interactions,
             "quarantined": quarantined,
             "duplicates": expected.duplicates,
+            "erased": expected.erased,
             "different events in the lake": expected.events,
         },
     )

@@ -13,9 +13,12 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.batches import (
     BatchConflictError,
     BatchManifest,
+    ErasedMeanwhileError,
     Ledger,
+    check_nobody_erased_since,
     latest_manifest,
     manifests_after,
+    mark_erasure,
     pending_objects,
     read_manifest,
 )
@@ -267,3 +270,32 @@ def test_any_interleaving_processes_each_object_once(
     processed = [key for batch in manifests_after(lake, 0) for key in batch.raw_objects]
     assert sorted(processed) == sorted(landed)
     assert pending_objects(lake) == []
+
+
+def test_what_was_begun_before_an_erasure_is_not_committed_behind_it(any_lake: Lake) -> None:
+    _process(any_lake, [_land(any_lake, -1)])
+    cleaner = Ledger.opened(any_lake)
+    landed = _land(any_lake, 0)
+
+    assert mark_erasure(any_lake) == 2
+
+    with pytest.raises(ErasedMeanwhileError, match="erased meanwhile, in batch 2"):
+        _next(cleaner, [landed])
+    assert _process(any_lake, [landed]).sequence == 3
+
+
+def test_an_erasure_hides_no_object_from_the_next_listing(any_lake: Lake) -> None:
+    mark_erasure(any_lake)
+    landed = [_land(any_lake, -1000), _land(any_lake, 0)]
+
+    assert pending_objects(any_lake) == landed
+
+
+def test_data_from_before_an_erasure_are_told_from_later_ones(any_lake: Lake) -> None:
+    _process(any_lake, [_land(any_lake, 0)])
+    mark_erasure(any_lake)
+
+    with pytest.raises(ErasedMeanwhileError):
+        check_nobody_erased_since(any_lake, 1)
+    check_nobody_erased_since(any_lake, 2)
+    check_nobody_erased_since(any_lake, None)

@@ -77,6 +77,7 @@ def assert_same(spark: CleanedObjects, polars: CleanedObjects) -> None:
         assert [one.name for one, other in pairs if not one.equals(other)] == []
     assert spark.object_rows == polars.object_rows
     assert spark.duplicates == polars.duplicates
+    assert spark.object_erased == polars.object_erased
 
 
 def test_a_million_events_are_the_same_to_the_last_bit(spark: SparkEngine, lake: Lake) -> None:

@@ -15,6 +15,7 @@ from feedback_platform.cleaning.engines.definition import (
     refused_events,
 )
 from feedback_platform.cleaning.engines.port import CleanedObjects
+from feedback_platform.cleaning.erased_events import without_erased
 from feedback_platform.cleaning.fetching import fetch_object
 from feedback_platform.cleaning.quarantined_rows import quarantined_rows
 from feedback_platform.cleaning.reading import CanonicalLines, RawObject, parse_objects
@@ -29,6 +30,7 @@ from feedback_platform.cleaning.validation import (
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import NOBODY, Tombstones
 
 
 class PolarsEngine:
@@ -45,10 +47,14 @@ class PolarsEngine:
         return parse_objects(objects)
 
     def clean(
-        self, objects: list[RawObject], rules: CleaningRules, reference: Reference
+        self,
+        objects: list[RawObject],
+        rules: CleaningRules,
+        reference: Reference,
+        tombstones: Tombstones = NOBODY,
     ) -> CleanedObjects:
         """Apply the contract and the rules."""
-        return clean_objects(objects, rules, reference)
+        return clean_objects(objects, rules, reference, tombstones)
 
 
 _POSITION: Final = "position_in_batch"
@@ -57,10 +63,14 @@ POLARS: Final = PolarsEngine()
 
 
 def clean_objects(
-    objects: list[RawObject], rules: CleaningRules, reference: Reference
+    objects: list[RawObject],
+    rules: CleaningRules,
+    reference: Reference,
+    tombstones: Tombstones = NOBODY,
 ) -> CleanedObjects:
     """Apply the contract and the rules to raw objects that have been read."""
     events = typed_events([item.texts for item in objects])
+    objects, events = without_erased(objects, events, tombstones)
     refusals = _collected(_narwhals(events).select(is_refused().alias(_IS_REFUSED)))
     is_valid = ~refusals[_IS_REFUSED]
     refused = refused_events(with_rejections(_narwhals(events.filter(~is_valid))))
@@ -79,6 +89,7 @@ def clean_objects(
         clean=finished(_collected(clean)),
         quarantined=quarantined_rows(objects, _collected(refused)),
         duplicates=int(is_valid.sum()) - kept.height,
+        object_erased=[item.erased for item in objects],
     )
 
 

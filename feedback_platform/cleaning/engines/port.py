@@ -11,6 +11,7 @@ from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.reference import Reference
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import NOBODY, Tombstones
 
 
 class ParsedObject(Protocol):
@@ -39,7 +40,7 @@ Parsed = TypeVar("Parsed", bound=ParsedObject)
 
 @dataclass(frozen=True)
 class CleanedObjects:
-    """What the rules made of some raw objects; rows = clean + quarantined + duplicates.
+    """What the rules made of raw objects; rows = clean + quarantined + duplicates + erased.
 
     What becomes of an object does not depend on those beside it, so that an object that is cleaned
     again replaces exactly its own rows. An event that several objects hold is counted once by
@@ -50,17 +51,24 @@ class CleanedObjects:
         clean: one row per event and object, in the order of `CLEAN_ORDER`.
         quarantined: `QUARANTINE_SCHEMA`, one row per rejected event or line, with its bytes.
         duplicates: rows left out because an earlier one of the same object has the same event_id.
+        object_erased: rows of each object that are of users who were erased.
     """
 
     object_rows: list[int]
     clean: pl.DataFrame
     quarantined: pl.DataFrame
     duplicates: int
+    object_erased: list[int]
 
     @property
     def rows(self) -> int:
         """Events and refused lines of all objects."""
         return sum(self.object_rows)
+
+    @property
+    def erased(self) -> int:
+        """Rows of erased users, of all objects."""
+        return sum(self.object_erased)
 
 
 class Engine(Protocol[Held, Parsed]):
@@ -80,6 +88,10 @@ class Engine(Protocol[Held, Parsed]):
         """Return the objects of a batch as `clean` takes them; another may be cleaned meanwhile."""
 
     def clean(
-        self, objects: list[Parsed], rules: CleaningRules, reference: Reference
+        self,
+        objects: list[Parsed],
+        rules: CleaningRules,
+        reference: Reference,
+        tombstones: Tombstones = NOBODY,
     ) -> CleanedObjects:
-        """Apply the contract and the rules to raw objects that it has parsed."""
+        """Apply the contract and the rules to what erased users have not left in parsed objects."""

@@ -22,6 +22,7 @@ from feedback_platform.cleaning.engines.spark_parsing import (
     parsed_columns,
     without_events,
 )
+from feedback_platform.cleaning.erased_events import without_erased_lines
 from feedback_platform.cleaning.fetching import FetchedObject, fetch_object
 from feedback_platform.cleaning.quarantined_rows import quarantined_rows
 from feedback_platform.cleaning.reading import RawObject, parse_objects
@@ -31,6 +32,7 @@ from feedback_platform.cleaning.validation import with_rejections
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import NOBODY, Tombstones
 from feedback_platform.spark_session import spark_session
 
 # What a task gets at most, unless its first object alone is more: Spark refuses one of 128 MiB.
@@ -58,11 +60,15 @@ class SparkEngine:
         return objects
 
     def clean(
-        self, objects: list[FetchedObject], rules: CleaningRules, reference: Reference
+        self,
+        objects: list[FetchedObject],
+        rules: CleaningRules,
+        reference: Reference,
+        tombstones: Tombstones = NOBODY,
     ) -> CleanedObjects:
         """Apply the contract and the rules."""
         readable = [item for item in objects if not item.is_unreadable]
-        parsed = self._parsed(readable, objects[0].mapping).persist()
+        parsed = self._parsed(readable, objects[0].mapping, tombstones).persist()
         try:
             beside = _collected(parsed.select(c.RAW_OBJECT, BESIDE).where(f"{BESIDE} is not null"))
             events = parsed.where(f"{BESIDE} is null").drop(BESIDE)
@@ -79,29 +85,35 @@ class SparkEngine:
             )
         finally:
             parsed.unpersist()
-        read = _read(objects, dict(beside.iter_rows()))
+        read = _read(objects, dict(beside.iter_rows()), tombstones)
         lines = sum(item.lines for item in read)
         quarantined = quarantined_rows(read, refused)
+        erased = [item.erased for item in read]
         return CleanedObjects(
             object_rows=[item.lines for item in read],
             clean=finished(clean),
             quarantined=quarantined,
-            duplicates=lines - quarantined.height - clean.height,
+            duplicates=lines - quarantined.height - clean.height - sum(erased),
+            object_erased=erased,
         )
 
-    def _parsed(self, objects: list[FetchedObject], mapping: EventMapping) -> Any:
+    def _parsed(
+        self, objects: list[FetchedObject], mapping: EventMapping, tombstones: Tombstones
+    ) -> Any:
         share = sum(item.size for item in objects) // self._spark.sparkContext.defaultParallelism
         rows = self._spark.createDataFrame(contents(objects, min(_PART_BYTES, share)))
-        return rows.mapInArrow(Parsing(mapping), parsed_columns())
+        return rows.mapInArrow(Parsing(mapping, tombstones), parsed_columns())
 
 
 def _collected(frame: Any) -> pl.DataFrame:
     return pl.DataFrame(frame.toArrow())
 
 
-def _read(objects: list[FetchedObject], beside: dict[str, str]) -> list[RawObject]:
+def _read(
+    objects: list[FetchedObject], beside: dict[str, str], tombstones: Tombstones
+) -> list[RawObject]:
     return [
-        parse_objects([item.canonical()])[0]
+        without_erased_lines(parse_objects([item.canonical()])[0], tombstones)
         if item.is_unreadable
         else without_events(item, beside[item.key])
         for item in objects

@@ -15,6 +15,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
+from feedback_platform.cleaning.erased_events import without_erased
 from feedback_platform.cleaning.fetching import FetchedObject
 from feedback_platform.cleaning.reading import (
     RawObject,
@@ -26,6 +27,7 @@ from feedback_platform.cleaning.received_lines import RefusedLine
 from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
+from feedback_platform.lake.tombstones import NOBODY, Tombstones
 
 # JSON of what an object holds beside its events; null in the row of an event.
 BESIDE: Final = "beside_events"
@@ -48,9 +50,11 @@ class Parsing:
 
     Attributes:
         mapping: what the names of events in received lines mean.
+        tombstones: whose events are left out.
     """
 
     mapping: EventMapping
+    tombstones: Tombstones = NOBODY
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return rows of `parsed_columns` for rows of `contents`."""
@@ -62,6 +66,7 @@ class Parsing:
                 ]
             )
             events = typed_events([item.texts for item in items])
+            items, events = without_erased(items, events, self.tombstones)
             beside = pl.DataFrame(
                 {
                     c.RAW_OBJECT: [item.key for item in items],
@@ -107,6 +112,7 @@ def without_events(item: FetchedObject, beside: str) -> RawObject:
         found["unreadable_rows"],
         lines_of_object(item.key, item.content),
         refused=[_refused_line(*line) for line in found["refused"]],
+        erased=found["erased"],
     )
 
 
@@ -117,7 +123,12 @@ def _parsed_schema() -> pl.Schema:
 
 def _beside(item: RawObject) -> str:
     refused = [_written(line) for line in item.refused]
-    found = {"lines": item.lines, "unreadable_rows": item.unreadable_rows, "refused": refused}
+    found = {
+        "lines": item.lines,
+        "unreadable_rows": item.unreadable_rows,
+        "refused": refused,
+        "erased": item.erased,
+    }
     return orjson.dumps(found).decode()
 
 

@@ -1,0 +1,128 @@
+"""Who was erased, and when: what keeps them from coming back.
+
+An identity is kept as its HMAC-SHA256 with a random key of this lake. So the list names nobody to
+whoever has it without the key, and a list of one lake says nothing about another. Whoever reads the
+whole lake has the key, too, and can ask of an identity that they know already whether it was
+erased; what was never guessed stays unknown.
+
+Nothing here is changed or taken away: each request adds an object of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from feedback_platform.errors import LakeObjectExistsError
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class IdentityKind(StrEnum):
+    """What an id stands for; the same text may be a user and a device."""
+
+    USER = "user"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A known user, or a device of somebody not known."""
+
+    kind: IdentityKind
+    id: str
+
+
+@dataclass(frozen=True)
+class Tombstones:
+    """Every identity that was ever erased.
+
+    Attributes:
+        key: of the digests.
+        instants: digest → what happened up to this instant is erased; microseconds since 1970.
+    """
+
+    key: bytes = field(default=b"", repr=False)
+    instants: Mapping[str, int] = field(default_factory=dict, repr=False)
+    _asked: dict[tuple[IdentityKind, str], int | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def __bool__(self) -> bool:
+        """Return whether anybody was erased."""
+        return bool(self.instants)
+
+    def instant_of(self, kind: IdentityKind, name: str) -> int | None:
+        """Return up to when an identity is erased, in microseconds since 1970; None for never."""
+        asked = (kind, name)
+        if asked not in self._asked:
+            self._asked[asked] = self.instants.get(_digest(self.key, Identity(kind, name)))
+        return self._asked[asked]
+
+
+NOBODY: Final = Tombstones()
+
+
+def microseconds(instant: datetime) -> int:
+    """Return an instant as microseconds since 1970."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def load_tombstones(lake: Lake) -> Tombstones:
+    """Return who was erased so far."""
+    listed = lake.list_keys(keys.TOMBSTONES)
+    if not listed:
+        return NOBODY
+    instants: dict[str, int] = {}
+    for key in listed:
+        stored = json.loads(lake.get(key))
+        for digest in stored["digests"]:
+            instants[digest] = max(stored["instant"], instants.get(digest, stored["instant"]))
+    return Tombstones(_key(lake), instants)
+
+
+def add_tombstones(
+    lake: Lake, request_id: str, identities: Iterable[Identity], instant: datetime
+) -> None:
+    """Keep identities from coming back, from now on and for ever.
+
+    A request that is carried out again may know of more identities than at first: none is lost.
+
+    Args:
+        lake: where the list is kept.
+        request_id: what it is done for.
+        identities: who.
+        instant: UTC; what happened later is taken again.
+    """
+    key = keys.tombstones(request_id)
+    before = lake.find(key)
+    known = set(json.loads(before)["digests"]) if before else set()
+    secret = _key(lake)
+    known |= {_digest(secret, identity) for identity in identities}
+    content = {"instant": microseconds(instant), "digests": sorted(known)}
+    lake.put(key, json.dumps(content).encode(), mode="overwrite")
+
+
+def _key(lake: Lake) -> bytes:
+    """Return the key of this lake; the first who asks makes it."""
+    stored = lake.find(keys.TOMBSTONE_KEY)
+    if stored is None:
+        with contextlib.suppress(LakeObjectExistsError):
+            made = secrets.token_bytes(32).hex().encode()
+            lake.put(keys.TOMBSTONE_KEY, made, mode="create")
+        stored = lake.get(keys.TOMBSTONE_KEY)
+    return bytes.fromhex(stored.decode())
+
+
+def _digest(key: bytes, identity: Identity) -> str:
+    return hmac.digest(key, f"{identity.kind}\0{identity.id}".encode(), "sha256").hex()

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import (
+    NOBODY,
+    Identity,
+    IdentityKind,
+    add_tombstones,
+    load_tombstones,
+    microseconds,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ADA = Identity(IdentityKind.USER, "ada")
+PHONE = Identity(IdentityKind.DEVICE, "phone")
+
+
+def test_nobody_is_erased_at_first(any_lake: Lake) -> None:
+    assert load_tombstones(any_lake) == NOBODY
+    assert not load_tombstones(any_lake)
+
+
+def test_who_was_erased_is_known_with_the_instant(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r1", [ADA, PHONE], NOON)
+
+    found = load_tombstones(any_lake)
+
+    assert found.instant_of(IdentityKind.USER, "ada") == microseconds(NOON)
+    assert found.instant_of(IdentityKind.DEVICE, "phone") == microseconds(NOON)
+    assert found.instant_of(IdentityKind.DEVICE, "ada") is None
+    assert found.instant_of(IdentityKind.USER, "bob") is None
+
+
+def test_the_latest_erasure_of_an_identity_counts(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r2", [ADA], NOON + timedelta(days=1))
+    add_tombstones(any_lake, "r1", [ADA], NOON)
+
+    found = load_tombstones(any_lake).instant_of(IdentityKind.USER, "ada")
+
+    assert found == microseconds(NOON + timedelta(days=1))
+
+
+def test_carrying_a_request_out_again_loses_nobody(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r1", [ADA, PHONE], NOON)
+
+    # The second attempt finds no device of hers any more.
+    add_tombstones(any_lake, "r1", [ADA], NOON)
+
+    assert load_tombstones(any_lake).instant_of(IdentityKind.DEVICE, "phone") is not None
+
+
+def test_the_list_names_nobody_and_says_nothing_about_another_lake(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r1", [ADA], NOON)
+
+    stored = any_lake.get(keys.tombstones("r1"))
+    before = any_lake.get(keys.TOMBSTONE_KEY)
+    any_lake.delete([keys.TOMBSTONE_KEY, keys.tombstones("r1")])
+    add_tombstones(any_lake, "r1", [ADA], NOON)
+
+    assert b"ada" not in stored
+    assert any_lake.get(keys.TOMBSTONE_KEY) != before
+    assert any_lake.get(keys.tombstones("r1")) != stored
