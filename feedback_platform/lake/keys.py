@@ -25,6 +25,8 @@ ERASURE_REPORTS = "privacy/reports"
 TOMBSTONES = "privacy/tombstones"
 TOMBSTONE_KEY = "privacy/tombstone-key"
 ERASED_THROUGH = "privacy/erased-through.json"
+ERASURE_SWEEP = "privacy/swept-through.json"
+ERASURE_PROGRESS = "privacy/progress.json"
 
 FIREHOSE = "raw/firehose"
 

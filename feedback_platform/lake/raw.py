@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import zlib
 from bisect import bisect_right
@@ -59,6 +60,20 @@ def write_raw_object(
         )
     lake.put(key, zstandard.compress(ndjson, _COMPRESSION_LEVEL), mode="create")
     return key
+
+
+def rewrite_raw_object(lake: Lake, key: str, content: bytes) -> None:
+    """Put another content in the place of a raw object's, in the form that its writer gave it.
+
+    Raw is immutable but for one thing: what erased users left in it is taken out.
+    """
+    if not keys.is_firehose(key):
+        data = zstandard.compress(content, _COMPRESSION_LEVEL)
+    elif lake.get(key).startswith(_GZIP):
+        data = gzip.compress(content, mtime=0)
+    else:
+        data = content
+    lake.put(key, data, mode="overwrite")
 
 
 def read_raw_object(lake: Lake, key: str) -> bytes:

@@ -113,6 +113,27 @@ def add_tombstones(
     lake.put(key, json.dumps(content).encode(), mode="overwrite")
 
 
+def erased_through(lake: Lake) -> int:
+    """Return the batch that marks the newest erasure of which the lake holds nothing any more.
+
+    What was built from an earlier lake has to be built anew. 0 before anybody was erased.
+    """
+    stored = lake.find(keys.ERASED_THROUGH)
+    return int(json.loads(stored)["sequence"]) if stored else 0
+
+
+def erased_requests(lake: Lake) -> frozenset[str]:
+    """Return the requests that the newest erasure carried out."""
+    stored = lake.find(keys.ERASED_THROUGH)
+    return frozenset(json.loads(stored)["requests"] if stored else ())
+
+
+def record_erased_through(lake: Lake, sequence: int, request_ids: Iterable[str]) -> None:
+    """Record that requests have gone through everything that a warehouse is built from."""
+    content = {"sequence": sequence, "requests": sorted(request_ids)}
+    lake.put(keys.ERASED_THROUGH, json.dumps(content).encode(), mode="overwrite")
+
+
 def _key(lake: Lake) -> bytes:
     """Return the key of this lake; the first who asks makes it."""
     stored = lake.find(keys.TOMBSTONE_KEY)

@@ -252,6 +252,16 @@ def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) ->
         return
 
 
+def forget(lake: Lake, name: str, version: str) -> None:
+    """Strike a version out of the history: it is about to be deleted, for who is erased from it."""
+    left = [entry for entry in history(lake, name) if entry.version != version]
+    if not left:
+        lake.delete([keys.model_champion(name)])
+        return
+    pointer = {"version": left[-1].version, "history": [vars(entry) for entry in left]}
+    lake.put(keys.model_champion(name), registry.to_json(pointer), mode="overwrite")
+
+
 def check_known(lake: Lake, name: str, version: str) -> None:
     """Check that a version was registered.
 

@@ -11,7 +11,7 @@ a larger side is refused, and the ensemble goes without it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -23,7 +23,7 @@ from scipy import sparse
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.arrays import ArrayReader, pack
 from feedback_platform.learning.preferences import Preferences
-from feedback_platform.learning.ranking import PairMatrix, Scores
+from feedback_platform.learning.ranking import PairMatrix, Scores, kept_rows
 
 # Its matrix takes half a gigabyte, and the inverse as much again.
 MAXIMUM_SIDE: Final = 8_000
@@ -87,6 +87,18 @@ class LinearScores:
             scores[:] = self._mean_history
             scores[known] = self.user_weights[rows[known]] @ self.history
         return scores
+
+    def without_users(self, user_ids: Collection[str]) -> LinearScores:
+        """Return the model without the history of some users, and what it said of others."""
+        kept = kept_rows(self.user_ids, user_ids)
+        weights = self.user_weights
+        return LinearScores(
+            tuple(self.user_ids[row] for row in kept),
+            self.item_ids,
+            self.history[kept],
+            self.item_weights,
+            weights if self.item_weights.size else np.ascontiguousarray(weights[kept][:, kept]),
+        )
 
     def to_bytes(self) -> bytes:
         """Return the model as a `.npz` archive without pickles."""

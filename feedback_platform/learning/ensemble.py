@@ -7,8 +7,8 @@ Which sources, and with what weights, is `selection`'s part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Final
 
@@ -73,6 +73,15 @@ class Ensemble:
         )
         total: Scores = reduce(np.add, weighted)
         return total
+
+    def without_users(self, user_ids: Collection[str]) -> Ensemble:
+        """Return the ensemble without anything of some users."""
+        return Ensemble(
+            tuple(
+                replace(member, model=member.model.without_users(user_ids))
+                for member in self.members
+            )
+        )
 
     def to_bytes(self) -> bytes:
         """Return the ensemble as a `.npz` archive without pickles, the members' inside it."""

@@ -9,8 +9,8 @@ al., 2009) draws one item and learns from the pair, which optimises the whole li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -30,7 +30,7 @@ from feedback_platform.learning.columns import (
     USER_ID,
 )
 from feedback_platform.learning.popularity import fit_popularity
-from feedback_platform.learning.ranking import Scores, pair_matrix
+from feedback_platform.learning.ranking import Scores, kept_rows, pair_matrix
 from feedback_platform.learning.training_data import (
     POSITIVE_THRESHOLD,
     checked_items,
@@ -131,6 +131,16 @@ class Factorisation:
         biases = np.where(is_known, self.user_biases[rows, None], self.user_biases.mean())
         scores: Scores = embeddings @ self.item_embeddings.T + self.item_biases + biases
         return scores
+
+    def without_users(self, user_ids: Collection[str]) -> Factorisation:
+        """Return the model without the embeddings of some users."""
+        kept = kept_rows(self.user_ids, user_ids)
+        return replace(
+            self,
+            user_ids=tuple(self.user_ids[row] for row in kept),
+            user_embeddings=self.user_embeddings[kept],
+            user_biases=self.user_biases[kept],
+        )
 
     def to_bytes(self) -> bytes:
         """Return the model as a `.npz` archive without pickles."""

@@ -10,11 +10,12 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from feedback_platform.lake import keys
+from feedback_platform.lake.batches import ErasedMeanwhileError, check_nobody_erased_since
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.challenge import challenge
@@ -132,6 +133,7 @@ def learn_recommender(
 
     Raises:
         NothingToLearnError: there is not enough feedback on both sides of the cut.
+        ErasedMeanwhileError: users were erased since the frames were read.
     """
     split = choose_split(frames.scores_at_cut, frames.scores, frames.cut)
     hold_out = HoldOut(
@@ -150,7 +152,7 @@ def learn_recommender(
         sources=sources,
     )
     decision, champion = _judged(lake, trained, hold_out, rules or default_gate_rules())
-    version = registry.register(
+    version = _registered(
         lake,
         RECOMMENDER,
         files=trained.files,
@@ -217,6 +219,7 @@ def learn_segments(
 
     Raises:
         NothingToLearnError: too few users have shown a preference.
+        ErasedMeanwhileError: users were erased since the frames were read.
     """
     trained = train_segments(
         affinities,
@@ -231,7 +234,7 @@ def learn_segments(
         ASSIGNMENTS_FILE: _to_parquet(assignments(trained.segmentation, "")),
         PROFILES_FILE: _to_parquet(described),
     }
-    version = registry.register(
+    version = _registered(
         lake,
         SEGMENTS,
         files=files,
@@ -246,6 +249,19 @@ def learn_segments(
     return RegisteredSegments(trained, version, described)
 
 
+def _registered(lake: Lake, name: str, *, lineage: Lineage, **facts: Any) -> ModelVersion:
+    """Register a version, unless users were erased since its data were read."""
+    check_nobody_erased_since(lake, lineage.data_through)
+    version = registry.register(lake, name, lineage=lineage, **facts)
+    try:
+        # Whoever is erased from here on is erased from this version, too: it can be listed.
+        check_nobody_erased_since(lake, lineage.data_through)
+    except ErasedMeanwhileError:
+        registry.withdraw(lake, version)
+        raise
+    return version
+
+
 def refresh_recommendations(
     lake: Lake,
     scores: pl.DataFrame,
@@ -256,6 +272,7 @@ def refresh_recommendations(
     observed: pl.DataFrame | None = None,
     shown: pl.DataFrame | None = None,
     exploration: Exploration = NO_EXPLORATION,
+    through: int | None = None,
 ) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
@@ -270,6 +287,10 @@ def refresh_recommendations(
         observed: scores as training has them, for the ranker; all of them when left out.
         shown: impressions as of now, for the ranker, where they are logged.
         exploration: how often two items of a list change places.
+        through: the newest batch in the tables that all of it was read from, where known.
+
+    Raises:
+        ErasedMeanwhileError: users were erased since the tables were published.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
     if champion is None:
@@ -289,7 +310,13 @@ def refresh_recommendations(
             known=history(seen, items, model.item_ids, shown=shown) if ranker else None,
             exploration=exploration,
         )
+    check_nobody_erased_since(lake, through)
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
+    try:
+        check_nobody_erased_since(lake, through)
+    except ErasedMeanwhileError:
+        lake.delete([keys.recommendations()])
+        raise
     return lists
 
 

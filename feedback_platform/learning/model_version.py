@@ -44,7 +44,7 @@ class Lineage:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What is known of one trained version; it never changes.
+    """What is known of one trained version; it never changes, but for users who are erased.
 
     Attributes:
         model: name of the model.
@@ -59,6 +59,8 @@ class ModelVersion:
             data cut is known.
         decision: the gate's, with its evidence (`gate.Decision` as JSON has it); None where no
             gate was asked.
+        replacing: name → SHA-256 of the content that is just taking the place of a file's, because
+            users are erased from it; until then either is the file.
     """
 
     model: str
@@ -71,6 +73,7 @@ class ModelVersion:
     reason: str
     lineage: Lineage = field(default_factory=Lineage)
     decision: Mapping[str, Any] | None = None
+    replacing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known_until(self) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -33,6 +33,10 @@ class Popularity:
     def scores(self, user_ids: Sequence[str]) -> Scores:
         """Return the same weights for every user, (users x items)."""
         return np.broadcast_to(self.weights, (len(user_ids), len(self.item_ids)))
+
+    def without_users(self, user_ids: Collection[str]) -> Popularity:  # noqa: ARG002 - as others
+        """Return the model as it is: it knows items only."""
+        return self
 
     def to_bytes(self) -> bytes:
         """Return the model as a `.npz` archive without pickles."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +29,12 @@ class Scorer(Protocol):
 
     def scores(self, user_ids: Sequence[str]) -> Scores:
         """Return a (users x items) matrix; a higher score is a better item for the user."""
+
+
+def kept_rows(user_ids: Sequence[str], erased: Collection[str]) -> NDArray[np.int64]:
+    """Return the rows of the users who stay when some are taken out of a model."""
+    gone = frozenset(erased)
+    return np.array([row for row, name in enumerate(user_ids) if name not in gone], np.int64)
 
 
 def top_items(scores: Scores, seen: PairMatrix | None, k: int) -> Ranked:

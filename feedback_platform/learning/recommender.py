@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from feedback_platform.learning.arrays import ArrayReader, pack
 from feedback_platform.learning.ensemble import Ensemble
 from feedback_platform.learning.popularity import Popularity
 from feedback_platform.learning.ranker import Ranker
-from feedback_platform.learning.ranking import Scorer, Scores
+from feedback_platform.learning.ranking import Scorer, Scores, kept_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,18 @@ class Recommender:
         known = [row for row, user_id in enumerate(user_ids) if user_id in self.known_users]
         scores[known] = scorer.scores([user_ids[row] for row in known])
         return scores
+
+    def without_users(self, user_ids: Collection[str]) -> Recommender:
+        """Return the model as if it had never met some users; they get what is popular.
+
+        What the items learned from them stays until the next training: no row of it is theirs.
+        """
+        return Recommender(
+            self.ensemble.without_users(user_ids),
+            self.popularity,
+            tuple(self.user_ids[row] for row in kept_rows(self.user_ids, user_ids)),
+            self.ranker,
+        )
 
     def to_bytes(self) -> bytes:
         """Return all but the ranker (`ranker_file`) as a `.npz` archive without pickles."""

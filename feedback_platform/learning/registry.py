@@ -2,8 +2,8 @@
 
 A version is a directory. Its `version.json` is written last and makes it count; it lists the
 other files with their checksums, and carries one of its own, so a reader knows whether it has all
-of them as they were written. Nothing in a version changes afterwards. What was decided about
-versions is in `champions`.
+of them as they were written. Nothing in a version changes afterwards, but that users who are erased
+leave it. What was decided about versions is in `champions`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -142,9 +142,59 @@ def read_file(lake: Lake, version: ModelVersion, file: str) -> bytes:
     content = lake.find(keys.model_file(version.model, version.version, file))
     if content is None:
         raise ModelUnusableError(version.model, version.version, f"its file {file} is missing")
-    if hashlib.sha256(content).hexdigest() != version.files[file]:
-        raise ModelUnusableError(version.model, version.version, f"its file {file} has changed")
+    if not _is_of(version, file, content):
+        # Users may have been erased from it since the record was read.
+        present = read_version(lake, version.model, version.version)
+        if not _is_of(present, file, content):
+            raise ModelUnusableError(version.model, version.version, f"its file {file} has changed")
     return content
+
+
+def replace_files(lake: Lake, version: ModelVersion, files: Mapping[str, bytes]) -> ModelVersion:
+    """Put other content in the place of some files of a version: without users who were erased.
+
+    At each instant the version is intact: first its record says that either content is right, then
+    the files change, then the record forgets the old ones. It may be done again after a crash.
+
+    Args:
+        lake: where.
+        version: whose files.
+        files: name → content, of files that it has.
+    """
+    digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
+    for file, digest in digests.items():
+        # An attempt that was cut short may have left either content.
+        found = lake.find(keys.model_file(version.model, version.version, file))
+        kept = hashlib.sha256(found).hexdigest() if found is not None else version.files[file]
+        version = replace(
+            version,
+            files={**version.files, file: kept},
+            replacing={**version.replacing, file: digest},
+        )
+    _put_record(lake, version)
+    for file, data in files.items():
+        lake.put(keys.model_file(version.model, version.version, file), data, mode="overwrite")
+    others = {file: sha for file, sha in version.replacing.items() if file not in digests}
+    done = replace(version, files={**version.files, **digests}, replacing=others)
+    _put_record(lake, done)
+    return done
+
+
+def withdraw(lake: Lake, version: ModelVersion) -> None:
+    """Take a version back that was just registered, before anybody uses it."""
+    names = [VERSION_FILE, *version.files]
+    lake.delete([keys.model_file(version.model, version.version, name) for name in names])
+
+
+def _put_record(lake: Lake, version: ModelVersion) -> None:
+    record = to_json(signed(asdict(version)))
+    key = keys.model_file(version.model, version.version, VERSION_FILE)
+    lake.put(key, record, mode="overwrite")
+
+
+def _is_of(version: ModelVersion, file: str, content: bytes) -> bool:
+    digest = hashlib.sha256(content).hexdigest()
+    return digest in {version.files.get(file), version.replacing.get(file)}
 
 
 def read_intact(lake: Lake, name: str, version: str) -> ModelVersion:

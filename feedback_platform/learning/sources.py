@@ -7,7 +7,7 @@ written down and read back (`source_of`); the models that come out share one sma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from functools import cached_property
@@ -45,6 +45,9 @@ from feedback_platform.spark_session import spark_session
 
 class Model(Scorer, Protocol):
     """A scorer that can be stored."""
+
+    def without_users(self, user_ids: Collection[str]) -> Model:
+        """Return the model without anything that it holds of single users, for some of them."""
 
     def to_bytes(self) -> bytes:
         """Return the model as a `.npz` archive without pickles."""

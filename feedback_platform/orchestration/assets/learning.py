@@ -154,6 +154,7 @@ def learned(
             unavailable = training_tables.unavailable_items(publication)
             observed = training_tables.training_scores(publication)
             shown = training_tables.shown_impressions(publication)
+            through = training_tables.newest_batch(publication)
         treated = treated_items(lake, items)
         refresh_recommendations(
             lake,
@@ -164,6 +165,7 @@ def learned(
             observed=observed,
             shown=shown,
             exploration=Exploration(platform.settings.exploration_share),
+            through=through,
         )
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:

@@ -1,0 +1,120 @@
+"""Taking users out of the lake, in an order in which a crash leaves nothing half done.
+
+1. The devices that are theirs are found and remembered in the request.
+2. Tombstones: from now on cleaning takes nothing of them.
+3. A batch in the ledger marks the instant: who began to clean before it cannot commit behind it.
+4. Raw, clean and quarantined rows, models and lists lose them. All of this may be done again.
+5. The mark of the warehouse: whoever opens it next builds it anew from the clean layer.
+
+The request stays pending until the proof is made (`proof`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from feedback_platform.events.translation.mapping import EventMapping
+from feedback_platform.lake import keys
+from feedback_platform.lake.batches import latest_manifest, manifests_after, mark_erasure
+from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import (
+    add_tombstones,
+    load_tombstones,
+    record_erased_through,
+)
+from feedback_platform.privacy.clean_rows import (
+    correct_manifests,
+    erase_clean_rows,
+    erase_quarantined_rows,
+)
+from feedback_platform.privacy.identities import resolved
+from feedback_platform.privacy.layers import LayerErasure, note_progress
+from feedback_platform.privacy.learned_models import erase_from_models
+from feedback_platform.privacy.raw_lines import erase_raw_lines
+from feedback_platform.privacy.requests import ErasureRequest, pending_requests
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class LakeErasure:
+    """What was done to the lake.
+
+    Attributes:
+        requests: those that were carried out, with all that is theirs.
+        through: the batch that marks the erasure.
+    """
+
+    requests: list[ErasureRequest]
+    through: int
+
+
+def erase_from_lake(
+    lake: Lake, mapping: EventMapping, *, progress: Progress | None = None
+) -> LakeErasure | None:
+    """Carry out the pending requests as far as the lake goes; None where there are none.
+
+    Everything that has landed should be clean, so that all devices of the users are known.
+
+    Args:
+        lake: the object store.
+        mapping: what the names of events in received lines mean.
+        progress: called with raw objects done and raw objects in all.
+    """
+    requests = resolved(lake, pending_requests(lake))
+    if not requests:
+        return None
+    for request in requests:
+        add_tombstones(lake, request.request_id, request.identities, request.requested_at)
+    through = mark_erasure(lake)
+    tombstones = load_tombstones(lake)
+    raw = erase_raw_lines(lake, list_raw_objects(lake), tombstones, mapping, progress=progress)
+    note_progress(lake, LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed))
+    clean = erase_clean_rows(lake, tombstones, raw.lines)
+    put_aside = erase_quarantined_rows(lake, tombstones, raw.lines)
+    correct_manifests(lake, raw.lines, clean, put_aside)
+    note_progress(
+        lake,
+        LayerErasure("clean", clean.looked_at, clean.rewritten, clean.removed),
+        LayerErasure("quarantine", put_aside.looked_at, put_aside.rewritten, put_aside.removed),
+    )
+    erase_models(lake, requests, through)
+    record_erased_through(lake, through, [request.request_id for request in requests])
+    _record_swept(lake, through)
+    return LakeErasure(requests, through)
+
+
+def erase_models(lake: Lake, requests: list[ErasureRequest], through: int) -> None:
+    """Take the users of requests out of what was learned before a batch."""
+    users = frozenset().union(*(request.layer_users for request in requests))
+    models = erase_from_models(lake, users, before=through)
+    note_progress(lake, LayerErasure("models", models.looked_at, models.rewritten, models.removed))
+
+
+def sweep_late_arrivals(lake: Lake, mapping: EventMapping) -> LayerErasure:
+    """Take out of raw what erased users left there since: cleaning took none of it, but raw has it.
+
+    The cost follows the batches since the last sweep in which there was any.
+    """
+    stored = lake.find(keys.ERASURE_SWEEP)
+    swept = int(json.loads(stored)["sequence"]) if stored else 0
+    latest = latest_manifest(lake)
+    newest = latest.sequence if latest else 0
+    arrived = {
+        key
+        for manifest in manifests_after(lake, min(swept, newest))
+        for key, count in manifest.erased_by_object.items()
+        if count
+    }
+    raw = erase_raw_lines(lake, sorted(arrived), load_tombstones(lake), mapping)
+    if newest > swept:
+        _record_swept(lake, newest)
+    return LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed)
+
+
+def _record_swept(lake: Lake, sequence: int) -> None:
+    content = json.dumps({"sequence": sequence}).encode()
+    lake.put(keys.ERASURE_SWEEP, content, mode="overwrite")

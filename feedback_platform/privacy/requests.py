@@ -1,0 +1,127 @@
+"""Requests to erase users: recorded in the lake at once, carried out by a job, gone afterwards.
+
+A request names people, so it lies in the lake alone, never in a run's configuration or log, and is
+deleted when it is done. What remains is a report without ids.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from feedback_platform.errors import InvalidInputError, LakeObjectMissingError
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import Identity, IdentityKind
+
+# How the layers call somebody of whom only a device is known.
+ANONYMOUS: Final = "anonymous:"
+LONGEST_ID: Final = 1_000
+
+
+@dataclass(frozen=True)
+class ErasureRequest:
+    """Who is to be erased.
+
+    Attributes:
+        request_id: by which it is known; it names nobody.
+        requested_at: UTC; what happened up to here is erased.
+        users: known users.
+        devices: devices of somebody not known; those that were found to be the users' among them.
+        is_resolved: whether these are all of them, and nobody else's among them.
+    """
+
+    request_id: str
+    requested_at: datetime
+    users: tuple[str, ...] = field(repr=False)
+    devices: tuple[str, ...] = field(default=(), repr=False)
+    is_resolved: bool = False
+
+    @property
+    def identities(self) -> list[Identity]:
+        """Everything that is erased."""
+        users = [Identity(IdentityKind.USER, name) for name in self.users]
+        return users + [Identity(IdentityKind.DEVICE, name) for name in self.devices]
+
+    @property
+    def layer_users(self) -> frozenset[str]:
+        """By which ids the layers and the models know them."""
+        return frozenset([*self.users, *(f"{ANONYMOUS}{name}" for name in self.devices)])
+
+
+def file_request(lake: Lake, user_ids: Iterable[str], *, now: datetime) -> ErasureRequest:
+    """Record that users are to be erased; once this returns, they will be.
+
+    Args:
+        lake: where.
+        user_ids: as senders call them, or `anonymous:` and a device.
+        now: UTC; what they do later is a new relationship.
+
+    Raises:
+        InvalidInputError: there is nobody to erase, or an id is none.
+        LakeUnavailableError: the store failed; the request may be there all the same.
+    """
+    named = dict.fromkeys(user_ids)
+    if not named:
+        raise InvalidInputError("Nobody is named whom to erase; give at least one user's id.")
+    for name in named:
+        if not name.removeprefix(ANONYMOUS).strip() or len(name) > LONGEST_ID or "\n" in name:
+            raise InvalidInputError(
+                f"{name[:40]!r} is no user's id: one has 1 to {LONGEST_ID} characters on one line, "
+                "and is not blank."
+            )
+    devices = [name.removeprefix(ANONYMOUS) for name in named if name.startswith(ANONYMOUS)]
+    request = ErasureRequest(
+        request_id=f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}",
+        requested_at=now.astimezone(UTC),
+        users=tuple(name for name in named if not name.startswith(ANONYMOUS)),
+        devices=tuple(devices),
+    )
+    lake.put(keys.erasure_request(request.request_id), _written(request), mode="create")
+    return request
+
+
+def pending_requests(lake: Lake) -> list[ErasureRequest]:
+    """Return the requests that are not done, the oldest first."""
+    found = []
+    for key in lake.list_keys(keys.ERASURE_REQUESTS):
+        try:
+            found.append(_read(lake.get(key)))
+        except LakeObjectMissingError:
+            # Another process has just finished it.
+            continue
+    return found
+
+
+def resolve_request(
+    lake: Lake, request: ErasureRequest, devices: Collection[str]
+) -> ErasureRequest:
+    """Remember which devices are the users': once they are erased, nothing tells of it any more."""
+    known = replace(request, devices=tuple(sorted(devices)), is_resolved=True)
+    if known != request:
+        lake.put(keys.erasure_request(request.request_id), _written(known), mode="overwrite")
+    return known
+
+
+def close_request(lake: Lake, request_id: str) -> None:
+    """Forget who was to be erased; the report is there already."""
+    lake.delete([keys.erasure_request(request_id)])
+
+
+def _written(request: ErasureRequest) -> bytes:
+    return json.dumps(asdict(request), default=datetime.isoformat).encode()
+
+
+def _read(content: bytes) -> ErasureRequest:
+    stored = json.loads(content)
+    return ErasureRequest(
+        request_id=stored["request_id"],
+        requested_at=datetime.fromisoformat(stored["requested_at"]),
+        users=tuple(stored["users"]),
+        devices=tuple(stored["devices"]),
+        is_resolved=stored["is_resolved"],
+    )

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import Identity, IdentityKind
+from feedback_platform.privacy.requests import (
+    LONGEST_ID,
+    close_request,
+    file_request,
+    pending_requests,
+    resolve_request,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_request_is_pending_until_it_is_closed(lake: Lake) -> None:
+    request = file_request(lake, ["ada", "anonymous:phone", "ada"], now=NOON)
+
+    assert pending_requests(lake) == [request]
+    assert (request.users, request.devices) == (("ada",), ("phone",))
+    assert request.identities == [
+        Identity(IdentityKind.USER, "ada"),
+        Identity(IdentityKind.DEVICE, "phone"),
+    ]
+    assert request.layer_users == {"ada", "anonymous:phone"}
+    close_request(lake, request.request_id)
+    assert pending_requests(lake) == []
+
+
+def test_neither_its_id_nor_its_text_names_anybody(lake: Lake) -> None:
+    request = file_request(lake, ["ada"], now=NOON)
+
+    assert request.request_id.startswith("20260301T120000000000Z-")
+    assert "ada" not in repr(request)
+
+
+def test_devices_that_were_found_are_remembered(lake: Lake) -> None:
+    request = file_request(lake, ["ada"], now=NOON)
+
+    known = resolve_request(lake, request, ["phone"])
+
+    assert pending_requests(lake) == [known]
+    assert (known.devices, known.is_resolved) == (("phone",), True)
+
+
+@pytest.mark.parametrize("name", ["", " ", "anonymous:", "a\nb", "x" * (LONGEST_ID + 1)])
+def test_what_is_no_id_is_refused(lake: Lake, name: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no user's id"):
+        file_request(lake, ["ada", name], now=NOON)
+    assert pending_requests(lake) == []
+
+
+def test_a_request_for_nobody_is_refused(lake: Lake) -> None:
+    with pytest.raises(InvalidInputError, match="Nobody is named"):
+        file_request(lake, [], now=NOON)
