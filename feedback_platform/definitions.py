@@ -14,6 +14,7 @@ from feedback_platform.orchestration.assets import (
     cleaning,
     learning,
     monitoring,
+    privacy,
     publishing,
     reprocessing,
 )
@@ -59,6 +60,8 @@ def build_definitions(
             learning.segments,
             learning.learned,
             publishing.published_database,
+            privacy.erasures,
+            privacy.erasure_reports,
         ],
         asset_checks=[*CHECKS, *MODEL_CHECKS],
         jobs=build_jobs(),

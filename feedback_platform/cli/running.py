@@ -7,7 +7,7 @@ from typing import Any
 
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
-from feedback_platform.orchestration.jobs import PROCESS, PUBLISH_MODELS, TRAIN, UNDO
+from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN, UNDO
 from feedback_platform.orchestration.progress import listening
 from feedback_platform.orchestration.runs import execute, selected_tables
 from feedback_platform.orchestration.schedules import training_config
@@ -39,6 +39,10 @@ class JobRunner:
         """Take back what a trigger rule did, and publish that it is."""
         asked = {"undo": adjustment_id, "reason": reason}
         return self._run(UNDO, "Undoing", {"ops": {"metrics__adjustments": {"config": asked}}})
+
+    def erase(self) -> dict[str, Any]:
+        """Carry out the pending requests to erase users."""
+        return self._run(ERASE, "Erasing", {})
 
     def _run(self, job: str, description: str, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the metadata of what was materialised, by `asset key/name`."""

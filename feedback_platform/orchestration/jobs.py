@@ -14,6 +14,7 @@ TRAIN: Final = "train"
 PUBLISH_MODELS: Final = "publish_models"
 UNDO: Final = "undo_adjustment"
 REFIT: Final = "refit_reference"
+ERASE: Final = "erase"
 QUALITY: Final = "quality"
 
 _LAYERS = dg.AssetSelection.key_prefixes(
@@ -69,6 +70,12 @@ def build_jobs() -> list[Any]:
             REFIT,
             dg.AssetSelection.assets(keys.REFERENCE),
             "Fit the reference statistics of cleaning on the newest weeks.",
+        ),
+        _job(
+            ERASE,
+            dg.AssetSelection.assets(keys.ERASURES, keys.ERASURE_REPORTS) | _LAYERS | _PUBLISHED,
+            "Carry out the pending requests to erase users, through every layer, and prove it. "
+            "Whom they name stands in the lake alone.",
         ),
         dg.define_asset_job(
             QUALITY,

@@ -31,6 +31,8 @@ DRIFT_EVENTS: Final = dg.AssetKey(["metrics", "drift_events"])
 ADJUSTMENTS: Final = dg.AssetKey(["metrics", "adjustments"])
 ENGAGEMENT_DAYS: Final = dg.AssetKey(["metrics", "engagement_days"])
 ENGAGEMENT_DAILY: Final = dg.AssetKey(["metrics", "engagement_daily"])
+ERASURES: Final = dg.AssetKey(["privacy", "erasures"])
+ERASURE_REPORTS: Final = dg.AssetKey(["privacy", "erasure_reports"])
 PUBLISHED: Final = dg.AssetKey(["published", "feedback"])
 
 # Groups, numbered so that the UI lists them in the order of the loop.
@@ -45,3 +47,4 @@ LAYER_GROUPS: Final = {
 LEARN: Final = "6_learn"
 MEASURE: Final = "7_measure"
 PUBLISH: Final = "8_publish"
+ERASE: Final = "9_erase"

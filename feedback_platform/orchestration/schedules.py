@@ -19,6 +19,13 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             description="Finds raw objects that landed too late for the listing of new hours.",
         ),
         dg.ScheduleDefinition(
+            name="nightly_erasure",
+            job_name=jobs.ERASE,
+            cron_schedule="30 0 * * *",
+            default_status=_ON,
+            description="Sweeps out of raw what erased users sent late, and retries requests.",
+        ),
+        dg.ScheduleDefinition(
             name="nightly_training",
             job_name=jobs.TRAIN,
             cron_schedule="0 3 * * *",

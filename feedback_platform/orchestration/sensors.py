@@ -7,6 +7,7 @@ from typing import Final
 
 import dagster as dg
 
+from feedback_platform.lake import keys as lake_keys
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
@@ -66,7 +67,7 @@ def micro_batch_sensor(
         return dg.SkipReason("Nothing new in the lake.")
     if _is_unfinished(context.instance, jobs.PROCESS):
         return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
-    failures, wait = _patience(context.instance)
+    failures, wait = _patience(context.instance, jobs.PROCESS)
     if wait > timedelta(0):
         return dg.SkipReason(
             f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
@@ -191,6 +192,31 @@ def adjusted_lists_sensor(platform: PlatformResource) -> dg.SensorResult | dg.Sk
     )
 
 
+@dg.sensor(
+    job_name=jobs.ERASE,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Carries out the requests to erase users, all that are pending in one run.",
+)
+def erasure_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run while a request is pending. Neither the key nor a tag names a user."""
+    pending = platform.lake().list_keys(lake_keys.ERASURE_REQUESTS)
+    if not pending:
+        return dg.SkipReason("Nobody asks to be erased.")
+    if _is_unfinished(context.instance, jobs.ERASE):
+        return dg.SkipReason("A run is under way.")
+    failures, wait = _patience(context.instance, jobs.ERASE)
+    if wait > timedelta(0):
+        return dg.SkipReason(
+            f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
+        )
+    content = f"{_newest_run(context.instance, jobs.ERASE)}:{','.join(pending)}"
+    key = hashlib.sha256(content.encode()).hexdigest()[:32]
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)])
+
+
 def _known_through(lake: Lake, version: str) -> int | None:
     """Return the newest batch that a version knows; None where its record does not say."""
     try:
@@ -215,9 +241,9 @@ def _was_canceled(instance: dg.DagsterInstance) -> bool:
     return bool(runs) and runs[0].status == dg.DagsterRunStatus.CANCELED
 
 
-def _patience(instance: dg.DagsterInstance) -> tuple[int, timedelta]:
+def _patience(instance: dg.DagsterInstance, job: str) -> tuple[int, timedelta]:
     """Return how many runs failed in a row, and how long to wait until the next attempt."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=jobs.PROCESS), limit=10)
+    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=10)
     failures = 0
     for record in records:
         if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
@@ -236,4 +262,5 @@ SENSORS: Final = [
     first_training_sensor,
     growth_sensor,
     adjusted_lists_sensor,
+    erasure_sensor,
 ]

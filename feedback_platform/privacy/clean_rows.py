@@ -20,7 +20,7 @@ from feedback_platform.lake.tombstones import Tombstones
 from feedback_platform.privacy.raw_lines import ROWS
 
 _PLACE: Final = [c.RAW_OBJECT, c.RAW_ROW]
-_CLEAN: Final = [
+CLEAN_COLUMNS: Final = [
     *_PLACE,
     c.USER_ID,
     c.ANONYMOUS_ID,
@@ -31,7 +31,7 @@ _CLEAN: Final = [
 ]
 _QUARANTINED: Final = [*_PLACE, c.RECEIVED_AT, RAW]
 # Of a clean row the clock is corrected already.
-_HAPPENED: Final = pl.min_horizontal(c.OCCURRED_AT, c.RECEIVED_AT)
+CLEAN_HAPPENED: Final = pl.min_horizontal(c.OCCURRED_AT, c.RECEIVED_AT)
 
 
 @dataclass
@@ -61,9 +61,9 @@ def erase_clean_rows(lake: Lake, tombstones: Tombstones, lines: pl.DataFrame) ->
     return _rewritten(
         lake,
         keys.CLEAN,
-        _CLEAN,
+        CLEAN_COLUMNS,
         lines,
-        lambda rows: erased_events(rows, tombstones, _HAPPENED),
+        lambda rows: erased_events(rows, tombstones, CLEAN_HAPPENED),
     )
 
 

@@ -31,7 +31,7 @@ from feedback_platform.privacy.clean_rows import (
     erase_quarantined_rows,
 )
 from feedback_platform.privacy.identities import resolved
-from feedback_platform.privacy.layers import LayerErasure, note_progress
+from feedback_platform.privacy.layers import LayerErasure, Stopwatch, note_progress
 from feedback_platform.privacy.learned_models import erase_from_models
 from feedback_platform.privacy.raw_lines import erase_raw_lines
 from feedback_platform.privacy.requests import ErasureRequest, pending_requests
@@ -64,22 +64,31 @@ def erase_from_lake(
         mapping: what the names of events in received lines mean.
         progress: called with raw objects done and raw objects in all.
     """
+    watch = Stopwatch()
     requests = resolved(lake, pending_requests(lake))
     if not requests:
         return None
     for request in requests:
         add_tombstones(lake, request.request_id, request.identities, request.requested_at)
     through = mark_erasure(lake)
+    note_progress(lake, LayerErasure("identities", len(requests), 0, None, watch.lap()))
     tombstones = load_tombstones(lake)
     raw = erase_raw_lines(lake, list_raw_objects(lake), tombstones, mapping, progress=progress)
-    note_progress(lake, LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed))
+    note_progress(lake, LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed, watch.lap()))
     clean = erase_clean_rows(lake, tombstones, raw.lines)
+    took = watch.lap()
     put_aside = erase_quarantined_rows(lake, tombstones, raw.lines)
     correct_manifests(lake, raw.lines, clean, put_aside)
     note_progress(
         lake,
-        LayerErasure("clean", clean.looked_at, clean.rewritten, clean.removed),
-        LayerErasure("quarantine", put_aside.looked_at, put_aside.rewritten, put_aside.removed),
+        LayerErasure("clean", clean.looked_at, clean.rewritten, clean.removed, took),
+        LayerErasure(
+            "quarantine",
+            put_aside.looked_at,
+            put_aside.rewritten,
+            put_aside.removed,
+            watch.lap(),
+        ),
     )
     erase_models(lake, requests, through)
     record_erased_through(lake, through, [request.request_id for request in requests])
@@ -89,9 +98,11 @@ def erase_from_lake(
 
 def erase_models(lake: Lake, requests: list[ErasureRequest], through: int) -> None:
     """Take the users of requests out of what was learned before a batch."""
+    watch = Stopwatch()
     users = frozenset().union(*(request.layer_users for request in requests))
     models = erase_from_models(lake, users, before=through)
-    note_progress(lake, LayerErasure("models", models.looked_at, models.rewritten, models.removed))
+    counts = (models.looked_at, models.rewritten, models.removed)
+    note_progress(lake, LayerErasure("models", *counts, watch.lap()))
 
 
 def sweep_late_arrivals(lake: Lake, mapping: EventMapping) -> LayerErasure:
@@ -99,6 +110,7 @@ def sweep_late_arrivals(lake: Lake, mapping: EventMapping) -> LayerErasure:
 
     The cost follows the batches since the last sweep in which there was any.
     """
+    watch = Stopwatch()
     stored = lake.find(keys.ERASURE_SWEEP)
     swept = int(json.loads(stored)["sequence"]) if stored else 0
     latest = latest_manifest(lake)
@@ -112,7 +124,7 @@ def sweep_late_arrivals(lake: Lake, mapping: EventMapping) -> LayerErasure:
     raw = erase_raw_lines(lake, sorted(arrived), load_tombstones(lake), mapping)
     if newest > swept:
         _record_swept(lake, newest)
-    return LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed)
+    return LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed, watch.lap())
 
 
 def _record_swept(lake: Lake, sequence: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -19,12 +20,27 @@ class LayerErasure:
         looked_at: objects, tables or files.
         rewritten: those that changed, or were deleted.
         removed: rows that were taken out; None where nobody counts them.
+        seconds: how long it took.
     """
 
     layer: str
     looked_at: int
     rewritten: int
     removed: int | None
+    seconds: float = 0.0
+
+
+class Stopwatch:
+    """Tells how long each part of something took."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def lap(self) -> float:
+        """Return the seconds since the part before ended."""
+        now = time.monotonic()
+        passed, self._since = now - self._since, now
+        return round(passed, 3)
 
 
 def note_progress(lake: Lake, *done: LayerErasure) -> None:
@@ -50,7 +66,13 @@ def forget_progress(lake: Lake) -> None:
 def _together(before: LayerErasure, now: LayerErasure) -> LayerErasure:
     removed = None if now.removed is None else now.removed + (before.removed or 0)
     looked_at = max(before.looked_at, now.looked_at)
-    return LayerErasure(now.layer, looked_at, before.rewritten + now.rewritten, removed)
+    return LayerErasure(
+        now.layer,
+        looked_at,
+        before.rewritten + now.rewritten,
+        removed,
+        round(before.seconds + now.seconds, 3),
+    )
 
 
 def _write(lake: Lake, layers: Iterable[LayerErasure]) -> None:

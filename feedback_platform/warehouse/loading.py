@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from feedback_platform.lake.batches import (
     sequences_after,
 )
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import erased_through
 from feedback_platform.warehouse.connection import open_warehouse, single_row, transaction
 from feedback_platform.warehouse.local_copies import LocalCopies
 from feedback_platform.warehouse.taking_back import take_back
@@ -74,7 +76,8 @@ def stage_batches(
     that it began with are loaded again: some tables may hold them. Some changes are beyond an
     increment; then the warehouse starts anew from the clean layer:
     - the tables are of another lake, or of a lake that has lost batches;
-    - they were built by other definitions: models, weights, the schema.
+    - they were built by other definitions: models, weights, the schema;
+    - users were erased from the lake: a database keeps what was deleted in it.
 
     Args:
         path: the warehouse file, held by the caller.
@@ -83,7 +86,7 @@ def stage_batches(
         definitions: fingerprint of what builds the tables, see `DbtProject.fingerprint`.
         rows: load no more clean rows than these, but one batch at least.
     """
-    basis = f"{lake_identity(lake)} {definitions}"
+    basis = f"{lake_as_erased(lake)} {definitions}"
     begun, done = _progress_on(path, basis)
     latest = latest_manifest(lake)
     if done > (latest.sequence if latest else 0):
@@ -149,6 +152,12 @@ def replace_tables(
     with transaction(connection):
         for (schema, table), rows in tables.items():
             replace_table(connection, schema, table, rows)
+
+
+def lake_as_erased(lake: Lake) -> str:
+    """Return the id of a lake; another one after each erasure."""
+    through = erased_through(lake)
+    return f"{lake_identity(lake)} erased:{through}" if through else lake_identity(lake)
 
 
 def _progress_on(path: Path, basis: str) -> tuple[int, int]:
@@ -230,3 +239,5 @@ def _remove(path: Path) -> None:
     """Delete the warehouse; everything in it comes from the lake."""
     for suffix in ("", ".wal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    # What a run that died did not have room for in memory.
+    shutil.rmtree(path.with_name(f"{path.name}.tmp"), ignore_errors=True)

@@ -17,6 +17,7 @@ from uuid import uuid4
 import duckdb
 
 from feedback_platform.errors import TransientError
+from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
 from feedback_platform.warehouse.exporting import export
@@ -163,6 +164,26 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
         connection.execute("update pipeline.state set published_through = ?", [through])
     _remove_stale(directory, present, {file.name for file in files})
     return Publication(through, rows, len(fresh), len(files))
+
+
+def remove_former(published_path: Path, lake: Lake) -> int:
+    """Delete the files of every state but the present one at once, and return how many.
+
+    Readers that hold an earlier state have to connect again: this is for users who were erased. The
+    caller holds the warehouse, so that nobody publishes meanwhile.
+    """
+    _remove_debris(published_path)
+    wanted = {file.name for file in read_state(published_path).files}
+    directory = published_path.parent / "tables"
+    former = [path for path in directory.glob("*") if path.name not in wanted]
+    for path in former:
+        path.unlink(missing_ok=True)
+    if lake.directory is not None:
+        return len(former)
+    copies = {keys.published_current(), *map(keys.published_file, wanted)}
+    stale = [key for key in lake.list_keys(keys.PUBLISHED) if key not in copies]
+    lake.delete(stale)
+    return len(former) + len(stale)
 
 
 def _kept(

@@ -61,6 +61,7 @@ GROUPS = {
         "metrics/satisfaction_daily",
     },
     "8_publish": {"published/feedback"},
+    "9_erase": {"privacy/erasures", "privacy/erasure_reports"},
 }
 LAYERS = {
     "clean/events",
@@ -92,6 +93,7 @@ JOBS = {
     },
     "undo_adjustment": {"metrics/adjustments", "published/feedback"},
     "refit_reference": {"reference/statistics"},
+    "erase": {*LAYERS, *GROUPS["9_erase"]},
     "quality": set(),
 }
 
@@ -148,7 +150,8 @@ def test_publishing_comes_after_every_table_that_it_publishes(
     assert graph.get(keys.PUBLISHED).parent_keys == {
         dg.AssetKey([table.schema, table.name]) for table in TABLES
     }
-    assert graph.get(keys.PUBLISHED).child_keys == set()
+    # Only then can be proved that of erased users nothing is left.
+    assert graph.get(keys.PUBLISHED).child_keys == {keys.ERASURE_REPORTS}
 
 
 def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
@@ -165,6 +168,7 @@ def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
         "reference/statistics",
         "models/recommender",
         "models/segments",
+        "privacy/erasures",
     }
     assert pooled == set().union(*GROUPS.values()) - outside
 
@@ -203,10 +207,12 @@ def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definiti
         "first_training_sensor",
         "growth_sensor",
         "adjusted_lists_sensor",
+        "erasure_sensor",
     }
     assert schedules.keys() == {
         "nightly_sweep",
         "nightly_training",
+        "nightly_erasure",
         "weekly_refit",
         "hourly_quality",
     }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
@@ -18,16 +19,18 @@ from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
-from feedback_platform.orchestration.jobs import TRAIN
-from feedback_platform.orchestration.runs import PROCESS_TAG
+from feedback_platform.orchestration.jobs import ERASE, TRAIN
+from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
     adjusted_lists_sensor,
     drift_sensor,
+    erasure_sensor,
     first_training_sensor,
     growth_sensor,
     micro_batch_sensor,
 )
+from feedback_platform.privacy.requests import close_request, file_request
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.published import published_through
@@ -414,3 +417,28 @@ def test_a_model_that_does_not_say_what_it_knows_leaves_growth_to_the_night(
     record = model_file(RECOMMENDER, version, registry.VERSION_FILE)
     copy.lake.put(record, b"{", mode="overwrite")
     assert ask(growth_sensor, copy, instance) == silent
+
+
+def test_a_request_to_be_erased_starts_one_run_that_names_nobody(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    assert ask(erasure_sensor, empty, instance) == "Nobody asks to be erased."
+    request = file_request(empty.lake, ["person-who-leaves"], now=NOON)
+
+    first = asked(ask(erasure_sensor, empty, instance))
+
+    assert asked(ask(erasure_sensor, empty, instance)).run_key == first.run_key
+    assert "person-who-leaves" not in repr(first)
+    record_run(instance, ERASE, tags={PROCESS_TAG: process_identity(psutil.Process())})
+    assert ask(erasure_sensor, empty, instance) == "A run is under way."
+    close_request(empty.lake, request.request_id)
+    assert ask(erasure_sensor, empty, instance) == "Nobody asks to be erased."
+
+
+def test_a_request_that_cannot_be_carried_out_is_tried_again_ever_more_slowly(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    file_request(empty.lake, ["person-who-leaves"], now=NOON)
+    record_failure(instance, ERASE)
+
+    assert "The last 1 runs failed" in str(ask(erasure_sensor, empty, instance))

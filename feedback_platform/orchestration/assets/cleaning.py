@@ -68,7 +68,7 @@ class CleaningConfig(dg.Config):
     specs=[
         dg.AssetSpec(
             keys.CLEAN_EVENTS,
-            deps=[keys.RAW_EVENTS, keys.REFERENCE],
+            deps=[keys.RAW_EVENTS, keys.REFERENCE, keys.ERASURES],
             group_name=keys.CLEAN,
             owners=keys.OWNERS,
             kinds={"polars", "parquet"},
@@ -80,7 +80,7 @@ class CleaningConfig(dg.Config):
         ),
         dg.AssetSpec(
             keys.QUARANTINED_EVENTS,
-            deps=[keys.RAW_EVENTS],
+            deps=[keys.RAW_EVENTS, keys.ERASURES],
             group_name=keys.CLEAN,
             owners=keys.OWNERS,
             kinds={"polars", "parquet"},
@@ -103,6 +103,7 @@ def clean_events(
             "lines": outcome.rows,
             "clean": outcome.clean,
             "duplicates": outcome.duplicates,
+            "erased": outcome.erased,
             "reference": outcome.manifests[-1].reference_version if outcome.manifests else "none",
             "batches": [manifest.sequence for manifest in outcome.manifests],
         },

@@ -1,0 +1,176 @@
+"""The proof of an erasure: every object and file is read, and no id may be found in any.
+
+Looked at is what the lake and the data directory hold: raw objects decompressed, Parquet by its
+values, models by their texts, the tables of the warehouse by their values and its file by its bytes
+as well, everything else as it lies there. Not looked at are the requests themselves, which are
+deleted next, and raw objects that nobody has cleaned yet.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from feedback_platform.errors import InvalidInputError, PermanentError
+from feedback_platform.lake import keys
+from feedback_platform.lake.raw import read_raw_object
+from feedback_platform.lake.store import Lake
+from feedback_platform.privacy.layers import Stopwatch
+from feedback_platform.privacy.others import Others
+from feedback_platform.privacy.traces import Traces, chunks_of
+
+_GZIP: Final = b"\x1f\x8b"
+_OF_OTHER_PROGRAMS: Final = (".duckdb", ".wal", ".db", ".sqlite")
+_PLACES_SHOWN: Final = 5
+
+
+class TracesLeftError(PermanentError):
+    """Something of users who were erased is left; the text says where, and names nobody."""
+
+    def __init__(self, places: Collection[str]) -> None:
+        shown = "; ".join(sorted(places)[:_PLACES_SHOWN])
+        more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+        super().__init__(
+            f"Ids of erased users are still in {shown}{more}. The request stays pending. Look at "
+            "what holds them: an event of somebody else that names them has to be corrected by "
+            "hand; anything else goes away with `feedback-platform erase`, which tries again."
+        )
+        self.places = sorted(places)
+
+
+@dataclass(frozen=True)
+class ScannedLayer:
+    """What was read of a layer."""
+
+    layer: str
+    objects: int
+    bytes: int
+    seconds: float
+
+
+class Scan:
+    """One look at everything; what was read, and where an id was found."""
+
+    def __init__(self, others: Others) -> None:
+        self._traces: Traces = others.traces
+        self._objects: defaultdict[str, int] = defaultdict(int)
+        self._bytes: defaultdict[str, int] = defaultdict(int)
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._watch = Stopwatch()
+        self.places: dict[str, int] = {
+            f"lake: {key}": rows for key, rows in others.rows_left.items()
+        }
+
+    @property
+    def layers(self) -> list[ScannedLayer]:
+        """What was read so far, by layer."""
+        return [
+            ScannedLayer(name, objects, self._bytes[name], round(self._seconds[name], 3))
+            for name, objects in self._objects.items()
+        ]
+
+    def lake(
+        self,
+        lake: Lake,
+        *,
+        pending: Collection[str],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Look at every object of the lake.
+
+        Args:
+            lake: where they lie.
+            pending: raw objects that nobody has cleaned yet; they are cleaned without the users.
+            progress: called with objects done and objects in all.
+        """
+        skipped = frozenset(pending)
+        listed = _all_keys(lake)
+        for number, key in enumerate(listed, start=1):
+            if key in skipped or key.startswith(f"{keys.ERASURE_REQUESTS}/"):
+                continue
+            data = lake.find(key)
+            if data is not None:
+                layer = key.partition("/")[0]
+                self._note(f"lake: {key}", layer, len(data), self._in_object(lake, key, data))
+            if progress is not None:
+                progress(number, len(listed))
+
+    def directory(self, directory: Path, *, without: Path | None) -> None:
+        """Look at every file below a directory.
+
+        Args:
+            directory: of this installation.
+            without: a directory in it that is looked at as a lake.
+        """
+        for path in _files_below(directory, without):
+            try:
+                size, found = path.stat().st_size, self._in_file(path)
+            except FileNotFoundError:
+                # Of another process, and gone again.
+                continue
+            place = path.relative_to(directory)
+            layer = place.parts[0] if len(place.parts) > 1 else "data directory"
+            self._note(str(place), f"{layer} files", size, found)
+
+    def note_table(self, name: str, found: int) -> None:
+        """Note what was found in a table of the warehouse."""
+        self._note(f"warehouse table {name}", "warehouse tables", 0, found)
+
+    def check(self) -> None:
+        """Raise if an id was found anywhere.
+
+        Raises:
+            TracesLeftError: it was.
+        """
+        if self.places:
+            raise TracesLeftError([f"{place} ({n})" for place, n in self.places.items()])
+
+    def _note(self, place: str, layer: str, size: int, found: int) -> None:
+        self._objects[layer] += 1
+        self._bytes[layer] += size
+        self._seconds[layer] += self._watch.lap()
+        if found:
+            self.places[place] = self.places.get(place, 0) + found
+
+    def _in_object(self, lake: Lake, key: str, data: bytes) -> int:
+        if keys.is_raw_object(key):
+            try:
+                return self._traces.in_lines(read_raw_object(lake, key))
+            except InvalidInputError:
+                return self._traces.in_noise([data])
+        return self._in_content(key, data)
+
+    def _in_file(self, path: Path) -> int:
+        if path.name.endswith(_OF_OTHER_PROGRAMS):
+            with path.open("rb") as file:
+                return self._traces.in_noise(chunks_of(file))
+        return self._in_content(path.name, path.read_bytes())
+
+    def _in_content(self, name: str, data: bytes) -> int:
+        if name.endswith(".parquet") and data:
+            return self._traces.in_parquet(data)
+        if name.endswith(".npz") and data:
+            return self._traces.in_arrays(data)
+        if data.startswith(_GZIP):
+            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read()
+        return self._traces.in_lines(data)
+
+
+def _all_keys(lake: Lake) -> list[str]:
+    """Return every key, and the files of writes that did not come to their end."""
+    if lake.directory is None:
+        return lake.list_keys("")
+    return [path.relative_to(lake.directory).as_posix() for path in _files_below(lake.directory)]
+
+
+def _files_below(directory: Path, without: Path | None = None) -> Iterator[Path]:
+    for parent, folders, names in os.walk(directory):
+        here = Path(parent)
+        folders[:] = sorted(name for name in folders if here / name != without)
+        yield from (here / name for name in sorted(names))
