@@ -274,6 +274,12 @@ def test_a_pair_with_two_scores_or_an_impossible_one_is_severe() -> None:
     ]
 
 
+def test_a_sentence_names_no_user() -> None:
+    failed = validate_feedback(_feedback(), _scores().assign(item_id="i1")).failed
+
+    assert failed == ["expect_compound_columns_to_be_unique on user_id, item_id: 2 of 2 rows"]
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
