@@ -5,12 +5,14 @@ whoever has it without the key, and a list of one lake says nothing about anothe
 whole lake has the key, too, and can ask of an identity that they know already whether it was
 erased; what was never guessed stays unknown.
 
-Nothing here is changed or taken away: each request adds an object of its own.
+Nothing is ever taken away. Each request adds an object of its own, and what has come together is
+merged into one now and then, so that cleaning reads few.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import hmac
 import json
 import secrets
@@ -20,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from feedback_platform.errors import LakeObjectExistsError
+from feedback_platform.errors import LakeObjectExistsError, LakeObjectMissingError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 
@@ -80,15 +82,11 @@ def microseconds(instant: datetime) -> int:
 
 def load_tombstones(lake: Lake) -> Tombstones:
     """Return who was erased so far."""
-    listed = lake.list_keys(keys.TOMBSTONES)
-    if not listed:
-        return NOBODY
-    instants: dict[str, int] = {}
-    for key in listed:
-        stored = json.loads(lake.get(key))
-        for digest in stored["digests"]:
-            instants[digest] = max(stored["instant"], instants.get(digest, stored["instant"]))
-    return Tombstones(_key(lake), instants)
+    while listed := lake.list_keys(keys.TOMBSTONES):
+        # What is gone meanwhile was merged into one that is there now.
+        with contextlib.suppress(LakeObjectMissingError):
+            return Tombstones(_key(lake), _merged(lake, listed))
+    return NOBODY
 
 
 def add_tombstones(
@@ -106,11 +104,22 @@ def add_tombstones(
     """
     key = keys.tombstones(request_id)
     before = lake.find(key)
-    known = set(json.loads(before)["digests"]) if before else set()
     secret = _key(lake)
-    known |= {_digest(secret, identity) for identity in identities}
-    content = {"instant": microseconds(instant), "digests": sorted(known)}
-    lake.put(key, json.dumps(content).encode(), mode="overwrite")
+    instants: dict[str, int] = json.loads(before) if before else {}
+    for identity in identities:
+        instants[_digest(secret, identity)] = microseconds(instant)
+    lake.put(key, _written(instants), mode="overwrite")
+
+
+def merge_tombstones(lake: Lake) -> None:
+    """Put all objects of the list into one; whoever reads meanwhile misses nobody."""
+    listed = lake.list_keys(keys.TOMBSTONES)
+    if len(listed) > 1:
+        content = _written(_merged(lake, listed))
+        # Named by its content: who merges the same at the same time writes the same.
+        name = f"merged-{hashlib.sha256(content).hexdigest()[:16]}"
+        lake.put(keys.tombstones(name), content, mode="overwrite")
+        lake.delete([key for key in listed if key != keys.tombstones(name)])
 
 
 def erased_through(lake: Lake) -> int:
@@ -132,6 +141,18 @@ def record_erased_through(lake: Lake, sequence: int, request_ids: Iterable[str])
     """Record that requests have gone through everything that a warehouse is built from."""
     content = {"sequence": sequence, "requests": sorted(request_ids)}
     lake.put(keys.ERASED_THROUGH, json.dumps(content).encode(), mode="overwrite")
+
+
+def _merged(lake: Lake, listed: list[str]) -> dict[str, int]:
+    instants: dict[str, int] = {}
+    for key in listed:
+        for digest, instant in json.loads(lake.get(key)).items():
+            instants[digest] = max(instant, instants.get(digest, instant))
+    return instants
+
+
+def _written(instants: Mapping[str, int]) -> bytes:
+    return json.dumps(instants, sort_keys=True).encode()
 
 
 def _key(lake: Lake) -> bytes:

@@ -16,7 +16,12 @@ from typing import Final
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake.batches import pending_objects
 from feedback_platform.lake.store import Lake
-from feedback_platform.lake.tombstones import erased_requests, erased_through, load_tombstones
+from feedback_platform.lake.tombstones import (
+    erased_requests,
+    erased_through,
+    load_tombstones,
+    merge_tombstones,
+)
 from feedback_platform.privacy.erasing import erase_models, sweep_late_arrivals
 from feedback_platform.privacy.layers import (
     LayerErasure,
@@ -84,6 +89,7 @@ def prove_erasures(
     for request in requests:
         close_request(lake, request.request_id)
     forget_progress(lake)
+    merge_tombstones(lake)
     return report
 
 

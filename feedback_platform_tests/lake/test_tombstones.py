@@ -10,6 +10,7 @@ from feedback_platform.lake.tombstones import (
     IdentityKind,
     add_tombstones,
     load_tombstones,
+    merge_tombstones,
     microseconds,
 )
 
@@ -63,3 +64,32 @@ def test_the_list_names_nobody_and_says_nothing_about_another_lake(any_lake: Lak
     assert b"ada" not in stored
     assert any_lake.get(keys.TOMBSTONE_KEY) != before
     assert any_lake.get(keys.tombstones("r1")) != stored
+
+
+def test_merged_tombstones_are_one_object_that_says_the_same(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r1", [ADA, PHONE], NOON)
+    add_tombstones(any_lake, "r2", [ADA], NOON + timedelta(days=1))
+    before = load_tombstones(any_lake)
+
+    merge_tombstones(any_lake)
+    merge_tombstones(any_lake)
+
+    assert len(any_lake.list_keys(keys.TOMBSTONES)) == 1
+    assert load_tombstones(any_lake) == before
+
+
+class MergingLake(Lake):
+    """A lake in which somebody merges the list just when it was listed."""
+
+    def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
+        listed = super().list_keys(prefix, after=after)
+        if prefix == keys.TOMBSTONES and len(listed) > 1:
+            merge_tombstones(Lake(self.url))
+        return listed
+
+
+def test_who_reads_while_the_list_is_merged_misses_nobody(any_lake: Lake) -> None:
+    add_tombstones(any_lake, "r1", [ADA], NOON)
+    add_tombstones(any_lake, "r2", [PHONE], NOON)
+
+    assert len(load_tombstones(MergingLake(any_lake.url)).instants) == 2
