@@ -64,6 +64,7 @@ def _outcome(days: list[ReprocessedDay]) -> dict[str, Any]:
         "clean": sum(outcome.clean for outcome in outcomes),
         "quarantined": sum(outcome.quarantined for outcome in outcomes),
         "duplicates": sum(outcome.duplicates for outcome in outcomes),
+        "erased": sum(outcome.erased for outcome in outcomes),
         "reference": manifests[-1].reference_version if manifests else "none",
         "batches": len(manifests),
         "next": "feedback-platform process",

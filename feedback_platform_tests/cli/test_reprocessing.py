@@ -51,6 +51,7 @@ def test_a_corrected_mapping_reaches_a_past_period(
         "clean": 2,
         "quarantined": 0,
         "duplicates": 0,
+        "erased": 0,
         "batches": 2,
         "next": "feedback-platform process",
     }

@@ -209,6 +209,31 @@ def test_who_comes_back_is_taken_as_somebody_new(erased: Erased, tmp_path: Path)
     assert found["event_id"].to_list() == ["hello-again"]
 
 
+def test_a_hundred_of_ten_thousand_users_leave_and_nobody_comes_back(tmp_path: Path) -> None:
+    """A tenth of the target; benchmarks/erasure.py has the whole."""
+    installation = Installation(tmp_path / "data")
+    installation.simulate(users=10_000, days=1)
+    installation.process()
+    users = installation.query("select user_id from interaction.users order by 1")["user_id"]
+    leaving = users.gather_every(max(1, len(users) // 100))[:100].to_list()
+    before = installation.query("from interaction.interactions order by all")
+    request = file_request(installation.lake, leaving, now=datetime.now(UTC))
+
+    installation.run(jobs.ERASE)
+
+    report = read_report(installation.lake, request.request_id)
+    assert report is not None
+    assert (report["users"], report["traces"]) == (100, 0)
+    day = date(2026, 1, 5)
+    reprocess(installation.lake, default_rules(), first=day, last=date(2026, 1, 20))
+    installation.settings.warehouse_path.unlink()
+    installation.process()
+    left = installation.query("from interaction.interactions order by all")
+    computed = ["batch_sequence"]
+    others = before.filter(~pl.col("user_id").is_in(leaving))
+    assert left.drop(computed).equals(others.drop(computed))
+
+
 def _not_learned(installation: Installation) -> dict[str, pl.DataFrame]:
     tables = installation.tables()
     return {name: table for name, table in tables.items() if name not in LEARNED}

@@ -22,7 +22,10 @@ from feedback_platform.lake.tombstones import erased_requests, erased_through
 from feedback_platform.monitoring.accounting import Account, account
 from feedback_platform.privacy.erasing import erase_from_lake, sweep_late_arrivals
 from feedback_platform.privacy.layers import read_progress
-from feedback_platform.privacy.requests import file_request, pending_requests
+from feedback_platform.privacy.others import Others
+from feedback_platform.privacy.proof import Scan
+from feedback_platform.privacy.requests import close_request, file_request, pending_requests
+from feedback_platform.privacy.traces import Traces
 from feedback_platform_tests.privacy.people import HANDED_OVER, LEAVING, OWN_PHONE, RECEIVED, land
 
 NOW = RECEIVED.replace(day=20)
@@ -98,7 +101,13 @@ def test_rows_of_others_stay_as_they_are(asked: Lake, tmp_path: Path) -> None:
     assert list_quarantine(asked, everything).rows.equals(list_quarantine(never, everything).rows)
 
 
-@pytest.mark.parametrize("is_made", [False, True], ids=["lost", "made, and not answered"])
+@pytest.mark.parametrize(
+    "is_made",
+    [
+        pytest.param(False, id="lost"),
+        pytest.param(True, id="made, and not answered", marks=pytest.mark.slow),
+    ],
+)
 def test_an_erasure_that_was_cut_short_anywhere_is_finished_by_the_next(
     asked: Lake, tmp_path: Path, *, is_made: bool
 ) -> None:
@@ -165,3 +174,23 @@ def _trace(lake: Lake) -> list[str]:
 def _clean(lake: Lake) -> pl.DataFrame:
     files = [key for manifest in manifests_after(lake, 0) for key in manifest.clean_objects]
     return pl.concat([pl.read_parquet(lake.get(key)) for key in files]).sort(pl.all())
+
+
+def test_a_remote_lake_loses_them_and_is_looked_at_whole(s3_lake_url: str) -> None:
+    remote = Lake(s3_lake_url)
+    land(remote)
+    clean_new(remote, default_rules(), is_sweep=True)
+    request = file_request(remote, [LEAVING], now=NOW)
+    assert _found_in(remote)
+
+    erase_from_lake(remote, DEFAULT_MAPPING)
+
+    close_request(remote, request.request_id)
+    assert not _trace(remote)
+    assert _found_in(remote) == {}
+
+
+def _found_in(lake: Lake) -> dict[str, int]:
+    scan = Scan(Others(frozenset(), Traces(THEIRS)))
+    scan.lake(lake, pending=[])
+    return scan.places
