@@ -3,7 +3,7 @@
 Looked at is what the lake and the data directory hold: raw objects decompressed, Parquet by its
 values, models by their texts, the tables of the warehouse by their values and its file by its bytes
 as well, everything else as it lies there. Not looked at are the requests themselves, which are
-deleted next, and raw objects that nobody has cleaned yet.
+deleted next, and raw objects that have landed since what arrived late was swept out.
 """
 
 from __future__ import annotations
@@ -79,17 +79,17 @@ class Scan:
         self,
         lake: Lake,
         *,
-        pending: Collection[str],
+        unswept: Collection[str],
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Look at every object of the lake.
 
         Args:
             lake: where they lie.
-            pending: raw objects that nobody has cleaned yet; they are cleaned without the users.
+            unswept: raw objects that are too new; they are cleaned without the users.
             progress: called with objects done and objects in all.
         """
-        skipped = frozenset(pending)
+        skipped = frozenset(unswept)
         listed = _all_keys(lake)
         for number, key in enumerate(listed, start=1):
             if key in skipped or key.startswith(f"{keys.ERASURE_REQUESTS}/"):
@@ -170,7 +170,8 @@ def _all_keys(lake: Lake) -> list[str]:
 
 
 def _files_below(directory: Path, without: Path | None = None) -> Iterator[Path]:
+    left_out = without.resolve() if without is not None else None
     for parent, folders, names in os.walk(directory):
         here = Path(parent)
-        folders[:] = sorted(name for name in folders if here / name != without)
+        folders[:] = sorted(name for name in folders if (here / name).resolve() != left_out)
         yield from (here / name for name in sorted(names))

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from feedback_platform.events.translation.mapping import EventMapping
-from feedback_platform.lake.batches import pending_objects
+from feedback_platform.lake.batches import manifests_after
+from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import (
     erased_requests,
@@ -72,6 +73,7 @@ def prove_erasures(
     through = erased_through(lake)
     # What was trained meanwhile on what was published before.
     erase_models(lake, requests, through)
+    swept = {key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects}
     note_progress(lake, sweep_late_arrivals(lake, mapping))
     erased = {identity.id for request in requests for identity in request.identities}
     others = looked_at_beside_others(lake, erased, load_tombstones(lake))
@@ -82,7 +84,8 @@ def prove_erasures(
         for name, texts in tables_as_text(settings.warehouse_path):
             scan.note_table(name, others.traces.in_frame(texts))
         scan.directory(settings.data_dir, without=lake.directory)
-    scan.lake(lake, pending=pending_objects(lake, is_sweep=True), progress=progress)
+    # What has landed or was cleaned since is not swept yet, and may be of somebody who comes back.
+    scan.lake(lake, unswept=set(list_raw_objects(lake)) - swept, progress=progress)
     scan.check()
     report = _report(lake, requests, others, scan, through=through, done_at=clock())
     write_reports(lake, report, requests)

@@ -242,7 +242,7 @@ def _not_learned(installation: Installation) -> dict[str, pl.DataFrame]:
 def _places(installation: Installation, names: list[str]) -> dict[str, int]:
     """Where the ids are; the device that somebody else uses, too, is none of them."""
     scan = Scan(Others(frozenset(), Traces(names)))
-    scan.lake(installation.lake, pending=[])
+    scan.lake(installation.lake, unswept=[])
     scan.directory(installation.settings.data_dir, without=installation.lake.directory)
     return scan.places
 

@@ -192,5 +192,5 @@ def test_a_remote_lake_loses_them_and_is_looked_at_whole(s3_lake_url: str) -> No
 
 def _found_in(lake: Lake) -> dict[str, int]:
     scan = Scan(Others(frozenset(), Traces(THEIRS)))
-    scan.lake(lake, pending=[])
+    scan.lake(lake, unswept=[])
     return scan.places

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,14 @@ from feedback_platform.cleaning.typed_columns import typed_events
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import (
+    NOBODY,
+    Identity,
+    IdentityKind,
+    Tombstones,
+    add_tombstones,
+    load_tombstones,
+)
 from feedback_platform.settings import load_settings
 from feedback_platform.simulation import SimulationParameters, simulate, write_simulation
 from feedback_platform.spark_session import spark_session
@@ -59,10 +67,14 @@ def fitted(lake: Lake, objects: list[str]) -> Reference:
 
 
 def cleaned(
-    engine: Engine[Any, Any], lake: Lake, objects: list[str], reference: Reference
+    engine: Engine[Any, Any],
+    lake: Lake,
+    objects: list[str],
+    reference: Reference,
+    tombstones: Tombstones = NOBODY,
 ) -> CleanedObjects:
     held = [engine.read(lake, key, DEFAULT_MAPPING) for key in objects]
-    return engine.clean(engine.parse(held), default_rules(), reference)
+    return engine.clean(engine.parse(held), default_rules(), reference, tombstones)
 
 
 def as_bits(frame: pl.DataFrame) -> pl.DataFrame:
@@ -97,3 +109,25 @@ def test_a_million_events_are_the_same_to_the_last_bit(spark: SparkEngine, lake:
     assert rows == clean + quarantined + duplicates >= MILLION
     assert quarantined > 1000
     assert duplicates > 1000
+
+
+def test_both_leave_out_the_same_of_erased_users(spark: SparkEngine, tmp_path: Path) -> None:
+    lake = Lake((tmp_path / "lake").as_uri())
+    write_simulation(
+        lake, simulate(SimulationParameters(first_day=date(2026, 1, 5), users=50, days=2))
+    )
+    write_bad_objects(lake)
+    objects = list_raw_objects(lake)
+    reference = fitted(lake, objects)
+    whole = cleaned(POLARS, lake, objects, reference)
+    users = whole.clean["user_id"].drop_nulls().unique().sort()[:10]
+    who = [Identity(IdentityKind.USER, name) for name in users]
+    add_tombstones(lake, "r1", who, datetime(2027, 1, 1, tzinfo=UTC))
+    tombstones = load_tombstones(lake)
+
+    by_spark = cleaned(spark, lake, objects, reference, tombstones)
+    by_polars = cleaned(POLARS, lake, objects, reference, tombstones)
+
+    assert_same(by_spark, by_polars)
+    assert by_polars.erased > 0
+    assert not by_polars.clean["user_id"].is_in(users.implode()).any()
