@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,9 @@ def test_a_sum_of_the_sources_beside_it_is_made_of_what_they_said() -> None:
 
         def to_bytes(self) -> bytes:
             return b""
+
+        def without_users(self, user_ids: Collection[str]) -> Asked:  # noqa: ARG002 - as others
+            return self
 
     rising, uneven = Asked((1, 2, 3, 4, 5)), Asked((1, 0, 1, 0, 1))
     model = Ensemble((Member("one", "any", 2, rising), Member("two", "any", 1, uneven)))
