@@ -12,24 +12,22 @@ good as the champion by definition; popularity alone can refuse it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import registry
 from feedback_platform.learning.gate import Decision, Opponent, decide
 from feedback_platform.learning.gate_rules import GateRules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.learning.policy_evaluation import beside_its_logs
-from feedback_platform.learning.ranker_file import read_ranker
 from feedback_platform.learning.ranking import Scorer, Scores
 from feedback_platform.learning.recipe import Recipe
-from feedback_platform.learning.recommender import Recommender
-from feedback_platform.learning.training import RECOMMENDER_FILE, TrainedRecommender
+from feedback_platform.learning.stored_recommender import read_recommender
+from feedback_platform.learning.training import TrainedRecommender
 from feedback_platform.spark_session import SparkUnavailableError
 
 SAME_RECIPE: Final = "by the same recipe, on the same training part"
@@ -85,8 +83,7 @@ def _opponent(
 ) -> Opponent:
     k, cut = trained.evaluation.k, hold_out.split.cut
     if cut is not None and champion.known_until <= cut:
-        content = registry.read_file(lake, champion, RECOMMENDER_FILE)
-        model = replace(Recommender.from_bytes(content), ranker=read_ranker(lake, champion))
+        model = read_recommender(lake, champion)
         served = _WithCatalogue(hold_out.served(model), trained.twin.item_ids)
         measured = beside_its_logs(hold_out.measure(served, k), hold_out, model)
         return Opponent(champion.version, AS_SERVED, measured)

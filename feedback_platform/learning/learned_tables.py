@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,10 +27,8 @@ from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import inner_splits
 from feedback_platform.learning.model_version import Lineage, ModelVersion
-from feedback_platform.learning.ranker_file import read_ranker
 from feedback_platform.learning.ranker_history import history
 from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
-from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
@@ -48,10 +46,10 @@ from feedback_platform.learning.segment_tables import (
     segment_table,
 )
 from feedback_platform.learning.sources import DEFAULT_SOURCES, Source, TrainingInput
+from feedback_platform.learning.stored_recommender import read_recommender
 from feedback_platform.learning.training import (
     MODELS,
     RECOMMENDER,
-    RECOMMENDER_FILE,
     SEGMENTS,
     TrainedRecommender,
     TrainedSegments,
@@ -296,10 +294,11 @@ def refresh_recommendations(
     if champion is None:
         lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
     else:
-        content = registry.read_file(lake, champion, RECOMMENDER_FILE)
-        ranker = read_ranker(lake, champion)
-        model = replace(Recommender.from_bytes(content), ranker=ranker)
-        seen = scores if observed is None else observed
+        model = read_recommender(lake, champion)
+        known = None
+        if model.ranker is not None:
+            said = scores if observed is None else observed
+            known = history(said, items, model.item_ids, shown=shown)
         lists = recommend(
             model,
             scores,
@@ -307,7 +306,7 @@ def refresh_recommendations(
             model_version=champion.version,
             unavailable=unavailable,
             boosted=boosted,
-            known=history(seen, items, model.item_ids, shown=shown) if ranker else None,
+            known=known,
             exploration=exploration,
         )
     check_nobody_erased_since(lake, through)
