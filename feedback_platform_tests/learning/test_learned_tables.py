@@ -29,8 +29,10 @@ from feedback_platform.learning.learned_tables import (
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
 from feedback_platform.learning.ranker_features import FEATURES
 from feedback_platform.learning.ranker_file import RANKER_FILE
-from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
+from feedback_platform.learning.ranker_history import history
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
 from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE, HISTORY_SCHEMA
+from feedback_platform.learning.stored_recommender import read_recommender
 from feedback_platform.learning.training import RECOMMENDER, RECOMMENDER_FILE, SEGMENTS
 from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.learning.version_table import versions
@@ -343,25 +345,37 @@ def test_a_ranker_of_a_release_with_other_features_is_not_served(
         champions.promote(lake, RECOMMENDER, second.version, at=then, reason="by hand")
 
 
-def test_what_a_user_is_only_guessed_to_know_is_not_listed_and_teaches_the_ranker_nothing(
+def test_what_users_are_only_guessed_to_know_is_not_listed_and_tells_the_ranker_nothing(
     in_rows: TrainingFrames, lake: Lake
 ) -> None:
     learned_from(lake, in_rows, now=NOON, trigger="manual")
     plain = refresh_recommendations(lake, in_rows.scores, in_rows.items, ["i005"])
-    first = plain.row(0, named=True)
-    guess = in_rows.scores.head(1).with_columns(item_id=pl.lit(first["item_id"]))
+    guesses = plain.filter(rank=1).select(
+        "user_id",
+        "item_id",
+        feedback_score=pl.lit(0.9),
+        confidence=pl.lit(0.2),
+        last_feedback_at=in_rows.scores["last_feedback_at"].max(),
+    )
+    everything = pl.concat([in_rows.scores, guesses])
 
     lists = refresh_recommendations(
-        lake, pl.concat([in_rows.scores, guess]), in_rows.items, ["i005"], observed=in_rows.scores
+        lake, everything, in_rows.items, ["i005"], observed=in_rows.scores
     )
 
-    assert first["user_id"] == guess["user_id"][0]
-    assert lists.join(guess, on=["user_id", "item_id"], how="semi").is_empty()
     assert "i005" not in lists["item_id"]
-    others = (pl.col("user_id") != first["user_id"], pl.exclude("reason"))
-    assert (
-        lists.filter(others[0]).select(others[1]).equals(plain.filter(others[0]).select(others[1]))
-    )
+    assert lists.join(guesses, on=["user_id", "item_id"], how="semi").is_empty()
+    champion = champions.champion(lake, RECOMMENDER)
+    assert champion is not None
+    model = read_recommender(lake, champion)
+
+    def knowing(scores: pl.DataFrame) -> pl.DataFrame:
+        known = history(scores, NO_ITEMS, model.item_ids)
+        told: dict[str, Any] = {"model_version": champion.version, "unavailable": ["i005"]}
+        return recommend(model, everything, NO_ITEMS, known=known, **told)
+
+    assert lists.equals(knowing(in_rows.scores))
+    assert not lists.equals(knowing(everything))
 
 
 def test_after_a_rollback_the_lists_are_those_of_the_earlier_model(
