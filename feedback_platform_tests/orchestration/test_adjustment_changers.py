@@ -52,7 +52,7 @@ def test_a_model_is_rolled_back_once_and_comes_back(
     rolled_back = champions.history(lake, MODEL)[-1]
     assert (rolled_back.version, rolled_back.left) == (first, second)
     assert rolled_back.reason == (
-        f"Rolled back from {second} by rule few-clicks (a1): click_through_rate is 0.02"
+        f"Rolled back from {second} by rule:few-clicks (a1): click_through_rate is 0.02"
     )
     assert len(champions.history(lake, MODEL)) == 3
 

@@ -36,6 +36,8 @@ from feedback_platform.errors import InvalidInputError, TransientError
 
 # A change that has not worked for so long is given up.
 PATIENCE: Final = timedelta(days=1)
+# Who keeps reasons keeps no longer ones; a place may have a name of any length.
+_LONGEST_WHY: Final = 1_000
 HELD: Final = "Its guards hold."
 
 
@@ -243,7 +245,7 @@ def _identity(found: Finding, observation: Observation) -> str:
 
 
 def _cause(adjustment: Adjustment, why: str) -> Cause:
-    return Cause(adjustment.adjustment_id, adjustment.rule, adjustment.scope, why)
+    return Cause(adjustment.adjustment_id, adjustment.rule, adjustment.scope, why[:_LONGEST_WHY])
 
 
 def _evidence(found: Finding, observation: Observation) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Cause:
     @property
     def who(self) -> str:
         """Who is written down as the one who did it."""
-        return f"rule {self.rule} ({self.adjustment_id})"
+        return f"rule:{self.rule} ({self.adjustment_id})"
 
 
 class FlagSwitch(Protocol):

@@ -42,8 +42,8 @@ class MemoryFlags:
         before = self.variants[flag]
         if before != expected:
             raise CannotChangeError(f"{flag} is {before}, not {expected}")
-        assert who
-        assert why
+        assert who.startswith("rule:")
+        assert 0 < len(why) <= 1_000
         self.variants[flag] = variant
         self.switches.append((flag, before, variant))
         return before

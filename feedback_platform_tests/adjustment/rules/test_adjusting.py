@@ -154,6 +154,14 @@ def test_each_place_has_a_state_of_its_own(world: World) -> None:
     assert world.flags.variants == {"layout-home": "list", "layout-sidebar": "list"}
 
 
+def test_a_place_of_a_long_name_has_a_reason_that_can_be_kept(world: World) -> None:
+    flag = rule(action=Action(Kind.FLAG, "layout-home", "list"))
+
+    (answer,) = world.evaluate([(flag, BAD)], hours=0, place={"placement": "x" * 5_000})
+
+    assert answer == "fired: layout-home from grid to list"
+
+
 def test_what_is_so_already_is_left_alone(world: World) -> None:
     world.flags.variants["layout-home"] = "list"
 
