@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
 
 from feedback_platform.adjustment.flags.changes import with_default
 from feedback_platform.adjustment.flags.definition import Flag
@@ -12,8 +11,6 @@ from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.rules.changes import CannotChangeError
 from feedback_platform.errors import InvalidInputError
-
-_LONGEST_REASON: Final = 1000
 
 
 class StoredFlags:
@@ -39,8 +36,7 @@ class StoredFlags:
         Raises:
             CannotChangeError: there is no such flag or variant, or the flag is not as expected.
         """
-        name = who.removeprefix("rule ").replace(":", "-")
-        author = Author(f"rule:{name}", why[:_LONGEST_REASON], self._clock())
+        author = Author(who, why, self._clock())
 
         def decide(flags: Mapping[str, Flag]) -> Mapping[str, Flag | None]:
             found = flags.get(flag)

@@ -15,7 +15,7 @@ from feedback_platform.adjustment.rules.definition import Action, Kind
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.adjustment.flags.definitions import ADA, NOON, flag
 
-CAUSE = Cause("20260301T120000-low-click-through:home", "low-click-through", "home", "few click")
+CAUSE = Cause("20260301T120000-low-click-through-home", "low-click-through", "home", "few click")
 TO_SOME = {"when": [{"attribute": "plan", "equals": "pro"}], "variant": "grid"}
 
 
@@ -59,7 +59,7 @@ def test_a_flag_that_is_missing_or_disabled_is_not_switched(flags: Flags) -> Non
             changer(flags).plan(Action(Kind.FLAG, subject=key, variant="cards"))
         with pytest.raises(CannotChangeError, match=f"no enabled flag '{key}'"):
             StoredFlags(flags, lambda: NOON).switch(
-                key, "cards", who="rule x", why="y", expected="list"
+                key, "cards", who="rule:x", why="y", expected="list"
             )
 
 
@@ -71,7 +71,7 @@ def test_what_a_person_switched_meanwhile_stays(flags: Flags) -> None:
         changer(flags).make(change, CAUSE)
     with pytest.raises(CannotChangeError, match="is 'grid' and not 'list'"):
         StoredFlags(flags, lambda: NOON).switch(
-            "layout", "cards", who="rule x", why="y", expected="list"
+            "layout", "cards", who="rule:x", why="y", expected="list"
         )
 
 

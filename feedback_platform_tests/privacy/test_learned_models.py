@@ -190,7 +190,7 @@ def test_segments_and_lists_lose_their_rows(lake: Lake) -> None:
         parameters={},
     )
     lists = pl.DataFrame(
-        [(user, 1, "film", 1.0, "v", "r") for user in USERS],
+        [(user, 1, "film", 1.0, "v", "r", 1.0) for user in USERS],
         schema=RECOMMENDATIONS_SCHEMA,
         orient="row",
     )
