@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from feedback_platform.learning.evaluation import difference
+from feedback_platform.learning.evaluation import difference, evaluate
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import choose_inner_cuts, inner_splits
 from feedback_platform.learning.ranker_file import RANKER_FILE
@@ -165,6 +165,13 @@ def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     assert result.unranked is not None
     assert result.unranked.mean("ndcg") > 0.135  # of LightFM alone .131
     assert difference(result.evaluation, result.unranked, seed=1).low > 0
+    members = [evaluate(member.model, split) for member in result.twin.ensemble.members]
+    best = max(members, key=lambda each: each.mean("ndcg"))
+    gain = difference(result.evaluation, best, seed=1)
+    assert gain.low > 0
+    assert gain.mean > 0.05 * best.mean("ndcg")
+    assert result.ranker is not None
+    assert result.ranker.calibration_error < 0.02
     assert result.popularity.mean("ndcg") > 0.08
     assert result.gain.low > 0
     alone = result.selection.alone
