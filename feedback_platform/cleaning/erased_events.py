@@ -90,12 +90,12 @@ def erased_events(events: pl.DataFrame, tombstones: Tombstones, happened: pl.Exp
     """
     if not tombstones:
         return pl.repeat(value=False, n=events.height, eager=True)
-    user, alias = pl.col(c.USER_ID), pl.col(c.PROPERTIES).str.json_path_match(f"$.{PREVIOUS_ID}")
+    user = pl.col(c.USER_ID)
     named = events.select(
         user,
         pl.when(user.is_null()).then(pl.col(c.ANONYMOUS_ID)).alias(c.ANONYMOUS_ID),
         # An alias that names an erased user as the previous one goes with them, whoever sent it.
-        pl.when(pl.col(c.EVENT_TYPE) == ALIAS).then(alias).alias(PREVIOUS_ID),
+        previous_id().alias(PREVIOUS_ID),
         happened.dt.epoch("us").alias("happened"),
     )
     until = pl.DataFrame(
@@ -106,6 +106,12 @@ def erased_events(events: pl.DataFrame, tombstones: Tombstones, happened: pl.Exp
         ]
     ).select(pl.max_horizontal(pl.all()).alias("until"))["until"]
     return (named["happened"] <= until).fill_null(value=False)
+
+
+def previous_id() -> pl.Expr:
+    """What an alias hands over; null for other events, whose properties are not even read."""
+    of_aliases = pl.when(pl.col(c.EVENT_TYPE) == ALIAS).then(pl.col(c.PROPERTIES))
+    return of_aliases.str.json_path_match(f"$.{PREVIOUS_ID}")
 
 
 def without_erased_lines(item: RawObject, tombstones: Tombstones) -> RawObject:

@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from feedback_platform.cleaning.erased_events import ALIAS, PREVIOUS_ID
+from feedback_platform.cleaning.erased_events import previous_id
 from feedback_platform.cleaning.quarantine import counting_batches
 from feedback_platform.events import columns as c
 from feedback_platform.lake.batches import manifests_after
@@ -96,10 +96,7 @@ def _links(lake: Lake) -> Iterator[pl.DataFrame]:
             rows = pl.read_parquet(io.BytesIO(lake.get(key)), columns=_COLUMNS).filter(
                 pl.col(c.USER_ID).is_not_null(), pl.col(c.RAW_OBJECT).is_in(counting)
             )
-            alias = pl.col(c.PROPERTIES).str.json_path_match(f"$.{PREVIOUS_ID}")
-            handed_over = rows.filter(pl.col(c.EVENT_TYPE) == ALIAS).with_columns(
-                alias.alias(_DEVICE)
-            )
+            handed_over = rows.with_columns(previous_id().alias(_DEVICE))
             seen = rows.with_columns(pl.col(c.ANONYMOUS_ID).alias(_DEVICE))
             yield (
                 pl.concat([seen, handed_over])

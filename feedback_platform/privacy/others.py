@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from feedback_platform.cleaning.erased_events import PREVIOUS_ID, erased_events
+from feedback_platform.cleaning.erased_events import erased_events, previous_id
 from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
@@ -55,7 +55,7 @@ def looked_at_beside_others(lake: Lake, erased: Collection[str], tombstones: Tom
         left = int(erased_events(rows, tombstones, CLEAN_HAPPENED).sum())
         if left:
             rows_left[key] = left
-        previous = rows[c.PROPERTIES].str.json_path_match(f"$.{PREVIOUS_ID}")
+        previous = rows.select(previous_id()).to_series()
         for column in [*(rows[name] for name in _NAMES), previous]:
             names = column.drop_nulls().unique()
             shared.update(names.filter(names.is_in(wanted.implode())))
