@@ -78,7 +78,9 @@ class Trees:
         def column(name: str, kind: type) -> NDArray[np.float64]:
             return np.array([kind(v) for tree in parsed for v in tree.get(name, "").split()])
 
-        thresholds = column("threshold", float)
+        # A split between missing and not has an infinite threshold; features are finite.
+        largest = float(np.finfo(np.float32).max)
+        thresholds = np.clip(column("threshold", float), -largest, largest)
         rounded = thresholds.astype(np.float32)
         too_high = rounded.astype(np.float64) > thresholds
         rounded[too_high] = np.nextafter(rounded[too_high], np.float32(-np.inf))

@@ -119,3 +119,15 @@ def test_whatever_passes_the_checks_can_be_predicted_with(
     except InvalidInputError:
         return
     assert trees.predict(ROWS[:5]) == pytest.approx([walked(trees, row) for row in ROWS[:5]])
+
+
+def test_a_split_between_missing_and_not_is_stored_and_read_back() -> None:
+    rows = np.zeros((400, 1), dtype=np.float32)
+    rows[:200] = np.nan
+    data = lgb.Dataset(rows, np.arange(400) < 200, params={"verbosity": -1})
+    settings = {"objective": "binary", "verbosity": -1, "num_leaves": 2, "min_data_in_leaf": 5}
+    trees = Trees.of(lgb.train(settings, data, 3))
+    assert len(trees.thresholds) == 3
+    read = Trees.read(ArrayReader(pack(trees.arrays, {}), "ranker"), 1)
+    missing, zero = read.predict(np.array([[np.nan], [0]], dtype=np.float32))
+    assert missing > 0 > zero
