@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from feedback_platform.learning.ranker_history import SETTLING, SHOWN_SCHEMA
+from feedback_platform.learning.ranker_history import SETTLING
+from feedback_platform.learning.ranker_lists import LISTS_SCHEMA
 from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.training_tables import open_for_training
 from feedback_platform_tests.seeds import seeds
@@ -140,7 +141,7 @@ def test_an_impression_is_clicked_when_its_item_is_in_its_list_within_the_hour(
         return event(f"{kind} {item} {minute}", f"item_{kind}", **fields)
 
     def shown(item: str, minute: float, in_list: str = "r1") -> dict[str, Any]:
-        return listed("impression", item, minute, in_list, position=1)
+        return listed("impression", item, minute, in_list, position=1, propensity=0.25)
 
     platform.land(
         shown("clicked", -90),
@@ -160,7 +161,8 @@ def test_an_impression_is_clicked_when_its_item_is_in_its_list_within_the_hour(
     with open_for_training(platform.published) as publication:
         now = training_tables.shown_impressions(publication)
         then = training_tables.shown_impressions(publication, CUT)
-    assert now.schema == SHOWN_SCHEMA
+    assert now.schema == LISTS_SCHEMA
+    assert now.select("recommendation_id", "position", "propensity").row(0) == ("r1", 1, 0.25)
     hits = {"clicked": True, "clicked late": False, "clicked in another list": False}
     assert dict(now.select("item_id", "is_clicked").iter_rows()) == {
         **hits,
