@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 
 import click
 
-from feedback_platform.adjustment.flags.definitions_file import load_definitions
+from feedback_platform.adjustment.flags.definitions_file import (
+    load_definitions,
+    shipped_definitions,
+)
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
@@ -63,19 +66,21 @@ def serve(
 def take_over_flags(settings: Settings) -> None:
     """Apply the definitions of FEEDBACK_FLAGS, once for all processes; see `flags apply`.
 
-    A store that does not answer keeps no server from starting: the flags of before go on.
+    Without such a file it is the flags that ship, which the trigger rule that ships switches. A
+    store that does not answer keeps no server from starting: the flags of before go on.
 
     Raises:
         InvalidInputError: the file cannot be read, or an entry is not accepted.
     """
     if settings.flags is None:
-        return
-    definitions = load_definitions(settings.flags)
-    author = Author(f"file:{settings.flags.name}", "The API started.", datetime.now(UTC))
+        definitions, name = shipped_definitions(), "flags that ship"
+    else:
+        definitions, name = load_definitions(settings.flags), settings.flags.name
+    author = Author(f"file:{name}", "The API started.", datetime.now(UTC))
     try:
         Flags(Lake(settings.lake_url)).apply(definitions, author)
     except TransientError as error:
-        click.echo(f"Warning: FEEDBACK_FLAGS is not applied: {error}", err=True)
+        click.echo(f"Warning: the definitions of flags are not applied: {error}", err=True)
 
 
 def with_protected_registry(settings: Settings, host: str) -> Settings:

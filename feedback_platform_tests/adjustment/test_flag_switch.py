@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from feedback_platform.adjustment.flag_switch import StoredFlags
+from feedback_platform.adjustment.flags.definitions_file import shipped_definitions
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.rules.changes import (
     CannotChangeError,
@@ -12,7 +13,9 @@ from feedback_platform.adjustment.rules.changes import (
     FlagChanger,
 )
 from feedback_platform.adjustment.rules.definition import Action, Kind
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.lake.store import Lake
+from feedback_platform.simulation.exposure import PLACEMENTS
 from feedback_platform_tests.adjustment.flags.definitions import ADA, NOON, flag
 
 CAUSE = Cause("20260301T120000-low-click-through-home", "low-click-through", "home", "few click")
@@ -51,6 +54,15 @@ def test_a_rule_switches_what_everybody_gets_and_takes_it_back(flags: Flags) -> 
 
     changer(flags).take_back(change, CAUSE)
     assert flags.refresh().flags["layout"].flag.default == "list"
+
+
+def test_the_rule_that_ships_finds_its_flags_among_those_that_ship() -> None:
+    (rule,) = load_trigger_rules(None, has_webhook=False)
+    shipped = shipped_definitions()
+    for placement in PLACEMENTS:
+        found = shipped[rule.action.subject.format(placement=placement.name)]
+        assert rule.action.variant in found.variants
+        assert found.default != rule.action.variant
 
 
 def test_a_flag_that_is_missing_or_disabled_is_not_switched(flags: Flags) -> None:

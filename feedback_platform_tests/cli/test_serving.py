@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from feedback_platform.adjustment.flags.changes import with_state
+from feedback_platform.adjustment.flags.definitions_file import shipped_definitions
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.cli.serving import (
     check_senders,
@@ -101,6 +102,14 @@ def test_the_definitions_of_flags_are_taken_over_at_start_and_not_over_what_was_
     assert capsys.readouterr().err == ""
 
 
+def test_without_definitions_the_flags_that_ship_are_taken_over(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "data", {})
+    take_over_flags(settings)
+    flags = Flags(Lake(settings.lake_url))
+    assert flags.refresh().flags.keys() == shipped_definitions().keys()
+    assert flags.history("layout-home")[0].author.by == "file:flags that ship"
+
+
 def test_a_mistake_in_the_definitions_of_flags_is_named_at_start(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text('[flags.x]\ntype = "bool"\n')
     settings = load_settings(tmp_path / "data", {"FEEDBACK_FLAGS": str(tmp_path / "own.toml")})
@@ -119,7 +128,7 @@ def test_a_store_that_does_not_answer_keeps_no_server_from_starting(
 
     monkeypatch.setattr(Flags, "refresh", fail)
     take_over_flags(settings)
-    assert capsys.readouterr().err == "Warning: FEEDBACK_FLAGS is not applied: away\n"
+    assert capsys.readouterr().err == ("Warning: the definitions of flags are not applied: away\n")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

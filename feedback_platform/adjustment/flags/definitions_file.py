@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 from feedback_platform.adjustment.flags.definition import Flag
@@ -25,6 +26,12 @@ def load_definitions(path: Path) -> dict[str, Flag]:
             f"The flags' definitions {path} cannot be read ({reason}); name a TOML file."
         ) from error
     return parse_definitions(text, origin=str(path))
+
+
+def shipped_definitions() -> dict[str, Flag]:
+    """Return the flags of an installation without a file of its own."""
+    text = files("feedback_platform.adjustment").joinpath("flags.toml").read_text("utf-8")
+    return parse_definitions(text, origin="flags.toml")
 
 
 def parse_definitions(text: str, *, origin: str) -> dict[str, Flag]:
