@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import polars as pl
 import pytest
 
-from feedback_platform.adjustment.rules.changes import FlagSwitch
-from feedback_platform.definitions import build_definitions
-from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.adjustment.flags.definitions_file import shipped_definitions
+from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.simulation import SimulationParameters, simulate, write_simulation
 from feedback_platform.simulation.simulation import Simulation
-from feedback_platform_tests.adjustment.rules.switches import FileFlags
+from feedback_platform_tests.adjustment.flags.definitions import ADA, person
 from feedback_platform_tests.installation import FIRST_DAY, Installation
 
 FLAGS = {"layout-home": "grid", "layout-sidebar": "grid", "layout-onboarding": "grid"}
@@ -27,27 +24,20 @@ COLUMNS = (
 )
 
 
-class FlaggedPlatform(PlatformResource):
-    """A platform whose flags lie in a file."""
-
-    def flags(self) -> FlagSwitch:
-        return FileFlags(Path(self.data_dir) / "flags.json")
-
-
 class Product(Installation):
-    """A simulated product with flags, whose users can be made to turn away."""
+    """A simulated product with the flags that ship, whose users can be made to turn away."""
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
-        self.flags = FileFlags(data_dir / "flags.json")
-        self.flags.write(FLAGS)
+        self.flags = Flags(self.lake)
+        self.flags.apply(shipped_definitions(), ADA)
         self.parameters = SimulationParameters(first_day=FIRST_DAY, users=600, days=5)
         self._simulation = simulate(self.parameters)
 
-    @cached_property
-    def definitions(self) -> dg.Definitions:
-        platform = FlaggedPlatform.from_settings(self.settings)
-        return build_definitions(self.settings, {"platform": platform})
+    def layouts(self) -> dict[str, object]:
+        """What a client is told of each flag."""
+        found = self.flags.refresh().flags
+        return {key: flag.evaluate(person()).value for key, flag in found.items()}
 
     def land(self, first: int, last: int, *turned_away: pl.Expr) -> None:
         """Put what was received on some days into the lake, without what users did not do."""
@@ -99,8 +89,10 @@ def test_few_clicks_change_the_layout_of_that_place_and_the_ledger_says_why(
 ) -> None:
     seen = product.process()["metrics/adjustments"]
 
-    assert product.flags.read("layout-home") == "compact"
-    assert product.flags.read("layout-sidebar") == "grid"
+    assert product.layouts() == {**FLAGS, "layout-home": "compact"}
+    (_, switched) = product.flags.history("layout-home")
+    assert switched.author.by.startswith("rule:low-click-through (")
+    assert "below" in switched.author.reason
     row = product.adjustment()
     assert (row["rule"], row["scope"]) == ("low-click-through", "placement=home")
     assert (row["action"], row["flag"]) == ("flag", "layout-home")
@@ -138,7 +130,7 @@ def test_a_layout_in_which_more_visits_bounce_is_taken_back(product: Product) ->
 
     product.process()
 
-    assert {name: product.flags.read(name) for name in FLAGS} == FLAGS
+    assert product.layouts() == FLAGS
     row = product.adjustment()
     assert row["adjustment_id"] == fired["adjustment_id"]
     assert row["status"] == "reverted"
@@ -152,11 +144,11 @@ def test_a_layout_in_which_more_visits_bounce_is_taken_back(product: Product) ->
 
 
 def test_the_same_data_in_a_warehouse_built_anew_change_nothing_more(product: Product) -> None:
-    before, flags = product.adjustment(), {name: product.flags.read(name) for name in FLAGS}
+    before, history = product.adjustment(), product.flags.history("layout-home")
     product.settings.warehouse_path.unlink()
 
     seen = product.process()["metrics/adjustments"]
 
     assert product.adjustment() == before
-    assert {name: product.flags.read(name) for name in FLAGS} == flags
+    assert product.flags.history("layout-home") == history
     assert seen["newest batch"].value == before["evidence"]["guards"]["newest_batch"]
