@@ -61,19 +61,21 @@ def fit_clicks(lists: pl.DataFrame, item_ids: Sequence[str]) -> ClickModel:
     """
     overall = lists[IS_CLICKED].cast(pl.Float64).mean()
     mean = float(overall) if isinstance(overall, float) else 0.0
-    shown = _smoothed(lists, ITEM_ID, mean)
-    places = {item_id: row for row, item_id in enumerate(item_ids)}
-    items = np.full(len(item_ids) + 1, mean)
-    for item_id, rate in shown.iter_rows():
-        if item_id in places:
-            items[places[item_id]] = rate
-    by_position = _smoothed(lists, POSITION, mean)
-    positions = np.full(int(by_position[POSITION].max() or 0) + 1, 1.0)  # type: ignore[arg-type]
-    for position, rate in by_position.iter_rows():
-        positions[position - 1] = rate / mean if mean else 1.0
+    place = lists[POSITION].to_numpy() - 1
+    clicked = lists[IS_CLICKED].to_numpy().astype(np.float64)
+    size = int(place.max(initial=-1)) + 1
+    positions = np.ones(size + 1)
+    if mean:
+        rates = (np.bincount(place, clicked, size) + _PRIOR * mean) / (
+            np.bincount(place, minlength=size) + _PRIOR
+        )
+        positions[:size] = rates / mean
+    rows = {item_id: row for row, item_id in enumerate(item_ids)}
+    # Of an item that nobody lists, the last row takes in what it did; it is the mean in the end.
+    row = np.array([rows.get(item_id, len(rows)) for item_id in lists[ITEM_ID]], dtype=np.int64)
+    # An impression further down is a smaller part of one: its position has taken its share already.
+    items = (np.bincount(row, clicked, len(rows) + 1) + _PRIOR * mean) / (
+        np.bincount(row, positions[place], len(rows) + 1) + _PRIOR
+    )
+    items[-1] = mean
     return ClickModel(items, positions)
-
-
-def _smoothed(lists: pl.DataFrame, key: str, mean: float) -> pl.DataFrame:
-    rate = (pl.col(IS_CLICKED).sum() + _PRIOR * mean) / (pl.len() + _PRIOR)
-    return lists.group_by(key).agg(rate.alias("rate"))

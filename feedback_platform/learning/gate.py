@@ -234,7 +234,10 @@ def _earns_enough(
     rules: GateRules,
     seed: int,
 ) -> Iterator[Finding]:
-    """Look at the clicks that either would have had, where the logs say enough of both."""
+    """Look at the clicks that either would have had, where the logs say enough of both.
+
+    Where their weights are not 1 on average, the logs are blind to a part of what one would show.
+    """
     if challenger is None or champion is None:
         return
     try:
@@ -246,7 +249,8 @@ def _earns_enough(
         # The logs show nothing that one of them would.
         return
     least = min(ours.effective_impressions, theirs.effective_impressions)
-    if least < rules.fewest_impressions:
+    covered = min(min(value.mean_weight, 1 / value.mean_weight) for value in (ours, theirs))
+    if least < rules.fewest_impressions or covered < rules.smallest_click_coverage:
         return
     change = value_difference(challenger, champion, "self_normalised", seed=seed, level=rules.level)
     lowest = -rules.click_margin * theirs.value
@@ -256,8 +260,8 @@ def _earns_enough(
         "clicks",
         passed=passed,
         text=(
-            f"Clicks {verdict} than with the champion: by {ours.impressions} impressions that were "
-            f"logged, worth {least:.0f} of its own lists, {ours.value:.4f} of what it shows would "
+            f"Clicks {verdict} than with the champion: by {ours.impressions} logged impressions, "
+            f"worth at least {least:.0f} of either's own, {ours.value:.4f} of what it shows would "
             f"have been clicked, {theirs.value:.4f} with the champion; the difference is "
             f"{_shown(change, rules.level)}, and {lowest:+.4f} is the margin."
         ),
@@ -266,6 +270,7 @@ def _earns_enough(
             "champion": theirs.value,
             "lowest": lowest,
             "effective_impressions": least,
+            "coverage": covered,
             **_interval(change, rules.level),
         },
     )

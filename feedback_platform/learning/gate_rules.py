@@ -28,6 +28,7 @@ class GateRules:
         segment_margin: share of the champion's mean in the segment.
         fewest_impressions: how much the logs have to say of either model, in impressions of its own
             lists, before clicks are compared.
+        smallest_click_coverage: how much of what either shows the logs have to cover for that.
         click_margin: share of the champion's click rate.
         oldest_champion: a champion that is older is warned of.
         refusals: so many refused trainings in a row are warned of.
@@ -40,6 +41,7 @@ class GateRules:
     smallest_segment: int
     segment_margin: float
     fewest_impressions: int
+    smallest_click_coverage: float
     click_margin: float
     oldest_champion: timedelta
     refusals: int
@@ -78,7 +80,7 @@ _TABLES: Final[Mapping[str, Mapping[str, _Accepted]]] = {
     "coverage": {"largest_drop": _SHARE},
     "popularity_bias": {"largest_rise": _Accepted(0, math.inf)},
     "segments": {"smallest": _COUNT, "margin": _SHARE},
-    "clicks": {"fewest_impressions": _COUNT, "margin": _SHARE},
+    "clicks": {"fewest_impressions": _COUNT, "smallest_coverage": _SHARE, "margin": _SHARE},
     "freshness": {"oldest_days": _Accepted(0, 36_500, is_open=True), "refusals": _COUNT},
 }
 
@@ -132,6 +134,7 @@ def parse_gate_rules(text: str, *, origin: str) -> GateRules:
         smallest_segment=int(entry["segments"]["smallest"]),
         segment_margin=float(entry["segments"]["margin"]),
         fewest_impressions=int(entry["clicks"]["fewest_impressions"]),
+        smallest_click_coverage=float(entry["clicks"]["smallest_coverage"]),
         click_margin=float(entry["clicks"]["margin"]),
         oldest_champion=timedelta(days=entry["freshness"]["oldest_days"]),
         refusals=int(entry["freshness"]["refusals"]),

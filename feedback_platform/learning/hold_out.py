@@ -16,6 +16,7 @@ from feedback_platform.learning.evaluation import (
     evaluate_lists,
     hold_out_lists,
 )
+from feedback_platform.learning.exploration import NO_EXPLORATION, Exploration
 from feedback_platform.learning.list_quality import ListQuality, list_quality
 from feedback_platform.learning.off_policy import LoggedImpressions
 from feedback_platform.learning.ranker_history import History, history
@@ -39,6 +40,7 @@ class HoldOut:
             an instant are unknown at it, so it may be more than was known at the cut.
         logged: impressions in lists, with their propensities (`ranker_lists.LISTS_SCHEMA`), from
             before the cut and after it, where they are logged.
+        exploration: of the lists that the installation makes.
     """
 
     split: TimeSplit
@@ -47,6 +49,7 @@ class HoldOut:
     inner: tuple[TimeSplit, ...] = ()
     shown: pl.DataFrame | None = None
     logged: pl.DataFrame | None = None
+    exploration: Exploration = NO_EXPLORATION
 
     @cached_property
     def training_part(self) -> TrainingInput:
@@ -76,13 +79,22 @@ class HoldOut:
 
     def history(self, item_ids: Sequence[str]) -> History:
         """Return what was known at every instant of the training part, over the items."""
-        return history(
-            self.split.train,
-            self.items_at_cut,
-            item_ids,
-            shown=self.shown,
-            threshold=self.split.threshold,
-        )
+        wanted = tuple(item_ids)
+        if wanted not in self._histories:
+            # One is kept: it is asked for again at once, and large.
+            self._histories.clear()
+            self._histories[wanted] = history(
+                self.split.train,
+                self.items_at_cut,
+                wanted,
+                shown=self.shown,
+                threshold=self.split.threshold,
+            )
+        return self._histories[wanted]
+
+    @cached_property
+    def _histories(self) -> dict[tuple[str, ...], History]:
+        return {}
 
     def served(self, model: Recommender) -> Scorer:
         """Return a model as it makes lists: ranked at the cut, where it has a ranker."""

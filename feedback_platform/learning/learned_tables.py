@@ -118,6 +118,7 @@ def learn_recommender(
     trigger: str,
     rules: GateRules | None = None,
     sources: Sequence[Source] = DEFAULT_SOURCES,
+    exploration: Exploration = NO_EXPLORATION,
 ) -> RegisteredRecommender:
     """Train, measure, compare with the champion, register, and promote or reject.
 
@@ -128,6 +129,7 @@ def learn_recommender(
         trigger: why.
         rules: of the gate; those that ship when left out.
         sources: the candidate sources to choose from.
+        exploration: of the lists that the model would make.
 
     Raises:
         NothingToLearnError: there is not enough feedback on both sides of the cut.
@@ -142,6 +144,7 @@ def learn_recommender(
         # Where each user has a cut of their own, some of those lie behind the cut for all.
         shown=frames.shown if split.cut is None else frames.shown_at_cut,
         logged=frames.shown,
+        exploration=exploration,
     )
     trained = train_recommender(
         hold_out,
@@ -307,6 +310,7 @@ def refresh_recommendations(
             unavailable=unavailable,
             boosted=boosted,
             known=known,
+            has_own_instants=champion.parameters.get("split") == "per_user",
             exploration=exploration,
         )
     check_nobody_erased_since(lake, through)

@@ -37,6 +37,8 @@ def beside_logs(
 ) -> LoggedImpressions:
     """Return logged impressions beside the probability with which a model shows the same.
 
+    They stay in the order of the frame.
+
     Args:
         lists: logged impressions with their propensities, of these users, at positions up to the
             length (`ranker_lists.LISTS_SCHEMA`).
@@ -51,8 +53,8 @@ def beside_logs(
         InvalidInputError: there is no impression, or a propensity is none.
     """
     known = (
-        lists.join(numbered(USER_ID, user_ids, "user"), on=USER_ID)
-        .join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID, how="left")
+        lists.join(numbered(USER_ID, user_ids, "user"), on=USER_ID, maintain_order="left")
+        .join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID, how="left", maintain_order="left")
         .with_columns(pl.col("item").fill_null(-1))
     )
     users, items = known["user"].to_numpy(), known["item"].to_numpy()

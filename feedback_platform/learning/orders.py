@@ -5,7 +5,7 @@ The lists that are published and those that a model is judged by go this way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -31,7 +31,7 @@ def personal_order(
     known: History | None,
     scores: pl.DataFrame,
     users: Sequence[str],
-    at: datetime | None,
+    at: datetime | Mapping[str, datetime] | None,
     is_available: NDArray[np.bool_],
     size: int,
 ) -> tuple[Ranked, Scores | Probabilities]:
@@ -42,7 +42,7 @@ def personal_order(
         known: what its ranker has to know; a model without one needs none.
         scores: who knows what, at that instant.
         users: whose lists to make.
-        at: the instant of the ranker.
+        at: the instant of the ranker, for all users or for each.
         is_available: (items,), whether the item may be listed.
         size: how many; -1 stands where a user has fewer.
 
@@ -55,7 +55,8 @@ def personal_order(
         raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
     ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)
     seen = pair_matrix(scores, users, model.item_ids)
-    return ranker.best(dict.fromkeys(users, at), seen, size, is_listable=is_available)
+    instants = dict.fromkeys(users, at) if isinstance(at, datetime) else {u: at[u] for u in users}
+    return ranker.best(instants, seen, size, is_listable=is_available)
 
 
 def _ranked(

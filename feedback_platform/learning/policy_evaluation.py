@@ -3,11 +3,12 @@
 What users liked afterwards tells whether a list is relevant, but they liked what they were shown.
 Impressions that were logged with their propensity do not owe that to the product: `off_policy`
 weighs each by how likely the model would have shown the same. The model is one that knows nothing
-from after the cut; its lists are made once, at the cut, with the exploration that ships.
+from after the cut; its lists are made once, at the cut, with the exploration of the installation.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +19,6 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.columns import POSITION, PROPENSITY, RECOMMENDATION_ID
 from feedback_platform.learning.click_model import fit_clicks
 from feedback_platform.learning.columns import ITEM_ID, USER_ID
-from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.hold_out import HoldOut, Measured
 from feedback_platform.learning.logged_policy import beside_logs
 from feedback_platform.learning.off_policy import Estimator, LoggedImpressions, estimate
@@ -54,20 +54,22 @@ def beside_its_logs(measured: Measured, hold_out: HoldOut, model: Recommender) -
     lists = _usable(logged.filter(pl.col(SHOWN_AT) > cut))
     if lists.is_empty():
         return measured
+    # Whom the model knows makes no difference to the order: models are compared user by user.
     user_ids = lists[USER_ID].unique().sort().to_list()
-    met = [user_id for user_id in user_ids if user_id in model.known_users]
-    cold = [user_id for user_id in user_ids if user_id not in model.known_users]
-    exploration, train = Exploration(), hold_out.split.train
+    is_met = np.array([user_id in model.known_users for user_id in user_ids])
+    met, cold = (list(itertools.compress(user_ids, chosen)) for chosen in (is_met, ~is_met))
+    exploration, train = hold_out.exploration, hold_out.split.train
     size = LIST_LENGTH + exploration.pool
     everything = np.ones(len(model.item_ids), dtype=np.bool_)
     known = hold_out.history(model.item_ids) if model.ranker is not None else None
-    personal, _ = personal_order(model, known, train, met, cut, everything, size)
-    popular, _ = popular_order(model, train, cold, everything, size)
+    ranked = np.empty((len(user_ids), size), dtype=np.int64)
+    ranked[is_met], _ = personal_order(model, known, train, met, cut, everything, size)
+    ranked[~is_met], _ = popular_order(model, train, cold, everything, size)
     beside = beside_logs(
         lists,
-        [*met, *cold],
+        user_ids,
         model.item_ids,
-        np.concatenate([personal, popular]),
+        ranked,
         length=LIST_LENGTH,
         exploration=exploration,
         clicks=fit_clicks(_usable(logged.filter(pl.col(SHOWN_AT) <= cut)), model.item_ids),

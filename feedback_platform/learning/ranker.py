@@ -142,6 +142,8 @@ class RankerFit:
         parameters: what was chosen.
         ndcg: of each choice, among the candidates; of the chosen one it flatters.
         alone: the same of the candidates in the order of each source.
+        errors: the standard error of the difference between the chosen one and each source, over
+            the users.
         calibration_error: of the probabilities, on users that neither the trees nor the line knew.
         rate: the share of the examples that were right, beside which to read the error.
     """
@@ -149,6 +151,7 @@ class RankerFit:
     parameters: RankerParameters
     ndcg: Mapping[RankerParameters, float]
     alone: Mapping[str, float]
+    errors: Mapping[str, float]
     calibration_error: float
     rate: float
 
@@ -193,7 +196,10 @@ def fit_ranker(
     measuring = examples.of_groups((place >= _CHOOSING) & (place < _CHOOSING + _MEASURING))
     learning = examples.of_groups(place >= _CHOOSING + _MEASURING)
     twins = {choice: fit_trees(learning, choice, seed=seed) for choice in choices}
-    ndcg = {choice: _ndcg(twin.predict(choosing.rows), choosing) for choice, twin in twins.items()}
+    of_users = {
+        choice: _ndcg(twin.predict(choosing.rows), choosing) for choice, twin in twins.items()
+    }
+    ndcg = {choice: float(values.mean()) for choice, values in of_users.items()}
     chosen = max(choices, key=lambda choice: ndcg[choice])
     twin = twins[chosen]
     line = fit_calibration(
@@ -204,10 +210,15 @@ def fit_ranker(
         measuring.labels,
         measuring.weights,
     )
-    alone = {name: _ndcg(choosing.rows[:, row], choosing) for row, name in enumerate(sources)}
+    by_source = {name: _ndcg(choosing.rows[:, row], choosing) for row, name in enumerate(sources)}
+    alone = {name: float(values.mean()) for name, values in by_source.items()}
+    errors = {
+        name: float((of_users[chosen] - values).std() / len(values) ** 0.5)
+        for name, values in by_source.items()
+    }
     ranker = Ranker(tuple(sources), fit_trees(examples, chosen, seed=seed), line)
     rate = float(np.average(examples.labels, weights=examples.weights))
-    return ranker, RankerFit(chosen, ndcg, alone, error, rate)
+    return ranker, RankerFit(chosen, ndcg, alone, errors, error, rate)
 
 
 def fit_trees(examples: Examples, parameters: RankerParameters, *, seed: int) -> Trees:
@@ -242,8 +253,8 @@ def fit_trees(examples: Examples, parameters: RankerParameters, *, seed: int) ->
 
 def _ndcg(
     sums: NDArray[np.float64] | NDArray[np.float32], examples: Examples, k: int = CUTOFF
-) -> float:
-    """Return the mean nDCG of the groups that have a right item."""
+) -> NDArray[np.float64]:
+    """Return the nDCG of each group that has a right item; a single 0 without any."""
     group = np.repeat(np.arange(len(examples.groups)), examples.groups)
     order = np.lexsort((-sums, group))
     starts = np.cumsum(examples.groups) - examples.groups
@@ -254,5 +265,5 @@ def _ndcg(
     right = np.bincount(group, examples.labels, len(examples.groups)).astype(np.int64)
     has_right = right > 0
     if not has_right.any():
-        return 0.0
-    return float(metrics_of_hits(hits[has_right], right[has_right])["ndcg"].mean())
+        return np.zeros(1)
+    return metrics_of_hits(hits[has_right], right[has_right])["ndcg"]

@@ -32,7 +32,7 @@ FEATURES: Final[dict[str, str]] = {
     "item_score": "mean score of those who liked it, shrunk to the middle of the scale",
     "item_idle_days": "log of 1 + the days since anybody liked it last",
     "item_age_days": "log of 1 + the days since anybody liked it first",
-    "item_clicks": "everybody's clicks on it, per impression, shrunk",
+    "item_clicks": "everybody's clicks on it, per impression of the last 30 days, shrunk",
     "follows": "how often it came shortly after the user's last items, in others' feedback",
     "user_feedback": "log of 1 + the items the user has given feedback on",
     "user_liking": "the share of them that the user liked, shrunk to one half",
@@ -41,11 +41,13 @@ FEATURES: Final[dict[str, str]] = {
     "category_affinity_recent": "the same of the user's last 10 likes",
     "category_aversion": "the share of the user's dislikes that is in its categories",
     "category_known": "the share of its categories' items the user has given feedback on",
-    "times_shown": "log of 1 + how often the user was shown it",
-    "times_clicked": "log of 1 + how often the user clicked on it",
+    "times_shown": "log of 1 + how often the user was shown it in the last 30 days",
+    "times_clicked": "log of 1 + how often the user clicked on it in those",
     "category_clicks": "the user's clicks in its categories, per impression there, shrunk",
 }  # fmt: skip
 
+# Impressions further back count for nothing, so that every instant sees as much of them.
+SHOWN_DAYS: Final = 30
 _RECENT: Final = 10
 _SHRINKAGE: Final = 5.0
 _CLICK_PRIOR: Final = (1.0, 10.0)
@@ -129,7 +131,7 @@ def _of_items(known: History, items: Integers, second: int) -> list[NDArray[np.f
     age[liked] = np.log1p((second - ledger.seconds[start[liked]]) / DAY)
     score = (total + _SHRINKAGE * known.threshold) / (count + _SHRINKAGE)
     shown = known.shown_items
-    first, last = shown.starts[items], shown.places(items, second)
+    first, last = shown.places(items, second - SHOWN_DAYS * DAY), shown.places(items, second)
     clicks = shown.running[last] - shown.running[first]
     rate = (clicks + _CLICK_PRIOR[0]) / (last - first + _CLICK_PRIOR[1])
     return [popularity, monthly, weekly, weekly - monthly, score, idle, age, rate]
@@ -154,7 +156,10 @@ def _of_user(known: History, items: Integers, row: int, second: int) -> list[obj
 
 
 def _of_impressions(known: History, items: Integers, row: int, second: int) -> list[object]:
-    part = known.shown.until(row, second) if row >= 0 else slice(0, 0)
+    part = slice(0, 0)
+    if row >= 0:
+        before = known.shown.until(row, second - SHOWN_DAYS * DAY)
+        part = slice(before.stop, known.shown.until(row, second).stop)
     if part.start == part.stop or not len(items):
         return [0.0, 0.0, _NEVER]
     seen, clicked = known.shown.other[part], known.shown.values[part]

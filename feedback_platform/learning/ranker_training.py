@@ -59,14 +59,15 @@ def choose_ranker(
         choices: parameters to choose from.
 
     Returns:
-        The ranker, None where the ensemble orders the candidates of held-out users as well; and how
-        the training went, None where the lessons teach nothing.
+        The ranker, None where the ensemble orders the candidates of held-out users as well, but for
+        a standard error; and how the training went, None where the lessons teach nothing.
     """
     try:
         ranker, how = fit_ranker(_all(lessons), sources, seed=seed, choices=choices)
     except NothingToLearnError:
         return None, None
-    is_better = how.ndcg[how.parameters] > how.alone[ENSEMBLE]
+    # The best of several choices beats an equal by chance; by more than an error it rarely does.
+    is_better = how.ndcg[how.parameters] - how.alone[ENSEMBLE] > how.errors[ENSEMBLE]
     return ranker if is_better else None, how
 
 

@@ -67,6 +67,7 @@ def recommend(
     unavailable: Collection[str] = (),
     boosted: Collection[str] = (),
     known: History | None = None,
+    has_own_instants: bool = False,
     exploration: Exploration = NO_EXPLORATION,
     n: int = LIST_LENGTH,
     threshold: float = POSITIVE_THRESHOLD,
@@ -79,8 +80,9 @@ def recommend(
 
     The score orders one user's list. Of a known user it is the probability that the ranker gives
     the item, or the ensemble's sum where the model has no ranker; of others it is the popularity.
-    The ranker's instant is that of the newest feedback, and what is drawn depends on its day, the
-    user and the version: equal frames make equal lists. Where exploration has raised an item, its
+    The ranker's instant is that of the newest feedback, or of each user's own where it has learned
+    from such; what is drawn depends on the day of the newest, the user and the version. So equal
+    frames make equal lists. Where exploration has raised an item, its
     score is what it was, and the propensity of each place says how likely its item was there.
 
     Args:
@@ -92,6 +94,7 @@ def recommend(
         unavailable: items that nobody is shown; a user's like of one is a reason all the same.
         boosted: items that come earlier in everybody's list than the model has them (`boosting`).
         known: what a ranker has to know, over the model's items; a model without one needs none.
+        has_own_instants: whether the ranker has learned from each user's own last feedback.
         exploration: how often two items of a list change places; never when left out.
         n: length of a list; shorter where fewer unseen (or popular) items are left.
         threshold: a score from here on is positive.
@@ -114,7 +117,9 @@ def recommend(
     now: datetime | None = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
     salt = f"{model_version} {now:%Y-%m-%d}" if now else model_version
     is_boosted = np.isin(model.item_ids, list(boosted))
-    best = boost(*personal_order(model, known, scores, met, now, is_available, size), is_boosted)
+    instants = _own_instants(scores) if has_own_instants else now
+    order = personal_order(model, known, scores, met, instants, is_available, size)
+    best = boost(*order, is_boosted)
     personal = _shown(met, *best, n, salt, exploration)
     most_liked = boost(*popular_order(model, scores, cold, is_available, size), is_boosted)
     popular = _shown(cold, *most_liked, n, salt, exploration)
@@ -138,6 +143,11 @@ def recommend(
         .select(*RECOMMENDATIONS_SCHEMA)
         .sort(USER_ID, RANK)
     )
+
+
+def _own_instants(scores: pl.DataFrame) -> dict[str, datetime]:
+    last = scores.group_by(USER_ID).agg(pl.col(LAST_FEEDBACK_AT).max())
+    return dict(last.iter_rows())
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,16 +136,21 @@ def users(
 
 
 def shown_impressions(
-    publication: duckdb.DuckDBPyConnection, at: datetime | None = None
+    publication: duckdb.DuckDBPyConnection,
+    at: datetime | None = None,
+    *,
+    since: datetime | None = None,
 ) -> pl.DataFrame:
-    """Return the impressions of the last `SHOWN_FOR`, each with what came of it within an hour.
+    """Return impressions, each with what came of it within an hour.
 
-    A click belongs to the impression of its item in its list. Bots and bursts are left out, as they
-    are of all feedback.
+    A click belongs to its user's newest impression before it of the item in the list. Bots and
+    bursts are left out, as they are of all feedback.
 
     Args:
         publication: from `open_for_training`.
         at: UTC; neither an impression nor a click from then on counts. All do when left out.
+        since: UTC; what was shown before is left out. The last `SHOWN_FOR` are returned when it is
+            left out.
 
     Returns:
         user_id, item_id, shown_at, is_clicked, and where it stood by whose choice:
@@ -165,30 +170,41 @@ def shown_impressions(
                 and {_TAKES_PART}
         ),
 
-        clicks as (
-            select recommendation_id, item_id, min(occurred_at) as clicked_at
+        shown as (
+            select *, row_number() over () as number
             from logged
-            where event_type = 'item_clicked'
-            group by recommendation_id, item_id
+            where
+                event_type = 'item_impression'
+                and occurred_at > coalesce(
+                    ?::timestamp, (select max(occurred_at) from logged) - ?::interval
+                )
+        ),
+
+        clicked as (
+            select shown.number
+            from (select * from logged where event_type = 'item_clicked') as clicks
+            asof join shown
+                on
+                    clicks.user_id = shown.user_id
+                    and clicks.item_id = shown.item_id
+                    and clicks.recommendation_id = shown.recommendation_id
+                    and clicks.occurred_at >= shown.occurred_at
+            where clicks.occurred_at <= shown.occurred_at + ?::interval
         )
 
         select
             user_id,
             item_id,
             occurred_at as shown_at,
-            coalesce(clicked_at between occurred_at and occurred_at + ?::interval, false)
-                as is_clicked,
+            number in (select number from clicked) as is_clicked,
             recommendation_id,
             position::bigint as position,
             propensity
-        from logged
-        left join clicks using (recommendation_id, item_id)
-        where
-            event_type = 'item_impression'
-            and occurred_at > (select max(occurred_at) from logged) - ?::interval
-        order by user_id, item_id, shown_at, is_clicked
+        from shown
+        order by user_id, item_id, shown_at, recommendation_id, position, is_clicked
     """  # noqa: S608 - two names and the condition above
-    return relation_frame(publication, sql, [*_parameters(at), CLICKED_WITHIN, SHOWN_FOR])
+    window = [None if since is None else _instant(since), SHOWN_FOR, CLICKED_WITHIN]
+    return relation_frame(publication, sql, [*_parameters(at), *window])
 
 
 def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -21,11 +21,26 @@ def logged(*rows: tuple[str, int, int, int]) -> pl.DataFrame:
 
 def test_rates_are_smoothed_towards_the_mean_of_all() -> None:
     clicks = fit_clicks(logged(("a", 1, 100, 40), ("b", 2, 100, 0)), ["a", "b", "new"])
-    # A fifth of 200 is clicked; a hundred impressions at that rate are added to each.
-    assert clicks.items.tolist() == pytest.approx([60 / 200, 20 / 200, 0.2, 0.2])
-    assert clicks.positions.tolist() == pytest.approx([1.5, 0.5, 1.0])
+    # A fifth of 200 is clicked; a hundred impressions at that rate are added to each position.
+    assert clicks.positions.tolist() == pytest.approx([0.3 / 0.2, 0.1 / 0.2, 1.0])
+    # A hundred impressions of a at the first are worth 150 anywhere, so it owes 0.16 to itself.
+    assert clicks.items.tolist() == pytest.approx([60 / 250, 20 / 150, 0.2, 0.2])
     rates = clicks.rates(np.array([0, 1, -1, 0]), np.array([1, 2, 1, 9]))
-    assert rates.tolist() == pytest.approx([0.45, 0.05, 0.3, 0.3])
+    assert rates.tolist() == pytest.approx([0.24 * 1.5, 0.05 / 0.75, 0.3, 0.24])
+
+
+def test_what_position_and_item_do_is_told_apart() -> None:
+    counted = logged(
+        *(
+            (item, position, 4_000, int(4_000 * rate * factor))
+            for item, rate in (("a", 0.4), ("b", 0.1))
+            for position, factor in ((1, 1.0), (2, 0.5))
+        )
+    )
+    clicks = fit_clicks(counted, ["a", "b"])
+    rates = clicks.rates(np.array([0, 0, 1, 1]), np.array([1, 2, 1, 2]))
+    # A hundred impressions at the mean are added to thousands.
+    assert rates.tolist() == pytest.approx([0.4, 0.2, 0.1, 0.05], rel=0.05)
 
 
 def test_without_impressions_or_clicks_nothing_is_clicked() -> None:

@@ -236,16 +236,18 @@ def test_models_of_different_users_are_not_compared() -> None:
         decision(model(0.2), model([0.2] * 3))
 
 
-def beside_logs(measured: Measured, share_of_clicked: float, impressions: int = 8_000) -> Measured:
+def beside_logs(
+    measured: Measured, share_of_clicked: float, impressions: int = 8_000, scale: float = 1.0
+) -> Measured:
     """A model that shows so much of what was clicked, of logs that showed two items evenly.
 
-    One in ten of the logged impressions was clicked.
+    One in ten of the logged impressions was clicked. What the model shows besides was never shown.
     """
     rewards = (np.arange(impressions) % 10 == 0).astype(np.float64)
     logged = LoggedImpressions(
         rewards=rewards,
         propensities=np.full(impressions, 0.5),
-        target=np.where(rewards > 0, share_of_clicked, 0.5),
+        target=scale * np.where(rewards > 0, share_of_clicked, 0.5),
         units=np.arange(impressions) // 4,
     )
     return replace(measured, logged=logged)
@@ -268,6 +270,14 @@ def test_clicks_within_the_margin_or_the_interval_are_accepted() -> None:
     champion = beside_logs(model(0.2), 0.5)
     assert finding(decision(beside_logs(model(0.2), 0.48), champion), "clicks").passed
     assert finding(decision(beside_logs(model(0.2), 0.9), champion), "clicks").passed
+
+
+def test_logs_that_never_show_a_part_of_what_a_model_shows_are_not_looked_at() -> None:
+    champion = beside_logs(model(0.2), 0.5)
+    assert refused_by(decision(beside_logs(model(0.2), 0.1, scale=0.9), champion)) == ["clicks"]
+    outcome = decision(beside_logs(model(0.2), 0.1, scale=0.8), champion)
+    assert outcome.is_promoted
+    assert "clicks" not in [known.name for known in outcome.findings]
 
 
 def test_logs_that_say_little_of_either_model_are_not_looked_at() -> None:

@@ -24,6 +24,7 @@ def test_the_rules_that_ship() -> None:
         smallest_segment=50,
         segment_margin=0.05,
         fewest_impressions=1000,
+        smallest_click_coverage=0.8,
         click_margin=0.05,
         oldest_champion=timedelta(days=3),
         refusals=3,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,7 +8,9 @@ import polars as pl
 import pytest
 
 from feedback_platform.learning.ensemble import Ensemble, Member
+from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.hold_out import HoldOut
+from feedback_platform.learning.off_policy import LoggedImpressions, value_difference
 from feedback_platform.learning.policy_evaluation import beside_its_logs, earnings
 from feedback_platform.learning.popularity import Popularity
 from feedback_platform.learning.ranker_lists import LISTS_SCHEMA
@@ -52,7 +55,7 @@ def test_what_was_shown_after_the_cut_stands_beside_what_the_model_lists_then() 
         ("ann", "a", 1, None, True, 8),
         ("ann", "a", 21, 0.5, True, 8),  # longer than a list is
     )
-    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged)
+    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged, exploration=Exploration())
     model = recommender("abcdef")
 
     found = beside_its_logs(hold_out.measure(model), hold_out, model).logged
@@ -84,7 +87,11 @@ def test_the_better_of_two_orders_is_found_by_logs_that_show_at_random() -> None
         for place, item in enumerate(random.permutation(list(ITEMS)))
     ]
     hold_out = HoldOut(
-        SPLIT, NO_ITEMS, NO_USERS, logged=logs(*shown).filter(pl.col("position") < 3)
+        SPLIT,
+        NO_ITEMS,
+        NO_USERS,
+        logged=logs(*shown).filter(pl.col("position") < 3),
+        exploration=Exploration(),
     )
 
     def rate(model: Recommender) -> tuple[float, float]:
@@ -121,7 +128,7 @@ def test_without_a_cut_for_all_or_propensities_nothing_is_said() -> None:
 
 def test_a_model_that_would_show_nothing_of_the_logs_has_no_figure_of_clicks() -> None:
     logged = logs(("ann", "elsewhere", 1, 0.5, True, 6))
-    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged)
+    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged, exploration=Exploration())
     model = recommender("abcdef")
     measured = beside_its_logs(hold_out.measure(model), hold_out, model)
     assert earnings(measured.logged) == {"logged_impressions": 1, "off_policy_coverage": 0.0}
@@ -129,10 +136,36 @@ def test_a_model_that_would_show_nothing_of_the_logs_has_no_figure_of_clicks() -
 
 def test_the_cut_is_where_the_logs_begin_to_count() -> None:
     logged = logs(("ann", "a", 1, 0.5, True, 5), ("ann", "b", 1, 0.5, False, 5.001))
-    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged)
+    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=logged, exploration=Exploration())
     assert SPLIT.cut == at(0) + timedelta(hours=5)
     measured = beside_its_logs(
         hold_out.measure(recommender("abcdef")), hold_out, recommender("abcdef")
     )
     assert measured.logged is not None
     assert measured.logged.rewards.tolist() == [0]
+
+
+def test_two_models_that_know_other_users_are_compared_user_by_user() -> None:
+    random = np.random.default_rng(5)
+    users = [f"u{number:03d}" for number in random.permutation(300)]
+    shown = logs(
+        *(
+            (user, str(item), place + 1, 1 / 6, bool(random.random() < 0.3), 6.0)
+            for user in users
+            for place, item in enumerate(random.permutation(list(ITEMS))[:3])
+        )
+    )
+    hold_out = HoldOut(SPLIT, NO_ITEMS, NO_USERS, logged=shown, exploration=Exploration())
+
+    def beside(model: Recommender) -> LoggedImpressions:
+        logged = beside_its_logs(hold_out.measure(model), hold_out, model).logged
+        assert logged is not None
+        return logged
+
+    one = recommender("abcdef")
+    other = replace(recommender("fedcba"), user_ids=tuple(sorted(users)[::2]))
+    same = replace(one, user_ids=tuple(sorted(users)[:100]))
+    gain = value_difference(beside(one), beside(other), "self_normalised", seed=1)
+    assert gain.low < gain.mean < gain.high
+    none = value_difference(beside(one), beside(same), "self_normalised", seed=1)
+    assert (none.low, none.mean, none.high) == (0, 0, 0)

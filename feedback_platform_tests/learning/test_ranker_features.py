@@ -22,7 +22,9 @@ SCORES = scores_of(
     ("u", "c", 0.1, 1.0, 36 * DAY),
     ("w", "d", 1.0, 1.0, 50 * DAY),
 )
-SHOWN = shown_of(("u", "b", 1, True), ("u", "b", 30, False), ("u", "c", 31, False))
+SHOWN = shown_of(
+    ("u", "b", 20 * DAY + 1, True), ("u", "b", 20 * DAY + 30, False), ("u", "c", 21 * DAY, False)
+)
 KNOWN = history(SCORES, ITEMS, ["a", "b", "c", "d"], shown=SHOWN)
 SAID = np.array([[2.0, 0.0], [1.0, 3.0], [0.0, 1.0], [-1.0, -1.0]], dtype=np.float32)
 
@@ -86,6 +88,19 @@ def test_features_know_nothing_from_after_their_instant(hours: float) -> None:
         assert features(later, asked(user, hours)) == pytest.approx(
             features(then, asked(user, hours)), nan_ok=True
         )
+
+
+def test_impressions_count_for_a_month() -> None:
+    # An hour until it counts, and thirty days that it does.
+    known = history(SCORES, ITEMS, ["a", "b", "c", "d"], shown=shown_of(("u", "b", 0, True)))
+
+    def found(hours: float) -> dict[str, list[float]]:
+        return named(asked(hours=hours), known)
+
+    for hours, times in ((0.9, 0), (1.1, 1), (30 * DAY + 0.9, 1), (30 * DAY + 1.1, 0)):
+        assert found(hours)["times_shown"][1] == log(times)
+        assert found(hours)["times_clicked"][1] == log(times)
+    assert found(30 * DAY + 1.1)["item_clicks"] == found(0.9)["item_clicks"]
 
 
 def test_only_the_last_items_until_the_instant_say_what_follows() -> None:

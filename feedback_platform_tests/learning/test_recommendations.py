@@ -231,6 +231,24 @@ def test_a_ranker_orders_the_lists_and_says_how_probable_each_item_is(ranked: Re
     assert lists["reason"].str.starts_with("Because you liked").any()
 
 
+def test_a_ranker_of_users_own_last_feedback_is_asked_at_that_instant(ranked: Recommender) -> None:
+    # The last users end days after the first; what was popular then is not what is popular now.
+    known = history(CHAINS, NO_ITEMS, ranked.item_ids)
+    lists = recommend(
+        ranked, CHAINS, NO_ITEMS, model_version="v", known=known, has_own_instants=True, n=5
+    )
+
+    last = CHAINS.group_by("user_id").agg(pl.col("last_feedback_at").max()).sort("user_id")
+    own = dict(last.iter_rows())
+    assert ranked.ranker is not None
+    ranker = CandidateRanker(ranked.ensemble.sources, ranked.ranker, known)
+    items, chances = ranker.best(own, pair_matrix(CHAINS, list(own), ranked.item_ids), 5)
+    assert lists["item_id"].to_list() == [ranked.item_ids[item] for item in items.ravel()]
+    assert lists["score"].to_list() == chances.ravel().tolist()
+    together = recommend(ranked, CHAINS, NO_ITEMS, model_version="v", known=known, n=5)
+    assert not together["score"].equals(lists["score"])
+
+
 def test_ranked_lists_are_the_same_whatever_the_order_of_the_frames(ranked: Recommender) -> None:
     shown = shown_of(
         ("u001", "i030", 5, True), ("u002", "i030", 6, False), ("u001", "i031", 5, False)

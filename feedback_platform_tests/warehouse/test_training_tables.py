@@ -178,6 +178,38 @@ def test_an_impression_is_clicked_when_its_item_is_in_its_list_within_the_hour(
     assert timedelta(seconds=SETTLING) == training_tables.CLICKED_WITHIN
 
 
+def test_a_click_belongs_to_its_users_newest_impression_before_it(
+    platform: SmallPlatform,
+) -> None:
+    def listed(kind: str, user: str, minute: float, number: int) -> dict[str, Any]:
+        at = (CUT + timedelta(minutes=minute)).isoformat()
+        named = {"item_id": "x", "recommendation_id": "r", "occurred_at": at, "user_id": user}
+        return event(f"{kind} {user} {number}", f"item_{kind}", **named)
+
+    platform.land(
+        listed("impression", "ann", 0, 1),
+        listed("impression", "ann", 5, 2),
+        listed("clicked", "ann", 10, 1),
+        listed("clicked", "ann", 11, 2),
+        listed("impression", "ann", 300, 3),
+        listed("clicked", "ann", 302, 3),
+        listed("impression", "bob", 1, 1),
+        object_id="1",
+    )
+    platform.process()
+
+    with open_for_training(platform.published) as publication:
+        found = training_tables.shown_impressions(publication)
+        recent = training_tables.shown_impressions(publication, since=CUT + timedelta(minutes=299))
+    assert found.select("user_id", "is_clicked").rows() == [
+        ("ann", False),  # it was shown again before the click
+        ("ann", True),
+        ("ann", True),
+        ("bob", False),  # the click was ann's
+    ]
+    assert recent.select("user_id", "is_clicked").rows() == [("ann", True)]
+
+
 def test_imputed_values_and_outliers_are_no_ground_truth(platform: SmallPlatform) -> None:
     platform.land(
         event("like", "item_liked", item_id="liked"),

@@ -70,6 +70,7 @@ def recommender(
             now=datetime.now(UTC),
             trigger=config.trigger,
             rules=platform.models_gate(),
+            exploration=Exploration(platform.settings.exploration_share),
             sources=SPARK_SOURCES if platform.settings.engine == "spark" else DEFAULT_SOURCES,
         )
     return dg.MaterializeResult(metadata=recommender_metadata(learned))
@@ -194,19 +195,21 @@ def training_frames(platform: PlatformResource) -> TrainingFrames:
     with open_publication(platform) as publication:
         times = training_tables.feedback_times(publication)
         cut = choose_cut(times)
+        inner_cuts = choose_inner_cuts(times, cut)
+        # As many days before the earliest instant of a lesson as before today.
+        since = min([cut, *inner_cuts]) - training_tables.SHOWN_FOR
         return TrainingFrames(
             scores=training_tables.training_scores(publication),
             scores_at_cut=training_tables.training_scores(publication, cut),
             cut=cut,
             scores_at_inner_cuts={
-                inner: training_tables.training_scores(publication, inner)
-                for inner in choose_inner_cuts(times, cut)
+                inner: training_tables.training_scores(publication, inner) for inner in inner_cuts
             },
             items=training_tables.items(publication),
             items_at_cut=training_tables.items(publication, cut),
             users=training_tables.users(publication),
             users_at_cut=training_tables.users(publication, cut),
-            shown=training_tables.shown_impressions(publication),
-            shown_at_cut=training_tables.shown_impressions(publication, cut),
+            shown=training_tables.shown_impressions(publication, since=since),
+            shown_at_cut=training_tables.shown_impressions(publication, cut, since=since),
             through=training_tables.newest_batch(publication),
         )
