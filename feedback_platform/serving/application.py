@@ -71,7 +71,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
-        users.start()
+        await users.start()
         await feed.start()
         yield
         health.is_draining = True

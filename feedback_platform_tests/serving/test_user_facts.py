@@ -60,6 +60,28 @@ def test_a_publication_that_cannot_be_read_leaves_the_one_before(
     assert users.of("ada") == Facts(0, "critics")
 
 
+def test_nobody_is_personalised_until_the_users_were_read_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "feedback.duckdb"
+    users = PublishedUsers(path)
+    assert users.of("ada") == Facts(is_personalised=False)
+    publish_users(path, segments={"ada": "fans"}, opted_out=["eve"])
+    away = tmp_path / "tables"
+    away.rename(tmp_path / "tables of before")
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(users.look())
+    assert users.of("ada") == users.of("eve") == Facts(is_personalised=False)
+
+    # What failed for a passing reason is read although nothing new was published.
+    (tmp_path / "tables of before").rename(away)
+    for _ in range(3):
+        asyncio.run(users.look())
+    assert users.of("ada") == Facts(0, "fans")
+    assert users.of("eve") == Facts(is_personalised=False)
+    assert len(caplog.records) == 1
+
+
 def test_requests_are_answered_while_users_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,11 +99,13 @@ def test_requests_are_answered_while_users_are_read(
             return original()
 
         monkeypatch.setattr(duckdb, "connect", slowly)
-        users.start()
+        starting = asyncio.create_task(users.start())
         for _ in range(20):
             await asyncio.sleep(0.001)
-            assert users.of("ada") == Facts()
+            # Who may have opted out is not personalised until it is known.
+            assert users.of("ada") == Facts(is_personalised=False)
         may_read.set()
+        await starting
         await comes_true(lambda: users.of("ada") == Facts(0, "fans"))
         await users.stop()
 
