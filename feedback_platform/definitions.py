@@ -58,6 +58,7 @@ def build_definitions(
             adjusting.adjustments,
             learning.recommender,
             learning.segments,
+            learning.lists,
             learning.learned,
             publishing.published_database,
             privacy.erasures,

@@ -32,7 +32,7 @@ class JobRunner:
 
     def publish_models(self, champion: Mapping[str, Any]) -> dict[str, Any]:
         """Promote or roll back as asked, and publish what the models in use make of it."""
-        config = {"ops": {"learned_tables": {"config": dict(champion)}}}
+        config = {"ops": {"models__lists": {"config": dict(champion)}}}
         return self._run(PUBLISH_MODELS, "Publishing", config)
 
     def undo_adjustment(self, adjustment_id: str, reason: str) -> dict[str, Any]:

@@ -55,9 +55,12 @@ def build_jobs() -> list[Any]:
         ),
         _job(
             PUBLISH_MODELS,
-            dg.AssetSelection.key_prefixes(["ml"]) | _BY_SEGMENT | _PUBLISHED,
+            dg.AssetSelection.assets(keys.LISTS)
+            | dg.AssetSelection.key_prefixes(["ml"])
+            | _BY_SEGMENT
+            | _PUBLISHED,
             "Make recommendations and segments anew from the models in use, without training. In "
-            "the launchpad, ops.learned_tables.config promotes a version first (model, promote, "
+            "the launchpad, ops.models__lists.config promotes a version first (model, promote, "
             "reason), or goes back to the champion before this one (model, roll_back, reason).",
         ),
         _job(

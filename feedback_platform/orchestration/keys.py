@@ -8,6 +8,8 @@ OWNERS: Final = ["team:data-platform"]
 WAREHOUSE_POOL: Final = "warehouse"
 # Promotions are made one at a time.
 TRAINING_POOL: Final = "training"
+# Lists may take minutes. They wait for no training, and no micro-batch waits for them.
+LISTS_POOL: Final = "lists"
 
 RAW_EVENTS: Final = dg.AssetKey(["raw", "events"])
 REFERENCE: Final = dg.AssetKey(["reference", "statistics"])
@@ -23,6 +25,7 @@ FEEDBACK_SCORES: Final = dg.AssetKey(["feedback", "feedback_scores"])
 USER_FEATURES: Final = dg.AssetKey(["features", "user_features"])
 RECOMMENDER: Final = dg.AssetKey(["models", "recommender"])
 SEGMENTATION: Final = dg.AssetKey(["models", "segments"])
+LISTS: Final = dg.AssetKey(["models", "lists"])
 RECOMMENDATIONS: Final = dg.AssetKey(["ml", "recommendations"])
 USER_SEGMENTS: Final = dg.AssetKey(["ml", "user_segments"])
 SEGMENT_PROFILES: Final = dg.AssetKey(["ml", "segment_profiles"])

@@ -49,7 +49,7 @@ def copy(twice: Installation, tmp_path: Path) -> Installation:
 
 
 def publish_models(installation: Installation, **champion: Any) -> None:
-    installation.run(jobs.PUBLISH_MODELS, {"ops": {"learned_tables": {"config": champion}}})
+    installation.run(jobs.PUBLISH_MODELS, {"ops": {"models__lists": {"config": champion}}})
 
 
 def listed_by(installation: Installation) -> list[str]:

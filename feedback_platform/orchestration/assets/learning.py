@@ -112,6 +112,50 @@ def segments(
     return dg.MaterializeResult(metadata=segment_metadata(learned))
 
 
+@dg.asset(
+    key=keys.LISTS,
+    deps=[keys.RECOMMENDER, keys.FEEDBACK_SCORES],
+    group_name=keys.LEARN,
+    owners=keys.OWNERS,
+    kinds={"python"},
+    pool=keys.LISTS_POOL,
+    retry_policy=RETRIES,
+    description=(
+        "Every user's list in the lake, by the champion and with today's feedback. In the "
+        "launchpad a version is promoted first, or the champion before this one is taken back."
+    ),
+)
+def lists(
+    context: dg.AssetExecutionContext, platform: PlatformResource, config: ChampionConfig
+) -> dg.MaterializeResult:
+    """Choose the champion, where it is asked for, and make the lists."""
+    lake = platform.lake()
+    with reported_failures():
+        # A run that is started again for one that died is the same request.
+        choose_champion(lake, config, request=context.run.root_run_id or context.run.run_id)
+        with open_publication(platform) as publication:
+            scores = training_tables.all_scores(publication)
+            items = training_tables.items(publication)
+            unavailable = training_tables.unavailable_items(publication)
+            observed = training_tables.training_scores(publication)
+            shown = training_tables.shown_impressions(publication)
+            through = training_tables.newest_batch(publication)
+        treated = treated_items(lake, items)
+        made = refresh_recommendations(
+            lake,
+            scores,
+            items,
+            [*unavailable, *treated.hidden],
+            boosted=treated.boosted,
+            observed=observed,
+            shown=shown,
+            exploration=Exploration(platform.settings.exploration_share),
+            through=through,
+        )
+    users = made["user_id"].n_unique()
+    return dg.MaterializeResult(metadata={"users": users, "places": made.height})
+
+
 @dg.multi_asset(
     name="learned_tables",
     pool=keys.WAREHOUSE_POOL,
@@ -128,7 +172,7 @@ def segments(
         for key, deps, description in (
             (
                 keys.RECOMMENDATIONS,
-                [keys.RECOMMENDER, keys.FEEDBACK_SCORES],
+                [keys.LISTS],
                 "Every user's list by the champion, with a reason for each item.",
             ),
             (keys.USER_SEGMENTS, [keys.SEGMENTATION], "The segment of each user."),
@@ -142,32 +186,11 @@ def segments(
     ],
 )
 def learned(
-    context: dg.AssetExecutionContext, platform: PlatformResource, config: ChampionConfig
+    context: dg.AssetExecutionContext, platform: PlatformResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Make the lists, and copy what learning keeps in the lake into the warehouse."""
+    """Copy what learning keeps in the lake into the warehouse."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
-        # A run that is started again for one that died is the same request.
-        choose_champion(lake, config, request=context.run.root_run_id or context.run.run_id)
-        with open_publication(platform) as publication:
-            scores = training_tables.all_scores(publication)
-            items = training_tables.items(publication)
-            unavailable = training_tables.unavailable_items(publication)
-            observed = training_tables.training_scores(publication)
-            shown = training_tables.shown_impressions(publication)
-            through = training_tables.newest_batch(publication)
-        treated = treated_items(lake, items)
-        refresh_recommendations(
-            lake,
-            scores,
-            items,
-            [*unavailable, *treated.hidden],
-            boosted=treated.boosted,
-            observed=observed,
-            shown=shown,
-            exploration=Exploration(platform.settings.exploration_share),
-            through=through,
-        )
         tables = learned_tables(lake)
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, tables)
