@@ -286,7 +286,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(contents=st.lists(st.lists(LINES, max_size=5), min_size=1, max_size=4))
 def test_counts_balance_and_no_object_depends_on_another(
     contents: list[list[dict[str, Any] | bytes]],

@@ -65,6 +65,7 @@ def test_an_empty_quarantine_says_so(run: Run) -> None:
     assert "nothing in quarantine is like that" in replayed["next"]
 
 
+@pytest.mark.slow
 def test_unmapped_events_come_in_by_a_mapping_and_a_replay_and_all_is_accounted_for(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def land(tmp_path: Path, day: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_corrected_mapping_reaches_a_past_period(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ def movielens(shared_data: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return movielens_frames(shared_data)
 
 
+@pytest.mark.slow
 def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     movielens: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:
