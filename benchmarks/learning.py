@@ -3,11 +3,13 @@
     python benchmarks/learning.py [--scores 1000000 10000000]
 
 Scores of a user and an item are made up: a hundred and forty for each user, of forty categories of
-which each user has tastes of their own, over half a year. Of them a recommender is trained, judged
-by the gate, registered and promoted, segments are made, and the lists of all users. Each size runs
-in a process of its own. What is measured begins with the frames in memory; how long the warehouse
-takes to hand them over is not in it. Beside it, in the same run, the peer: LightFM alone, fitted
-once with fifteen passes on the same scores.
+which each user has tastes of their own, over half a year; each score follows an impression that was
+logged with its propensity. A champion of another recipe is there. Then a recommender is trained,
+judged by the gate beside the champion, registered and promoted or not, segments are made, and the
+lists of all users, with exploration. Each size runs in a process of its own. What is measured
+begins with the frames in memory; how long the warehouse takes to hand them over is not in it.
+Beside it, in the same run, the peer: LightFM alone, fitted once with fifteen passes on the same
+scores.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import polars as pl
 import psutil
 
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.factorisation import FactorisationParameters, fit_factorisation
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
@@ -39,13 +42,20 @@ from feedback_platform.learning.learned_tables import (
     learn_segments,
     refresh_recommendations,
 )
-from feedback_platform.learning.training_data import ITEMS_SCHEMA, USERS_SCHEMA, choose_cut
+from feedback_platform.learning.sources import als
+from feedback_platform.learning.training_data import (
+    ITEMS_SCHEMA,
+    POSITIVE_THRESHOLD,
+    USERS_SCHEMA,
+    choose_cut,
+)
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS: Final = 180
 SCORES_A_USER: Final = 140
 CATEGORIES: Final = 40
 LIKED: Final = 0.75
+SHOWN_FOR: Final = timedelta(days=30)
 CHUNK: Final = 500_000
 STEPS: Final = ("recommender", "segments", "lists", "together", "LightFM alone")
 
@@ -128,23 +138,30 @@ def measured(directory: Path) -> dict[str, float]:
     items, users = described(scores), pl.DataFrame(schema=USERS_SCHEMA)
     times = scores["last_feedback_at"]
     cut = choose_cut(times)
+    inner_cuts = choose_inner_cuts(times, cut)
+    shown = impressions(scores, min([cut, *inner_cuts]) - SHOWN_FOR)
     frames = TrainingFrames(
         scores=scores,
         scores_at_cut=scores.filter(pl.col("last_feedback_at") <= cut),
         cut=cut,
         scores_at_inner_cuts={
-            inner: scores.filter(pl.col("last_feedback_at") <= inner)
-            for inner in choose_inner_cuts(times, cut)
+            inner: scores.filter(pl.col("last_feedback_at") <= inner) for inner in inner_cuts
         },
         items=items,
         items_at_cut=items,
         users=users,
         users_at_cut=users,
+        shown=shown,
+        shown_at_cut=shown.filter(pl.col("shown_at") < cut),
     )
     lake, now = Lake((directory / "lake").as_uri()), BEGINNING + timedelta(days=DAYS)
+    before = now - timedelta(minutes=1)
+    learn_recommender(lake, frames, now=before, trigger="initial", sources=[als(32, 40, 5)])
     spent: dict[str, float] = {}
     with timed(spent, "recommender"):
-        learned = learn_recommender(lake, frames, now=now, trigger="manual")
+        learned = learn_recommender(
+            lake, frames, now=now, trigger="manual", exploration=Exploration()
+        )
     shares = (
         scores.join(items.explode("categories"), on="item_id")
         .group_by("user_id", category="categories")
@@ -155,7 +172,7 @@ def measured(directory: Path) -> dict[str, float]:
     with timed(spent, "segments"):
         learn_segments(lake, shares, features, now=now, trigger="manual")
     with timed(spent, "lists"):
-        refresh_recommendations(lake, scores, items)
+        refresh_recommendations(lake, scores, items, shown=shown, exploration=Exploration())
     return {
         **spent,
         "together": sum(spent.values()),
@@ -164,6 +181,22 @@ def measured(directory: Path) -> dict[str, float]:
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "ndcg": learned.trained.evaluation.mean("ndcg"),
     }
+
+
+def impressions(scores: pl.DataFrame, since: datetime) -> pl.DataFrame:
+    """Return what was shown a minute before each piece of feedback, clicked where it was liked."""
+    chance = np.random.default_rng(2)
+    recent = scores.filter(pl.col("last_feedback_at") > since)
+    number = pl.int_range(pl.len())
+    return recent.select(
+        "user_id",
+        "item_id",
+        (pl.col("last_feedback_at") - timedelta(minutes=1)).alias("shown_at"),
+        (pl.col("feedback_score") >= POSITIVE_THRESHOLD).alias("is_clicked"),
+        pl.format("r{}", number).alias("recommendation_id"),
+        pl.Series("position", chance.integers(1, 11, recent.height), pl.Int64),
+        pl.Series("propensity", chance.uniform(0.001, 0.1, recent.height)),
+    )
 
 
 def peer(directory: Path) -> dict[str, float]:

@@ -70,6 +70,7 @@ def test_the_demo_builds_the_whole_loop_and_each_step_may_be_run_again(run: Run)
         "published",
         "events",
         "models",
+        "flags",
     ]
     assert all(finding["ok"] for finding in findings.values())
     assert f"{processed['interactions']:,} interactions" in findings["events"]["finding"]
