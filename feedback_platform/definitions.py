@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.learning.gate_rules import load_gate_rules
@@ -39,13 +38,12 @@ def build_definitions(
         resource_overrides: resources that take the place of the default ones, by name.
 
     Raises:
-        InvalidInputError: the event mapping, the cleaning rules, those of the gate or the trigger
-            rules mean nothing.
+        InvalidInputError: the event mapping, the cleaning rules or those of the gate mean nothing.
+            Each run loads this anew, so a mistake in the trigger rules is left to their evaluation.
     """
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
-    load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     platform = PlatformResource.from_settings(settings)
     return dg.Definitions(
         assets=[

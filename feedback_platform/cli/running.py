@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
 from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN, UNDO
@@ -22,7 +23,13 @@ class JobRunner:
         self._definitions = build_definitions(settings)
 
     def process(self) -> dict[str, Any]:
-        """Bring everything that has landed through to the published tables."""
+        """Bring everything that has landed through to the published tables.
+
+        Raises:
+            InvalidInputError: the trigger rules mean nothing.
+        """
+        has_webhook = self._settings.webhook_url is not None
+        load_trigger_rules(self._settings.trigger_rules, has_webhook=has_webhook)
         config = {"ops": {"clean_events": {"config": {"sweep": True}}}}
         return self._run(PROCESS, "Processing", config)
 

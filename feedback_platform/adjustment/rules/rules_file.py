@@ -95,7 +95,7 @@ def parse_trigger_rules(text: str, *, origin: str, has_webhook: bool = False) ->
     """
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{origin} is not valid TOML: {error}") from error
     listed = Entries(tables, origin, ("rules",)).value("rules", [])
     if not isinstance(listed, list):

@@ -71,14 +71,16 @@ def adjustments(
             if not config.reason.strip():
                 raise InvalidInputError("Say why, in reason: it is shown beside the adjustment.")
             adjuster.undo(config.undo, config.reason.strip())
-        rules, loaded = platform.adjustment_rules(), ledger.book
+        rules, loaded = None if config.undo else _rules(platform, adjuster), ledger.book
+        observation = None
         with exclusive_warehouse(path), open_warehouse(path) as connection:
             replace_tables(connection, {_TABLE: adjustments_table(loaded)})
-            observation = None if config.undo else _observed(connection, lake, loaded, rules)
+            if rules is not None:
+                observation = _observed(connection, lake, loaded, rules)
         # Acting holds no lock: it may mean to call somebody.
         evaluation = (
             last_evaluation(lake)
-            if observation is None
+            if rules is None or observation is None
             else keep(lake, rules, observation, adjuster.act(observation))
         )
         if ledger.book is not loaded:
@@ -123,6 +125,18 @@ def rules_as_markdown(evaluation: Evaluation) -> str:
 def _cell(text: str) -> str:
     """Return a text, some of which a sender of events may have made up, as a cell of a table."""
     return escape(" ".join(text.split())).replace("|", "&#124;")
+
+
+def _rules(platform: PlatformResource, adjuster: Adjuster) -> Sequence[Rule] | None:
+    """Read the rules; None where a file that changed since the start has a mistake.
+
+    All tables are published behind this step: a mistake in a rule stops rules, and nothing else.
+    """
+    try:
+        return platform.adjustment_rules()
+    except InvalidInputError as error:
+        adjuster.problems.append(f"No rule is evaluated: {error}")
+        return None
 
 
 def _observed(

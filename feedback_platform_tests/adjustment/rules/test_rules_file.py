@@ -164,6 +164,7 @@ def test_an_error_names_the_rule_the_field_and_what_is_accepted(
     ("text", "problem"),
     [
         ("rules = ", "^mine.toml is not valid TOML"),
+        (f"rules = {'9' * 5_000}", "^mine.toml is not valid TOML"),
         ("rules = 3", r"rules is 3; write \[\[rules\]\] above each rule"),
         ("rules = [3]", "rule 1 is 3; it accepts a table"),
         ("[[rule]]", "has an unknown key 'rule'; did you mean 'rules'"),
