@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
-EACH: Final = "each"
 EVERYWHERE: Final = "all"
 
+
+class Each(Enum):
+    """Every value of a dimension by itself; no text, since senders may call a place anything."""
+
+    EACH = "each"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+EACH: Final = Each.EACH
+
+# By dimension a value, or every value by itself.
+Scope = Mapping[str, str | Each]
 # A scope as it was met: the value of each dimension.
 Place = Mapping[str, str]
 
@@ -76,7 +89,7 @@ class Guard:
     """
 
     metric: str
-    scope: Mapping[str, str]
+    scope: Scope
     margin: float
     window: timedelta
     minimum_sample: int
@@ -118,7 +131,7 @@ class Rule:
 
     name: str
     metric: str
-    scope: Mapping[str, str]
+    scope: Scope
     window: timedelta
     comparison: Comparison
     threshold: float
@@ -128,6 +141,11 @@ class Rule:
     cooldown: timedelta
     action: Action
     watch: Watch
+
+
+def scope_of(written: Mapping[str, str]) -> dict[str, str | Each]:
+    """Return a scope as a file has it, where the word `each` stands for every value."""
+    return {name: EACH if value == EACH.value else value for name, value in written.items()}
 
 
 def name_of(place: Place) -> str:

@@ -6,14 +6,14 @@ no time: what they did neither changes the product nor decides whether a change 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
 
-from feedback_platform.adjustment.rules.definition import EACH, Place
+from feedback_platform.adjustment.rules.definition import EACH, Place, Scope
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, PLACEMENT, SEGMENT
 
@@ -83,9 +83,7 @@ def newest_event(query: Query) -> datetime | None:
     return newest
 
 
-def measure(
-    query: Query, metric: str, scope: Mapping[str, str], span: Span
-) -> Sequence[tuple[Place, Sample]]:
+def measure(query: Query, metric: str, scope: Scope, span: Span) -> Sequence[tuple[Place, Sample]]:
     """Return what was observed of a metric at each place of a scope.
 
     Args:
@@ -109,10 +107,10 @@ def measure(
         ]
     if found or EACH in scope.values():
         return found
-    return [(dict(scope), Sample())]
+    return [({name: str(value) for name, value in scope.items()}, Sample())]
 
 
-def _sql(metric: str, scope: Mapping[str, str]) -> str:
+def _sql(metric: str, scope: Scope) -> str:
     """Return the query; every part of it stands in this package, values are parameters."""
     defined = METRICS[metric]
     joins = [_JOINS[name] for name in scope if name in _JOINS]

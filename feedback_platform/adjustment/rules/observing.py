@@ -9,7 +9,7 @@ from typing import Any
 
 from feedback_platform.adjustment.rules.book import Adjustment, Book
 from feedback_platform.adjustment.rules.decision import Arm, Judgement, judge, span_of
-from feedback_platform.adjustment.rules.definition import EACH, Guard, Place, Rule, name_of
+from feedback_platform.adjustment.rules.definition import Each, Guard, Place, Rule, name_of
 from feedback_platform.adjustment.rules.guarding import (
     GuardJudgement,
     judge_guard,
@@ -120,7 +120,7 @@ def _found(query: Query, rule: Rule, book: Book, newest: datetime) -> Iterator[F
 
 def _guarded(query: Query, guard: Guard, adjustment: Adjustment, newest: datetime) -> GuardFinding:
     place = {
-        name: adjustment.place[name] if value == EACH else value
+        name: adjustment.place[name] if isinstance(value, Each) else value
         for name, value in guard.scope.items()
     }
     before, after = (

@@ -13,7 +13,7 @@ from feedback_platform.adjustment.rules import entries
 from feedback_platform.adjustment.rules.book import Adjustment, Book, Status
 from feedback_platform.adjustment.rules.changes import Change
 from feedback_platform.adjustment.rules.decision import Arm
-from feedback_platform.adjustment.rules.definition import Guard, Kind, OnExpiry, Watch
+from feedback_platform.adjustment.rules.definition import Guard, Kind, OnExpiry, Watch, scope_of
 from feedback_platform.adjustment.rules.entries import Entry
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -108,7 +108,13 @@ def _adjustment(given: Mapping[str, Any]) -> Adjustment:
             "change": Change(**change),
             "watch": Watch(
                 guards=tuple(
-                    Guard(**{**guard, "window": timedelta(seconds=guard["window"])})
+                    Guard(
+                        **{
+                            **guard,
+                            "scope": scope_of(guard["scope"]),
+                            "window": timedelta(seconds=guard["window"]),
+                        }
+                    )
                     for guard in watch["guards"]
                 ),
                 expires_after=None if expires is None else timedelta(seconds=expires),

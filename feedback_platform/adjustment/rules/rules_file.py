@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,11 +13,14 @@ from feedback_platform.adjustment.rules.definition import (
     EACH,
     Action,
     Comparison,
+    Each,
     Guard,
     Kind,
     OnExpiry,
     Rule,
+    Scope,
     Watch,
+    scope_of,
 )
 from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, Metric
 from feedback_platform.adjustment.rules.toml_entries import Entries
@@ -142,11 +144,11 @@ def _metric(entries: Entries) -> tuple[str, Metric]:
     return name, METRICS[name]
 
 
-def _scope(entries: Entries, metric: str, defined: Metric) -> dict[str, str]:
+def _scope(entries: Entries, metric: str, defined: Metric) -> dict[str, str | Each]:
     """Return what a scope says, checked against what the metric can be measured by."""
     scope = entries.value("scope", {})
     accepted = (
-        f"a table of {', '.join(defined.dimensions)}, each with a value or {EACH!r}: "
+        f"a table of {', '.join(defined.dimensions)}, each with a value or {EACH.value!r}: "
         f"{metric} is known by no other"
     )
     is_table = isinstance(scope, dict) and all(
@@ -155,7 +157,7 @@ def _scope(entries: Entries, metric: str, defined: Metric) -> dict[str, str]:
     )
     if not is_table:
         raise entries.refused("scope", accepted)
-    return dict(scope)
+    return scope_of(scope)
 
 
 def _rearm(entries: Entries, defined: Metric, comparison: Comparison, threshold: float) -> float:
@@ -169,7 +171,7 @@ def _level(entries: Entries, default: float) -> float:
     return entries.number("level", 0.5, 1, default, is_open=True)
 
 
-def _action(entries: Entries, scope: Mapping[str, str], *, has_webhook: bool) -> Action:
+def _action(entries: Entries, scope: Scope, *, has_webhook: bool) -> Action:
     table = entries.value("action")
     where = f"{entries.where}, action"
     every = dict.fromkeys(name for names in _ACTION.values() for name in names)
@@ -193,7 +195,7 @@ def _action(entries: Entries, scope: Mapping[str, str], *, has_webhook: bool) ->
     return Action(chosen, _filled(action, CATEGORY, scope))
 
 
-def _filled(entries: Entries, name: str, scope: Mapping[str, str]) -> str:
+def _filled(entries: Entries, name: str, scope: Scope) -> str:
     """Return a text whose gaps are dimensions of the scope."""
     text = entries.text(name)
     for gap in _GAP.findall(text):
@@ -203,7 +205,7 @@ def _filled(entries: Entries, name: str, scope: Mapping[str, str]) -> str:
     return text
 
 
-def _watch(entries: Entries, scope: Mapping[str, str]) -> Watch:
+def _watch(entries: Entries, scope: Scope) -> Watch:
     tables = entries.value("guards", [])
     if not isinstance(tables, list):
         raise entries.refused("guards", "tables, each under [[rules.guards]]")
@@ -226,7 +228,7 @@ def _watch(entries: Entries, scope: Mapping[str, str]) -> Watch:
     return Watch(guards, expires_after, on_expiry)
 
 
-def _guard(table: Any, where: str, scope: Mapping[str, str]) -> Guard:
+def _guard(table: Any, where: str, scope: Scope) -> Guard:
     entries = Entries(table, where, _GUARD)
     metric, defined = _metric(entries)
     return Guard(
@@ -240,15 +242,16 @@ def _guard(table: Any, where: str, scope: Mapping[str, str]) -> Guard:
 
 
 def _guard_scope(
-    entries: Entries, metric: str, defined: Metric, scope: Mapping[str, str]
-) -> dict[str, str]:
+    entries: Entries, metric: str, defined: Metric, scope: Scope
+) -> dict[str, str | Each]:
     """Return the guard's scope: the rule's own when left out, as far as the metric knows it."""
     if "scope" not in entries:
         return {name: value for name, value in scope.items() if name in defined.dimensions}
     chosen = _scope(entries, metric, defined)
     for name, value in chosen.items():
-        if value == EACH and scope.get(name) != EACH:
+        if value is EACH and scope.get(name) is not EACH:
             raise entries.refused(
-                "scope", f"{EACH!r} only where the scope of the rule has it: {name} there has not"
+                "scope",
+                f"{EACH.value!r} only where the scope of the rule has it: {name} there has not",
             )
     return chosen

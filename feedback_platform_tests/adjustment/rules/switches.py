@@ -11,6 +11,7 @@ from typing import Any
 from feedback_platform.adjustment.rules.changes import CannotChangeError
 from feedback_platform.adjustment.rules.decision import judge, span_of
 from feedback_platform.adjustment.rules.definition import (
+    EACH,
     Action,
     Comparison,
     Guard,
@@ -74,7 +75,7 @@ def rule(**changes: Any) -> Rule:
     given: dict[str, Any] = {
         "name": "few-clicks",
         "metric": "click_through_rate",
-        "scope": {"placement": "each"},
+        "scope": {"placement": EACH},
         "window": timedelta(hours=24),
         "comparison": Comparison.BELOW,
         "threshold": 0.05,
@@ -91,7 +92,7 @@ def rule(**changes: Any) -> Rule:
 def guard(**changes: Any) -> Guard:
     given: dict[str, Any] = {
         "metric": "bounce_rate",
-        "scope": {"placement": "each"},
+        "scope": {"placement": EACH},
         "margin": 0.05,
         "window": timedelta(hours=24),
         "minimum_sample": 100,

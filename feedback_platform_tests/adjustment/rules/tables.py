@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from feedback_platform.adjustment.rules.definition import Scope
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.measurement import OPTED_OUT, Span, measure
 from feedback_platform.warehouse.published import relation_frame
@@ -89,7 +89,7 @@ class Tables:
         self._connection.execute(OPTED_OUT)
 
     def measured(
-        self, metric: str, scope: Mapping[str, str] | None = None, span: Span = WHOLE
+        self, metric: str, scope: Scope | None = None, span: Span = WHOLE
     ) -> dict[str, Sample]:
         """What was measured, by the places' values."""
         self.opt_out()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from feedback_platform.adjustment.rules.adjusting import Adjuster
 from feedback_platform.adjustment.rules.book import Adjustment, Book, Status
 from feedback_platform.adjustment.rules.changes import Cause, Change, Changer, FlagChanger
-from feedback_platform.adjustment.rules.definition import Action, Kind, OnExpiry, Rule, Watch
+from feedback_platform.adjustment.rules.definition import EACH, Action, Kind, OnExpiry, Rule, Watch
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.ledger import (
     Ledger,
@@ -288,7 +288,7 @@ def test_what_somebody_else_switched_meanwhile_is_left_to_them(world: World) -> 
 
 
 def test_a_category_is_hidden_and_comes_back(world: World) -> None:
-    hiding = rule(scope={"category": "each"}, action=Action(Kind.HIDE_CATEGORY, "{category}"))
+    hiding = rule(scope={"category": EACH}, action=Action(Kind.HIDE_CATEGORY, "{category}"))
     labs = {"category": "labs"}
 
     (answer,) = world.evaluate([(hiding, BAD)], hours=0, place=labs)
@@ -301,7 +301,7 @@ def test_a_category_is_hidden_and_comes_back(world: World) -> None:
 
 
 def test_two_rules_over_one_category_undo_in_any_order(world: World) -> None:
-    scope, labs = {"category": "each"}, {"category": "labs"}
+    scope, labs = {"category": EACH}, {"category": "labs"}
     hiding = rule(scope=scope, action=Action(Kind.HIDE_CATEGORY, "{category}"))
     boosting = rule(name="lift", scope=scope, action=Action(Kind.BOOST_CATEGORY, "{category}"))
     world.evaluate([(hiding, BAD)], hours=0, place=labs)

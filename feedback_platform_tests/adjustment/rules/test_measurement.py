@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from feedback_platform.adjustment.rules import measurement
+from feedback_platform.adjustment.rules.definition import EACH, Each
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.measurement import Span, newest_event
 from feedback_platform.adjustment.rules.metrics import METRICS
@@ -15,7 +16,7 @@ def test_where_nothing_happened_nothing_is_measured(tables: Tables) -> None:
     assert newest_event(tables.query) is None
     for metric in METRICS:
         assert tables.measured(metric) == {"": Sample()}
-    assert tables.measured("bounce_rate", {"segment": "each"}) == {}
+    assert tables.measured("bounce_rate", {"segment": EACH}) == {}
 
 
 def test_an_event_that_claims_to_be_of_the_future_does_not_move_time_on(tables: Tables) -> None:
@@ -147,16 +148,16 @@ def test_impressions_are_told_apart_by_everything_that_is_known_of_them(tables: 
     tables.happen(1, item_id="j", user_id="v", placement="sidebar")
     tables.happen(2, item_id="unknown", placement=None)
 
-    def counts(**scope: str) -> dict[str, int]:
+    def counts(**scope: str | Each) -> dict[str, int]:
         found = tables.measured("click_through_rate", scope)
         return {place: sample.count for place, sample in found.items()}
 
-    assert counts(placement="each") == {"home": 1, "none": 1, "sidebar": 1}
-    assert counts(segment="each") == {"2": 2, "unassigned": 1}
-    assert counts(item="each") == {"i": 1, "j": 1, "unknown": 1}
-    assert counts(category="each") == {"a": 1, "b": 2}
-    assert counts(model_version="each") == {"m1": 1, "none": 2}
-    assert counts(placement="home", category="each") == {"home a": 1, "home b": 1}
+    assert counts(placement=EACH) == {"home": 1, "none": 1, "sidebar": 1}
+    assert counts(segment=EACH) == {"2": 2, "unassigned": 1}
+    assert counts(item=EACH) == {"i": 1, "j": 1, "unknown": 1}
+    assert counts(category=EACH) == {"a": 1, "b": 2}
+    assert counts(model_version=EACH) == {"m1": 1, "none": 2}
+    assert counts(placement="home", category=EACH) == {"home a": 1, "home b": 1}
     assert counts(segment="2", item="i") == {"2 i": 1}
     assert counts(segment="7") == {"7": 0}
 
@@ -168,7 +169,7 @@ def test_made_up_places_do_not_crowd_out_the_others(
     for minute, placement in enumerate(["b", "a", "b", "made up", "a"]):
         tables.happen(minute, placement=placement)
 
-    found = tables.measured("click_through_rate", {"placement": "each"})
+    found = tables.measured("click_through_rate", {"placement": EACH})
 
     assert {place: sample.count for place, sample in found.items()} == {"a": 2, "b": 2}
     assert list(found) == ["a", "b"]
@@ -182,7 +183,7 @@ def test_a_visit_is_at_every_placement_that_it_met(tables: Tables) -> None:
     tables.happen(3, session_id="b", placement="sidebar")
     tables.happen(4, session_id="b", placement="sidebar")
 
-    found = tables.measured("bounce_rate", {"placement": "each"})
+    found = tables.measured("bounce_rate", {"placement": EACH})
 
     assert {place: sample.count for place, sample in found.items()} == {"home": 2, "sidebar": 1}
     assert tables.measured("bounce_rate")[""].count == 2

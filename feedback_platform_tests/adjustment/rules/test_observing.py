@@ -8,7 +8,7 @@ from feedback_platform.adjustment.rules.book import Book
 from feedback_platform.adjustment.rules.changes import FlagChanger
 from feedback_platform.adjustment.rules.decision import Arm, Verdict
 from feedback_platform.adjustment.rules.definition import Kind, Watch
-from feedback_platform.adjustment.rules.ledger import Ledger
+from feedback_platform.adjustment.rules.ledger import Ledger, read_book
 from feedback_platform.adjustment.rules.observing import observe
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.adjustment.rules.switches import MemoryFlags, guard, rule
@@ -42,6 +42,22 @@ def test_a_rule_that_has_fired_measures_what_came_after(tables: Tables) -> None:
     assert fresh.rules[0].judgement.verdict is Verdict.FIRES
     assert used.rules[0].sample.count == 89 - 50
     assert used.rules[0].span.begins == fired
+
+
+def test_a_place_that_a_sender_called_each_is_one_place(tables: Tables) -> None:
+    show(tables, 0, 120, placement="each")
+    show(tables, 0, 120)
+    tables.opt_out()
+    fired = START + timedelta(minutes=50)
+    book = Book().with_arm(RULE.name, "placement=each", Arm(is_armed=False, since=fired))
+
+    seen = observe(tables.query, [RULE], book, 1)
+
+    assert seen is not None
+    assert [(found.scope, found.sample.count) for found in seen.rules] == [
+        ("placement=each", 39),
+        ("placement=home", 90),
+    ]
 
 
 def test_places_with_too_little_to_say_make_nobody_less_sure(tables: Tables) -> None:
@@ -81,7 +97,7 @@ def test_a_guard_is_asked_where_the_rule_fired_before_and_after(
     show(tables, 120, 200, placement="sidebar")
 
     # No rule has to be there any more.
-    later = observe(tables.query, [], ledger.book, 2)
+    later = observe(tables.query, [], read_book(Lake(tmp_path.as_uri())), 2)
 
     assert later is not None
     ((adjustment, (found,)),) = later.guards

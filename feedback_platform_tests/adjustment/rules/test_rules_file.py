@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_platform.adjustment.rules.definition import Action, Comparison, Kind, OnExpiry
+from feedback_platform.adjustment.rules.definition import EACH, Action, Comparison, Kind, OnExpiry
 from feedback_platform.adjustment.rules.rules_file import (
     load_trigger_rules,
     parse_trigger_rules,
@@ -37,7 +37,7 @@ def test_the_rule_that_ships_is_the_articles_example() -> None:
     )
     assert rule.action.at({"placement": "home"}) == Action(Kind.FLAG, "layout-home", "compact")
     assert [guard.metric for guard in rule.watch.guards] == ["bounce_rate", "click_through_rate"]
-    assert [dict(guard.scope) for guard in rule.watch.guards] == [{"placement": "each"}] * 2
+    assert [dict(guard.scope) for guard in rule.watch.guards] == [{"placement": EACH}] * 2
     assert rule.watch.on_expiry is OnExpiry.KEEP
 
 
