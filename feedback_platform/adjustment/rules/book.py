@@ -29,6 +29,8 @@ class Status(StrEnum):
 
 
 _CATEGORIES: Final = frozenset({Kind.HIDE_CATEGORY, Kind.BOOST_CATEGORY})
+# What is about to be undone is there until it is.
+_IN_FORCE: Final = frozenset({Status.APPLIED, Status.UNDOING})
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,20 @@ class Book:
         sequence: the newest entry in it.
         adjustments: by id, in the order in which they were decided.
         arms: by rule and name of the place; where nothing stands, a rule is armed.
-        categories: what is done with those that rules have touched.
     """
 
     sequence: int = 0
     adjustments: Mapping[str, Adjustment] = field(default_factory=dict)
     arms: Mapping[tuple[str, str], Arm] = field(default_factory=dict)
-    categories: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> dict[str, str]:
+        """What is done with each category that is hidden or boosted: the newest change counts."""
+        return {
+            each.change.subject: each.change.after
+            for each in self.adjustments.values()
+            if each.status in _IN_FORCE and each.change.kind in _CATEGORIES
+        }
 
     def arm(self, rule: str, scope: str) -> Arm:
         """Return the state of a rule at a place."""
@@ -119,9 +128,3 @@ class Book:
     def with_arm(self, rule: str, scope: str, arm: Arm) -> Book:
         """Return the book with another state of a rule at a place."""
         return replace(self, arms={**self.arms, (rule, scope): arm})
-
-    def with_treatment(self, change: Change, treatment: str) -> Book:
-        """Return the book with the category of a change treated otherwise, if it is about one."""
-        if change.kind not in _CATEGORIES:
-            return self
-        return replace(self, categories={**self.categories, change.subject: treatment})

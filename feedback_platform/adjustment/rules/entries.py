@@ -38,8 +38,7 @@ class Made:
         watch = adjustment.watch
         is_watched = bool(watch.guards) or watch.expires_after is not None
         made = {"status": Status.APPLIED, "at": self.at, "is_watched": is_watched}
-        change = adjustment.change
-        return book.with_adjustment(self.adjustment_id, **made).with_treatment(change, change.after)
+        return book.with_adjustment(self.adjustment_id, **made)
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,7 @@ class Undone:
 
     def onto(self, book: Book) -> Book:
         """Return the book with this entry."""
-        change = book.adjustments[self.adjustment_id].change
-        undone = book.with_adjustment(
+        return book.with_adjustment(
             self.adjustment_id,
             status=self.status,
             undone_at=self.at,
@@ -130,8 +128,6 @@ class Undone:
             becomes=None,
             reason=self.reason,
         )
-        is_there = undone.treatment(change.subject) == change.after
-        return undone.with_treatment(change, change.before) if is_there else undone
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,6 @@ def book_to_json(book: Book) -> bytes:
             "sequence": book.sequence,
             "adjustments": [_fields(each) for each in book.adjustments.values()],
             "arms": [[rule, scope, asdict(arm)] for (rule, scope), arm in book.arms.items()],
-            "categories": book.categories,
         }
     )
 
@@ -68,7 +67,6 @@ def book_from_json(content: bytes) -> Book:
         sequence=given["sequence"],
         adjustments={each.adjustment_id: each for each in adjustments},
         arms={(rule, scope): Arm(**_restored(arm)) for rule, scope, arm in given["arms"]},
-        categories=given["categories"],
     )
 
 

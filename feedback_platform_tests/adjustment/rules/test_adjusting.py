@@ -300,20 +300,25 @@ def test_a_category_is_hidden_and_comes_back(world: World) -> None:
     assert world.only.status is Status.REVERTED
 
 
-def test_two_rules_over_one_category_undo_in_any_order(world: World) -> None:
+@pytest.mark.parametrize(("undone_first", "between"), [(0, "boosted"), (1, "hidden")])
+def test_two_rules_over_one_category_undo_in_any_order(
+    world: World, undone_first: int, between: str
+) -> None:
     scope, labs = {"category": EACH}, {"category": "labs"}
     hiding = rule(scope=scope, action=Action(Kind.HIDE_CATEGORY, "{category}"))
     boosting = rule(name="lift", scope=scope, action=Action(Kind.BOOST_CATEGORY, "{category}"))
     world.evaluate([(hiding, BAD)], hours=0, place=labs)
     world.evaluate([(boosting, BAD)], hours=1, place=labs)
-    first, second = world.book.adjustments
+    made = list(world.book.adjustments)
     assert world.book.treatment("labs") == "boosted"
 
-    early = world.adjuster()[1].undo(first, "first")
-    assert (early.status, world.book.treatment("labs")) == (Status.EXPIRED, "boosted")
-    world.adjuster()[1].undo(second, "second")
+    undone = world.adjuster()[1].undo(made.pop(undone_first), "one")
+    assert undone.status is Status.REVERTED
+    assert world.book.treatment("labs") == between
+    world.adjuster()[1].undo(made.pop(), "the other")
 
-    assert world.book.treatment("labs") == "hidden"
+    assert world.book.treatment("labs") == "normal"
+    assert world.statuses() == ["reverted", "reverted"]
 
 
 @dataclass
