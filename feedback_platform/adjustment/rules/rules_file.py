@@ -213,7 +213,10 @@ def _watch(entries: Entries, scope: Scope) -> Watch:
         _guard(table, f"{entries.where}, guard {number}", scope)
         for number, table in enumerate(tables, start=1)
     )
-    on_expiry = OnExpiry(entries.one_of("on_expiry", list(OnExpiry), OnExpiry.KEEP))
+    # Without guards there is nothing to be undecided about: it says how long the change lasts.
+    is_for_a_while = not guards and "expires_after" in entries
+    default = OnExpiry.UNDO if is_for_a_while else OnExpiry.KEEP
+    on_expiry = OnExpiry(entries.one_of("on_expiry", list(OnExpiry), default))
     expires_after = entries.duration("expires_after") if "expires_after" in entries else None
     if expires_after is None and on_expiry is OnExpiry.UNDO:
         raise InvalidInputError(

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from feedback_platform.adjustment.rules.definition import EACH, Action, Comparison, Kind, OnExpiry
+from feedback_platform.adjustment.rules.definition import (
+    EACH,
+    Action,
+    Comparison,
+    Kind,
+    OnExpiry,
+    Watch,
+)
 from feedback_platform.adjustment.rules.rules_file import (
     load_trigger_rules,
     parse_trigger_rules,
@@ -79,6 +86,14 @@ def test_a_guard_is_about_what_the_rule_is_about_unless_it_says_otherwise() -> N
     # A rating is given to an item, not at a placement.
     assert [dict(guard.scope) for guard in rule.watch.guards] == [{}, {"segment": "2"}]
     assert rule.watch.guards[1].level == 0.9
+
+
+def test_a_change_without_guards_lasts_as_long_as_the_rule_says() -> None:
+    text = RULE.replace("cooldown", 'expires_after = "7 days"\ncooldown')
+
+    (rule,) = parse_trigger_rules(text, origin="mine.toml")
+
+    assert rule.watch == Watch((), timedelta(days=7), OnExpiry.UNDO)
 
 
 def test_a_webhook_needs_an_address() -> None:
