@@ -81,8 +81,13 @@ class Adjuster:
             self._conclude(adjustment, findings, observation)
         return [(found, self._answer(found, observation)) for found in observation.rules]
 
-    def undo(self, adjustment_id: str, reason: str) -> Adjustment:
+    def undo(self, adjustment_id: str, reason: str, until: datetime | None) -> Adjustment:
         """Take back what a rule did, because a person says so; it stays undone.
+
+        Args:
+            adjustment_id: of what.
+            reason: why.
+            until: when the newest event happened that is known (UTC); None of no event.
 
         Raises:
             InvalidInputError: there is no such adjustment, or nothing of it to undo.
@@ -95,7 +100,8 @@ class Adjuster:
                 f"The adjustment {adjustment_id} is {adjustment.status.value}: "
                 "there is nothing to undo."
             )
-        self._undo(adjustment_id, Status.REVERTED, reason, None, adjustment.undo_evidence)
+        evidence = adjustment.undo_evidence
+        self._undo(adjustment_id, Status.REVERTED, reason, until, evidence)
         return self._ledger.book.adjustments[adjustment_id]
 
     def _changer(self, kind: Kind) -> Changer:

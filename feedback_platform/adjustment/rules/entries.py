@@ -98,8 +98,10 @@ class Undoing:
         adjustment = book.adjustments[self.adjustment_id]
         arm = book.arm(adjustment.rule, adjustment.scope)
         times = [time for time in (arm.since, self.until) if time is not None]
-        # What happened under the change says nothing about the product without it.
-        arm = replace(arm, since=max(times, default=None))
+        # What happened under the change says nothing about the product without it. Nor does it arm
+        # a rule against a guard or a person; what was for a while may be due once more.
+        is_armed = arm.is_armed and self.becomes is not Status.REVERTED
+        arm = replace(arm, since=max(times, default=None), is_armed=is_armed)
         return book.with_adjustment(
             self.adjustment_id,
             status=Status.UNDOING,

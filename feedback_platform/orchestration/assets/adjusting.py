@@ -70,7 +70,9 @@ def adjustments(
         if config.undo:
             if not config.reason.strip():
                 raise InvalidInputError("Say why, in reason: it is shown beside the adjustment.")
-            adjuster.undo(config.undo, config.reason.strip())
+            newest = last_evaluation(lake).newest_event
+            until = datetime.fromisoformat(newest) if newest else None
+            adjuster.undo(config.undo, config.reason.strip(), until)
         rules, loaded = None if config.undo else _rules(platform, adjuster), ledger.book
         observation = None
         with exclusive_warehouse(path), open_warehouse(path) as connection:

@@ -56,6 +56,11 @@ class World:
         changers = {Kind.FLAG: FlagChanger(self.flags), **self.changers}
         return ledger, Adjuster(ledger, changers, self.clock)
 
+    @property
+    def newest(self) -> datetime:
+        """When the newest event happened."""
+        return NOON + timedelta(hours=self.hours)
+
     def clock(self) -> datetime:
         return NOON + timedelta(hours=self.hours, minutes=1)
 
@@ -252,8 +257,8 @@ def test_a_person_takes_back_what_a_rule_did_once(world: World) -> None:
     world.evaluate([(rule(), BAD)], hours=0)
     _, adjuster = world.adjuster()
 
-    undone = adjuster.undo(world.only.adjustment_id, "complaints")
-    again = world.adjuster()[1].undo(world.only.adjustment_id, "more complaints")
+    undone = adjuster.undo(world.only.adjustment_id, "complaints", world.newest)
+    again = world.adjuster()[1].undo(world.only.adjustment_id, "more complaints", world.newest)
 
     assert (undone.status, undone.reason) == (Status.REVERTED, "complaints")
     assert again.reason == "complaints"
@@ -264,15 +269,39 @@ def test_a_person_takes_back_what_a_rule_did_once(world: World) -> None:
     assert world.evaluate([(rule(), BAD)], hours=100) == ["fired, not back to normal yet"]
 
 
+def test_what_was_good_under_a_change_does_not_fire_against_the_person_who_took_it_back(
+    world: World,
+) -> None:
+    world.evaluate([(rule(), BAD)], hours=0)
+    world.evaluate([(rule(), WELL)], hours=50)
+    world.adjuster()[1].undo(world.only.adjustment_id, "complaints", world.newest)
+
+    (answer,) = world.evaluate([(rule(), BAD)], hours=100)
+
+    assert answer == "fired, not back to normal yet"
+    assert world.book.arm("few-clicks", "placement=home").since == NOON + timedelta(hours=50)
+
+
+def test_what_was_for_a_while_and_did_good_may_be_due_once_more(world: World) -> None:
+    for_a_while = rule(watch=Watch((), timedelta(hours=72), OnExpiry.UNDO))
+    world.evaluate([(for_a_while, BAD)], hours=0)
+    world.evaluate([(for_a_while, WELL)], hours=50)
+    world.evaluate([], hours=72)
+
+    (answer,) = world.evaluate([(for_a_while, BAD)], hours=100)
+
+    assert answer == "fired: layout-home from grid to list"
+
+
 def test_undoing_what_there_is_not_names_what_was_meant(world: World) -> None:
     world.evaluate([(rule(), BAD)], hours=0)
     _, adjuster = world.adjuster()
     known = world.only.adjustment_id
 
     with pytest.raises(InvalidInputError, match=f"did you mean {known}"):
-        adjuster.undo(known[:-1], "x")
+        adjuster.undo(known[:-1], "x", world.newest)
     with pytest.raises(InvalidInputError, match="adjustments list"):
-        adjuster.undo("zzz", "x")
+        adjuster.undo("zzz", "x", world.newest)
 
 
 def test_what_somebody_else_switched_meanwhile_is_left_to_them(world: World) -> None:
@@ -295,7 +324,7 @@ def test_a_category_is_hidden_and_comes_back(world: World) -> None:
 
     assert answer == "fired: labs from normal to hidden"
     assert world.book.treatment("labs") == "hidden"
-    world.adjuster()[1].undo(world.only.adjustment_id, "a mistake")
+    world.adjuster()[1].undo(world.only.adjustment_id, "a mistake", world.newest)
     assert world.book.treatment("labs") == "normal"
     assert world.only.status is Status.REVERTED
 
@@ -312,10 +341,10 @@ def test_two_rules_over_one_category_undo_in_any_order(
     made = list(world.book.adjustments)
     assert world.book.treatment("labs") == "boosted"
 
-    undone = world.adjuster()[1].undo(made.pop(undone_first), "one")
+    undone = world.adjuster()[1].undo(made.pop(undone_first), "one", world.newest)
     assert undone.status is Status.REVERTED
     assert world.book.treatment("labs") == between
-    world.adjuster()[1].undo(made.pop(), "the other")
+    world.adjuster()[1].undo(made.pop(), "the other", world.newest)
 
     assert world.book.treatment("labs") == "normal"
     assert world.statuses() == ["reverted", "reverted"]
@@ -500,7 +529,7 @@ def test_whatever_happens_an_undone_change_leaves_what_was_before(
             each for each in world.book.adjustments.values() if each.status is Status.APPLIED
         ]
         if is_undone_by_hand and in_effect:
-            world.adjuster()[1].undo(in_effect[-1].adjustment_id, "by hand")
+            world.adjuster()[1].undo(in_effect[-1].adjustment_id, "by hand", world.newest)
             in_effect.pop()
         assert len(in_effect) <= 1
         assert world.flags.variants["layout-home"] == ("list" if in_effect else "grid")
