@@ -39,19 +39,22 @@ class FlagSet:
         if read.entry is None:
             return replace(self, position=read.position, problems=(*self.problems, read.problem))
         flags, revisions, problems = dict(self.flags), dict(self.revisions), []
+        filed = dict(read.entry.filed)
         for change in read.entry.changes:
             revision = revisions.get(change.key, 0) + 1
             try:
                 _apply(change, flags, revision, keys.flag_entry(read.position))
             except InvalidInputError as error:
                 problems.append(str(error))
+                # What the file says did not come to be, so the next apply has to try again.
+                filed.pop(change.key, None)
                 continue
             revisions[change.key] = revision
         return FlagSet(
             position=read.position,
             changed_at=read.entry.author.at,
             flags=dict(sorted(flags.items())),
-            filed={**self.filed, **read.entry.filed},
+            filed={**self.filed, **filed},
             revisions=revisions,
             problems=(*self.problems, *problems),
         )

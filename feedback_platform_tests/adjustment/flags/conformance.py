@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from feedback_platform.adjustment.flags.changes import with_default, with_rollout, with_state
-from feedback_platform.adjustment.flags.definition import Flag
-from feedback_platform.adjustment.flags.entries import Author
+from feedback_platform.adjustment.flags.definition import Flag, as_table
+from feedback_platform.adjustment.flags.entries import Author, Change, Entry, digest_of, to_bytes
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.flags.log import Store
 from feedback_platform.errors import InvalidInputError
@@ -197,6 +197,20 @@ class FlagsConformance:
         assert found.flags["layout"].flag.default == "list"
         assert found.flags["switch"].flag.default == "on"
         assert "flag layout: default is 'none'" in found.problems[0]
+
+    def test_a_file_whose_change_was_refused_is_taken_over_at_the_next_attempt(
+        self, store: Store
+    ) -> None:
+        flags, wanted = Flags(store), flag(default="cards")
+        flags.apply({"layout": flag()}, ADA)
+        refused = Change("layout", None, {**as_table(wanted), "default": "none"})
+        entry = Entry(ADA, (refused,), {"layout": digest_of(wanted)})
+        store.put(keys.flag_entry(2), to_bytes(entry), mode="create")
+
+        applied = flags.apply({"layout": wanted}, ADA)
+
+        assert (applied.changed, applied.kept) == (["layout"], [])
+        assert flags.refresh().flags["layout"].flag.default == "cards"
 
     def test_what_else_lies_beside_the_log_does_not_count(self, store: Store) -> None:
         store.put(f"{keys.FLAGS}/notes.json", b"{}", mode="create")
