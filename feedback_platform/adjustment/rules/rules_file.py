@@ -27,6 +27,8 @@ from feedback_platform.adjustment.rules.toml_entries import Entries
 from feedback_platform.errors import InvalidInputError
 
 MODELS: Final = ("recommender",)
+# It is part of who is written down in the history of a flag.
+LONGEST_NAME: Final = 100
 DEFAULT_LEVEL: Final = 0.99
 # With fewer, no interval says anything.
 SMALLEST_SAMPLE: Final = 20
@@ -118,6 +120,8 @@ def _rule(table: Any, origin: str, number: int, *, has_webhook: bool) -> Rule:
     name = entries.text("name")
     if not _NAME.fullmatch(name):
         raise entries.refused("name", "lower-case letters, digits and dashes")
+    if len(name) > LONGEST_NAME:
+        raise entries.refused("name", f"at most {LONGEST_NAME} characters")
     entries.where = f"{origin}: rule {name!r}"
     metric, defined = _metric(entries)
     scope = _scope(entries, metric, defined)

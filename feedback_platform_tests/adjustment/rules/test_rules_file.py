@@ -108,6 +108,7 @@ def test_a_webhook_needs_an_address() -> None:
 CHANGES = [
     # what stands there → what is written instead, and what is said about it
     ('name = "few-clicks"', 'name = "Few clicks"', r"rule 1: name is 'Few clicks'; it accepts low"),
+    ('name = "few-clicks"', f'name = "{"a" * 101}"', "name is 'a*'; it accepts at most 100 char"),
     ('name = "few-clicks"', "", r"mine\.toml: rule 1 lacks name"),
     (
         'metric = "click_through_rate"',
