@@ -30,13 +30,22 @@ class StoredFlags:
         found = self._flags.refresh().flags.get(flag)
         return None if found is None or not found.flag.is_enabled else found.flag.default
 
+    def has_switched(self, flag: str, variant: str, *, who: str) -> bool:
+        """Return whether somebody has ever made a variant the default."""
+        return any(
+            each.author.by == who
+            and each.change.after is not None
+            and each.change.after["default"] == variant
+            for each in self._flags.history(flag)
+        )
+
     def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:
         """Make a variant the default, provided that the default is as expected.
 
         Raises:
-            CannotChangeError: there is no such flag or variant, or the flag is not as expected.
+            CannotChangeError: there is no such flag or variant, the flag is not as expected, or
+                its history keeps no such author or reason.
         """
-        author = Author(who, why, self._clock())
 
         def decide(flags: Mapping[str, Flag]) -> Mapping[str, Flag | None]:
             found = flags.get(flag)
@@ -50,7 +59,7 @@ class StoredFlags:
             return {flag: with_default(found, variant)}
 
         try:
-            self._flags.change(decide, author)
+            self._flags.change(decide, Author(who, why, self._clock()))
         except InvalidInputError as error:
             raise CannotChangeError(str(error)) from error
         return expected

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from feedback_platform.adjustment.flag_switch import StoredFlags
+from feedback_platform.adjustment.flags.changes import with_default
 from feedback_platform.adjustment.flags.definitions_file import shipped_definitions
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.rules.changes import (
@@ -85,6 +87,26 @@ def test_what_a_person_switched_meanwhile_stays(flags: Flags) -> None:
         StoredFlags(flags, lambda: NOON).switch(
             "layout", "cards", who="rule:x", why="y", expected="list"
         )
+
+
+def test_what_was_switched_before_the_process_died_is_not_switched_against_a_person(
+    flags: Flags,
+) -> None:
+    change = changer(flags).plan(Action(Kind.FLAG, subject="layout", variant="cards"))
+    changer(flags).make(change, CAUSE)
+    flags.edit("layout", lambda now: with_default(now, "list"), ADA)
+
+    changer(flags).make(change, CAUSE)
+
+    assert flags.refresh().flags["layout"].flag.default == "list"
+    assert len(flags.history("layout")) == 3
+
+
+def test_a_change_whose_author_no_history_keeps_cannot_be_made(flags: Flags) -> None:
+    change = changer(flags).plan(Action(Kind.FLAG, subject="layout", variant="cards"))
+
+    with pytest.raises(CannotChangeError, match="The author of a change is"):
+        changer(flags).make(change, replace(CAUSE, rule="x" * 200))
 
 
 def test_a_variant_that_the_flag_does_not_have_is_refused(flags: Flags) -> None:

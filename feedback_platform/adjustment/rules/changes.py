@@ -58,10 +58,14 @@ class Cause:
 
 
 class FlagSwitch(Protocol):
-    """What rules need of the flags: the variant in force, and switching it."""
+    """What rules need of the flags: the variant in force, switching it, and who did so before."""
 
     def read(self, flag: str) -> str | None:
         """Return the variant that everybody gets now; None where no such flag is enabled."""
+        ...
+
+    def has_switched(self, flag: str, variant: str, *, who: str) -> bool:
+        """Return whether somebody has ever switched a flag to a variant."""
         ...
 
     def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:
@@ -126,7 +130,8 @@ class FlagChanger:
 
     def _switch(self, flag: str, before: str, after: str, cause: Cause) -> None:
         now = self._flags.read(flag)
-        if now == after:
+        # A process that died may have switched it, and somebody else have switched it since.
+        if now == after or self._flags.has_switched(flag, after, who=cause.who):
             return
         if now != before:
             raise CannotChangeError(

@@ -35,9 +35,13 @@ class MemoryFlags:
 
     variants: dict[str, str] = field(default_factory=dict)
     switches: list[tuple[str, str, str]] = field(default_factory=list)
+    switched: list[tuple[str, str, str]] = field(default_factory=list)
 
     def read(self, flag: str) -> str | None:
         return self.variants.get(flag)
+
+    def has_switched(self, flag: str, variant: str, *, who: str) -> bool:
+        return (flag, variant, who) in self.switched
 
     def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:
         before = self.variants[flag]
@@ -47,6 +51,7 @@ class MemoryFlags:
         assert 0 < len(why) <= 1_000
         self.variants[flag] = variant
         self.switches.append((flag, before, variant))
+        self.switched.append((flag, variant, who))
         return before
 
 
@@ -62,6 +67,9 @@ class FileFlags:
     def read(self, flag: str) -> str | None:
         variants: dict[str, str] = json.loads(self._path.read_text())
         return variants.get(flag)
+
+    def has_switched(self, flag: str, variant: str, *, who: str) -> bool:  # noqa: ARG002 - the port's
+        return False
 
     def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:  # noqa: ARG002 - the port's
         variants = json.loads(self._path.read_text())
