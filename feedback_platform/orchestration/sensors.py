@@ -177,19 +177,30 @@ def growth_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Makes the lists anew when a trigger rule changed what they are made of.",
 )
-def adjusted_lists_sensor(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
-    """Ask for new lists once for each adjustment of a category or a model, and its undoing."""
+def adjusted_lists_sensor(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for new lists for each adjustment of a category or a model, and its undoing."""
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
-    # One run takes all changes in that were made together. Dagster remembers the key.
+    # One run takes all changes in that were made together.
     found = platform.query(_NEWEST_OF_LISTS)
     if found.is_empty():
         return dg.SkipReason("No rule has changed the lists.")
     newest = found.row(0, named=True)
-    key = f"adjusted-{newest['adjustment_id']}-{newest['status']}"
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=key, tags={"adjustment": newest["adjustment_id"]})]
-    )
+    tags = {"adjustment": f"{newest['adjustment_id']}-{newest['status']}"}
+    if _has_succeeded(context.instance, jobs.PUBLISH_MODELS, tags):
+        return dg.SkipReason("The lists know what rules changed.")
+    if _is_unfinished(context.instance, jobs.PUBLISH_MODELS):
+        return dg.SkipReason("A run is under way.")
+    failures, wait = _patience(context.instance, jobs.PUBLISH_MODELS)
+    if wait > timedelta(0):
+        return dg.SkipReason(
+            f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
+        )
+    # A key is remembered for ever, and a run that failed has to be followed by another.
+    key = f"adjusted-{tags['adjustment']}-{_newest_run(context.instance, jobs.PUBLISH_MODELS)}"
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)])
 
 
 @dg.sensor(
@@ -234,6 +245,11 @@ def _is_unfinished(instance: dg.DagsterInstance, job: str) -> bool:
 def _newest_run(instance: dg.DagsterInstance, job: str) -> str:
     runs = instance.get_runs(filters=dg.RunsFilter(job_name=job), limit=1)
     return runs[0].run_id if runs else "none"
+
+
+def _has_succeeded(instance: dg.DagsterInstance, job: str, tags: dict[str, str]) -> bool:
+    filters = dg.RunsFilter(job_name=job, tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
+    return bool(instance.get_runs(filters=filters, limit=1))
 
 
 def _was_canceled(instance: dg.DagsterInstance) -> bool:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import psutil
 import pytest
 
+from feedback_platform.adjustment.rules.ledger import ADJUSTMENTS_SCHEMA
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.lake.keys import model_file
@@ -19,7 +21,7 @@ from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
-from feedback_platform.orchestration.jobs import ERASE, TRAIN
+from feedback_platform.orchestration.jobs import ERASE, PUBLISH_MODELS, TRAIN
 from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
@@ -226,14 +228,17 @@ def test_what_is_clean_but_not_published_starts_a_run(
 
 
 def publish_drift(installation: Installation, *events: DriftEvent) -> None:
-    settings = installation.settings
     save(installation.lake, {"click_through": StreamState("click_through")}, events, 1)
+    publish_tables(installation, ("metrics", "drift_events"), list_events(installation.lake))
+
+
+def publish_tables(installation: Installation, name: tuple[str, str], table: pl.DataFrame) -> None:
+    settings = installation.settings
     with (
         exclusive_warehouse(settings.warehouse_path),
         open_warehouse(settings.warehouse_path) as warehouse,
     ):
-        found = list_events(installation.lake)
-        replace_tables(warehouse, {("metrics", "drift_events"): found})
+        replace_tables(warehouse, {name: table})
     publish(settings.warehouse_path, settings.published_path, installation.lake)
 
 
@@ -280,6 +285,26 @@ def test_lists_are_made_anew_only_for_what_changes_them(
 ) -> None:
     assert ask(adjusted_lists_sensor, empty, instance) == "Nothing is published yet."
     assert ask(adjusted_lists_sensor, published, instance) == "No rule has changed the lists."
+
+
+def test_lists_are_asked_for_until_a_run_has_made_them(
+    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {name: "x" for name, kind in ADJUSTMENTS_SCHEMA.items() if kind == pl.String}
+    hidden = {**texts, "evidence": "{}", "action": "hide_category", "status": "applied", "at": NOON}
+    publish_tables(copy, ("metrics", "adjustments"), pl.DataFrame([hidden], ADJUSTMENTS_SCHEMA))
+
+    first = asked(ask(adjusted_lists_sensor, copy, instance))
+    record_run(instance, PUBLISH_MODELS)
+    assert ask(adjusted_lists_sensor, copy, instance) == "A run is under way."
+    instance.report_run_failed(instance.get_runs()[0])
+    assert str(ask(adjusted_lists_sensor, copy, instance)).startswith("The last 1 runs failed")
+    monkeypatch.setattr(sensors, "FIRST_WAIT", timedelta(0))
+    second = asked(ask(adjusted_lists_sensor, copy, instance))
+    assert second.run_key != first.run_key
+    record_run(instance, PUBLISH_MODELS, status=dg.DagsterRunStatus.SUCCESS, tags={**second.tags})
+
+    assert ask(adjusted_lists_sensor, copy, instance) == "The lists know what rules changed."
 
 
 def test_a_first_training_waits_for_something_published(
