@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+from base64 import b64decode
 from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,7 +21,17 @@ SEGMENTATIONS = ("k-means", "ward", "strongest")
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
 _SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
-_WEBHOOK = "an http:// or https:// URL without user and password"
+_WEBHOOK = (
+    "an http:// or https:// URL of printable ASCII, with a host and no user, password or blank"
+)
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+# A shorter key is guessed from one message and its signature.
+SHORTEST_WEBHOOK_KEY = 16
+_WEBHOOK_SECRET = (
+    f"printable ASCII of {SHORTEST_WEBHOOK_KEY} characters at least, or whsec_ and a key of "
+    f"{SHORTEST_WEBHOOK_KEY} bytes at least in Base64"
+)
+_PRINTABLE = re.compile(r"[!-~]+")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
@@ -164,12 +176,45 @@ def webhook_of(environment: Mapping[str, str] | None = None) -> tuple[str | None
         raise InvalidSettingError(missing, "", f"a value whenever {name} and {of_secret} are used")
     if not text:
         return None, ""
-    parts = _parts(name, text, _WEBHOOK)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise InvalidSettingError(name, without_credentials(text), _WEBHOOK)
-    if secret.startswith("whsec_") and not _BASE64.fullmatch(secret.removeprefix("whsec_")):
-        raise InvalidSettingError(of_secret, "…", "any text, or whsec_ and a key in Base64")
+    if not _is_callable(text):
+        raise InvalidSettingError(name, _without_path(text), _WEBHOOK)
+    if not _is_webhook_secret(secret):
+        raise InvalidSettingError(of_secret, "…", _WEBHOOK_SECRET)
     return text, secret
+
+
+def _is_callable(url: str) -> bool:
+    """Return whether an HTTP client can take a URL as it is."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        is_address = ":" in host and bool(ip_address(host.partition("%")[0]))
+    except ValueError:
+        return False
+    return (
+        _PRINTABLE.fullmatch(url) is not None
+        and parts.scheme in {"http", "https"}
+        and (is_address or _HOST_NAME.fullmatch(host) is not None)
+        and port != 0
+        and "@" not in parts.netloc
+    )
+
+
+def _without_path(url: str) -> str:
+    """Return as much of a malformed URL as may be shown: a path may be a secret."""
+    scheme, _, rest = url.partition("://")
+    authority, *behind = re.split(r"[/?#\s]", rest)
+    if not rest or any("@" in each for each in behind):
+        # What stands before a later `@` may be half a password.
+        return f"{scheme}://" if scheme in {"http", "https"} else "…"
+    return f"{scheme}://{authority.rpartition('@')[2]}"
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    key = secret.removeprefix("whsec_")
+    if key == secret:
+        return len(secret) >= SHORTEST_WEBHOOK_KEY and secret.isascii() and secret.isprintable()
+    return _BASE64.fullmatch(key) is not None and len(b64decode(key)) >= SHORTEST_WEBHOOK_KEY
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:

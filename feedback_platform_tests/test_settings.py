@@ -270,7 +270,7 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
 def test_a_webhook_has_an_address_and_a_secret_and_shows_neither() -> None:
     given = {
         "FEEDBACK_WEBHOOK_URL": "https://hooks.example/T1/abc",
-        "FEEDBACK_WEBHOOK_SECRET": "whsec_c2VjcmV0IGtleQ==",
+        "FEEDBACK_WEBHOOK_SECRET": "whsec_c2VjcmV0IGtleSBvZiB0aGUgcmVjZWl2ZXI=",
     }
 
     settings = load_settings(environment=given)
@@ -289,7 +289,22 @@ def test_a_webhook_has_an_address_and_a_secret_and_shows_neither() -> None:
         ("ftp://a.example", "s3cret", "FEEDBACK_WEBHOOK_URL is 'ftp://a.example'"),
         ("https://user:91ce04d2@a.example", "s3cret", "is 'https://a.example', but it accepts"),
         ("https://", "s3cret", "FEEDBACK_WEBHOOK_URL is 'https://'"),
+        ("https://a.example/91ce 04d2", "s3cret", "is 'https://a.example', but it accepts"),
+        ("https://a.example/91ce\u00e9", "s3cret", "is 'https://a.example', but it accepts"),
+        ("https://a:91ce/04d2@a.example", "s3cret", "is 'https://', but it accepts"),
+        ("hooks/91ce", "s3cret", "is '…', but it accepts"),
+        ("https://a.example:x/91ce", "s3cret", "is 'https://a.example:x', but it accepts"),
+        ("https://a.example:0/91ce", "s3cret", "is 'https://a.example:0', but it accepts"),
+        ("https://a.example:70000/", "s3cret", "is 'https://a.example:70000', but it accepts"),
+        ("https://b\u00fccher.example/91ce", "s3cret", "FEEDBACK_WEBHOOK_URL is"),
+        (f"https://{'a' * 64}.example/91ce", "s3cret", "FEEDBACK_WEBHOOK_URL is"),
+        ("https://a..example/91ce", "s3cret", "is 'https://a..example', but it accepts"),
+        ("https://[fe80::zz]/91ce", "s3cret", "FEEDBACK_WEBHOOK_URL is"),
         ("https://a.example", "whsec_%%", "FEEDBACK_WEBHOOK_SECRET is '…'"),
+        ("https://a.example", "whsec_", "FEEDBACK_WEBHOOK_SECRET is '…'"),
+        ("https://a.example", "whsec_OTFjZTA0ZDI=", "FEEDBACK_WEBHOOK_SECRET is '…'"),
+        ("https://a.example", "91ce04d2", "a key of 16 bytes at least"),
+        ("https://a.example", "91ce04d291ce04d2\udcff", "FEEDBACK_WEBHOOK_SECRET is '…'"),
     ],
 )
 def test_a_webhook_that_cannot_be_called_is_refused_at_start(
