@@ -18,6 +18,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.serving.running import stored_lines
 from feedback_platform_tests.serving.serving_process import Senders, serving_process
+from feedback_platform_tests.waiting import until
 
 # Whoever wants more of them says so.
 KILLS = int(os.environ.get("FEEDBACK_TEST_COLLECTOR_KILLS", "5"))
@@ -46,7 +47,8 @@ def survive(kills: int, tmp_path: Path, port: int, workers: int) -> None:
                 time.sleep(chance.uniform(0.05, 0.6))
                 serving.signal(signal.SIGKILL)
                 serving.start()
-            time.sleep(0.3)
+            # However slow the machine, there is something to lose before the last look.
+            until(lambda: len(senders.acknowledged) > 20 * kills)
         serving.signal(signal.SIGTERM)
     stored = messages_by_id(stored_lines(serving.settings))
     assert len(senders.acknowledged) > 20 * kills
