@@ -33,9 +33,7 @@ class StoredFlags:
     def has_switched(self, flag: str, variant: str, *, who: str) -> bool:
         """Return whether somebody has ever made a variant the default."""
         return any(
-            each.author.by == who
-            and each.change.after is not None
-            and each.change.after["default"] == variant
+            each.author.by == who and (each.change.after or {}).get("default") == variant
             for each in self._flags.history(flag)
         )
 

@@ -63,13 +63,14 @@ def undo(settings: Settings, as_json: bool, adjustment_id: str, reason: str) -> 
     lake = Lake(settings.lake_url)
     before = known_adjustment(read_book(lake), adjustment_id).status
     seen = JobRunner(settings).undo_adjustment(adjustment_id, reason)
-    undone = read_book(lake).adjustments[adjustment_id]
+    book = read_book(lake)
+    undone = book.adjustments[adjustment_id]
     outcome = {
         "adjustment_id": undone.adjustment_id,
         "rule": undone.rule,
         "scope": undone.scope,
         "flag": undone.change.subject,
-        "now": undone.change.before,
+        "now": book.undone_to(undone.change),
         "status": undone.status.value,
         "was": before.value,
         "reason": undone.reason,

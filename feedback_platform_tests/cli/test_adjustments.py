@@ -142,14 +142,16 @@ def test_a_person_takes_back_what_a_rule_did_and_the_lists_follow(
     assert (undone["was"], undone["status"], undone["now"]) == ("applied", "reverted", "normal")
     (published,) = installation.query("from metrics.adjustments").to_dicts()
     assert (published["status"], published["reason"]) == ("reverted", "we want labs")
-    assert hidden == f"adjusted-{row['adjustment_id']}-applied"
-    assert lists_wanted(installation) == f"adjusted-{row['adjustment_id']}-reverted"
+    assert hidden == f"{row['adjustment_id']}-applied"
+    assert lists_wanted(installation) == f"{row['adjustment_id']}-reverted"
 
 
-def lists_wanted(installation: Installation) -> str | None:
-    """The key of the run that makes lists anew."""
+def lists_wanted(installation: Installation) -> str:
+    """For what a run is to make the lists anew."""
     platform = installation.platform
-    answer = adjusted_lists_sensor(dg.build_sensor_context(resources={"platform": platform}))
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance, resources={"platform": platform})
+        answer = adjusted_lists_sensor(context)
     assert isinstance(answer, dg.SensorResult)
     (request,) = answer.run_requests or []
-    return request.run_key
+    return request.tags["adjustment"]

@@ -34,7 +34,7 @@ from feedback_platform.adjustment.rules.observing import (
 )
 from feedback_platform.errors import InvalidInputError, TransientError
 
-# A change that has not worked for so long is given up.
+# A change, or taking one back, that has not worked for so long is given up.
 PATIENCE: Final = timedelta(days=1)
 # Who keeps reasons keeps no longer ones; a place may have a name of any length.
 _LONGEST_WHY: Final = 1_000
@@ -197,7 +197,9 @@ class Adjuster:
         until: datetime | None,
         evidence: Mapping[str, Any],
     ) -> None:
-        self._ledger.append(entries.Undoing(adjustment_id, becomes, reason, until, evidence))
+        self._ledger.append(
+            entries.Undoing(adjustment_id, becomes, reason, until, evidence, self._clock())
+        )
         self._take_back(self._ledger.book.adjustments[adjustment_id])
 
     def _take_back(self, adjustment: Adjustment) -> None:
@@ -211,7 +213,10 @@ class Adjuster:
             self._report(adjustment, str(error))
         except TransientError as error:
             self._report(adjustment, str(error))
-            return
+            if self._clock() - (adjustment.undoing_at or adjustment.intended_at) <= PATIENCE:
+                return
+            becomes = Status.EXPIRED
+            reason = f"{reason} Given up after {written(PATIENCE)}: {error}"
         self._ledger.append(
             entries.Undone(adjustment.adjustment_id, self._clock(), becomes, reason)
         )

@@ -47,7 +47,8 @@ class Adjustment:
         cooldown_until: the rule is quiet there before then (UTC).
         status: how far it has come.
         is_watched: whether its guards are still asked.
-        intended_at, at, undone_at: when it was decided, made and undone, by the clock (UTC).
+        intended_at, at: when it was decided and made, by the clock (UTC).
+        undoing_at, undone_at: when its undoing was decided and done, by the clock (UTC).
         becomes: what an unfinished undoing makes of it.
         reason: why it was undone, kept or failed.
         undo_evidence: what its guards measured.
@@ -65,6 +66,7 @@ class Adjustment:
     status: Status = Status.INTENDED
     is_watched: bool = False
     at: datetime | None = None
+    undoing_at: datetime | None = None
     undone_at: datetime | None = None
     becomes: Status | None = None
     reason: str = ""
@@ -106,6 +108,11 @@ class Book:
     def treatment(self, category: str) -> str:
         """Return what is done with a category: normal, hidden or boosted."""
         return self.categories.get(category, NORMAL)
+
+    def undone_to(self, change: Change) -> str:
+        """Return what undoing a change left; other rules may have changed its category, too."""
+        is_category = change.kind in _CATEGORIES
+        return self.treatment(change.subject) if is_category else change.before
 
     def unfinished(self) -> list[Adjustment]:
         """Return what is intended, or about to be undone."""

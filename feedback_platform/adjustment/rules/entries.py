@@ -85,6 +85,7 @@ class Undoing:
         reason: why.
         until: what happened up to then took place under the change (UTC), where it is known.
         evidence: what the guards measured.
+        at: when that was decided (UTC); an earlier release did not say.
     """
 
     adjustment_id: str
@@ -92,6 +93,7 @@ class Undoing:
     reason: str
     until: datetime | None
     evidence: Mapping[str, Any]
+    at: datetime | None = None
 
     def onto(self, book: Book) -> Book:
         """Return the book with this entry."""
@@ -108,6 +110,7 @@ class Undoing:
             becomes=self.becomes,
             reason=self.reason,
             undo_evidence=self.evidence,
+            undoing_at=self.at,
         ).with_arm(adjustment.rule, adjustment.scope, arm)
 
 

@@ -26,8 +26,11 @@ _KINDS: Final[dict[str, type[Any]]] = {
     "rearmed": entries.Rearmed,
 }
 _TIMES: Final = frozenset(
-    {"changed_at", "cooldown_until", "intended_at", "at", "undone_at", "until", "since"}
-)
+    {
+        "changed_at", "cooldown_until", "intended_at", "at", "undoing_at", "undone_at", "until",
+        "since",
+    }
+)  # fmt: skip
 _STATES: Final = frozenset({"status", "becomes"})
 
 

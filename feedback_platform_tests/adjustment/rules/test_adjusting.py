@@ -344,9 +344,10 @@ def test_two_rules_over_one_category_undo_in_any_order(
     undone = world.adjuster()[1].undo(made.pop(undone_first), "one", world.newest)
     assert undone.status is Status.REVERTED
     assert world.book.treatment("labs") == between
-    world.adjuster()[1].undo(made.pop(), "the other", world.newest)
+    last = world.adjuster()[1].undo(made.pop(), "the other", world.newest)
 
     assert world.book.treatment("labs") == "normal"
+    assert world.book.undone_to(last.change) == "normal"
     assert world.statuses() == ["reverted", "reverted"]
 
 
@@ -397,6 +398,23 @@ def test_what_fails_for_a_day_is_given_up_and_may_be_tried_anew(world: World) ->
     world.evaluate([(CALLING, BAD)], hours=48)
     assert world.statuses() == ["failed", "applied"]
     assert len(receiver.made) == 1
+
+
+def test_taking_back_what_fails_for_a_day_is_given_up_and_says_so(world: World) -> None:
+    world.changers[Kind.WEBHOOK] = receiver = Unwilling(failures=0)
+    world.evaluate([(CALLING, BAD)], hours=0)
+    receiver.failures = 4
+    world.hours = 100
+    world.adjuster()[1].undo(world.only.adjustment_id, "Complaints.", world.newest)
+
+    statuses = []
+    for hours in (112, 124, 125):
+        world.evaluate([], hours=hours)
+        statuses.append(world.only.status)
+
+    assert statuses == [Status.UNDOING, Status.UNDOING, Status.EXPIRED]
+    assert world.only.reason == "Complaints. Given up after 1 day: nobody there"
+    assert adjustments_table(world.book)["status"].to_list() == ["expired"]
 
 
 def test_what_nothing_does_any_more_is_written_down_as_failed(world: World) -> None:
