@@ -2,8 +2,8 @@
 
 An event is its user's, where it names one, else its device's. What happened, or was received, up to
 the erasure goes nowhere, and is counted. What happens later is a new relationship, and is taken.
-A line that is no event is theirs whose id it gives under one of the names that ids have; one that
-cannot even be read, theirs whose id stands in it.
+A line that is no event is theirs whose id it gives under one of the names that ids have, where a
+message names its user; one that cannot even be read, theirs whose id stands in it.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def names_erased(line: bytes, received_at: datetime, tombstones: Tombstones) -> 
         tombstones: who was erased.
     """
     at = microseconds(received_at)
-    users, devices = _named(line)
+    users, devices = named_by(line)
     named = [(IdentityKind.USER, name) for name in users] or [
         (IdentityKind.DEVICE, name) for name in devices
     ]
@@ -169,27 +169,38 @@ def _instants(names: pl.Series, tombstones: Tombstones, kind: IdentityKind) -> p
     )
 
 
-def _named(line: bytes) -> tuple[list[str], list[str]]:
-    """Return the users and the devices that a line of JSON names, wherever in it."""
+def named_by(line: bytes) -> tuple[list[str], list[str]]:
+    """Return the users and the devices that a line of JSON is of.
+
+    They stand where a message names its user: at the shallowest level that names any. What is
+    further in, such as in properties, is what that user said of others.
+    """
     try:
-        waiting: list[Any] = [orjson.loads(line)]
+        level: list[Any] = [orjson.loads(line)]
     except orjson.JSONDecodeError:
         return [], []
-    users: list[str] = []
-    devices: list[str] = []
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            for name, inner in value.items():
-                if isinstance(inner, list | dict):
-                    waiting.append(inner)
-                elif name in _OF_USERS and isinstance(inner, str | int):
-                    users.append(str(inner))
-                elif name in _OF_DEVICES and isinstance(inner, str | int):
-                    devices.append(str(inner))
-    return users, devices
+    while level:
+        objects = [value for value in level if isinstance(value, dict)]
+        names = [pair for value in objects for pair in _names_in(value)]
+        users = [str(value) for name, value in names if name in _OF_USERS]
+        devices = [str(value) for name, value in names if name in _OF_DEVICES]
+        if users or devices:
+            return users, devices
+        lists = [value for value in level if isinstance(value, list)]
+        level = [inner for value in objects for inner in value.values()]
+        level += [inner for value in lists for inner in value]
+    return [], []
+
+
+def _names_in(message: dict[str, Any]) -> Iterator[tuple[str, str | int]]:
+    """Yield the fields of a message that name somebody, with what an alias hands over."""
+    known = message
+    properties = message.get(c.PROPERTIES)
+    if message.get(c.EVENT_TYPE) == ALIAS and isinstance(properties, dict):
+        known = {PREVIOUS_ID: properties.get(PREVIOUS_ID), **message}
+    for name, value in known.items():
+        if name in _OF_USERS | _OF_DEVICES and isinstance(value, str | int) and value != "":
+            yield name, value
 
 
 def _words(line: bytes, *, is_named: bool) -> Iterator[str]:

@@ -15,6 +15,7 @@ from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.engines.polars import clean_objects
 from feedback_platform.cleaning.engines.port import CleanedObjects
 from feedback_platform.cleaning.engines.spark_parsing import BESIDE, Parsing, contents
+from feedback_platform.cleaning.erased_events import names_erased
 from feedback_platform.cleaning.erased_lines import erased_line
 from feedback_platform.cleaning.fetching import FetchedObject
 from feedback_platform.cleaning.processing import clean_new
@@ -128,6 +129,31 @@ def test_a_refused_event_of_theirs_leaves_no_bytes_in_quarantine(tombstones: Tom
     assert outcome.quarantined["raw_row"].to_list() == [1, 3, 6]
     assert outcome.erased == 5
     assert not any(b"ada" in raw for raw in outcome.quarantined["raw"])
+
+
+def test_a_refused_event_is_of_whom_its_message_names_and_not_of_whom_that_one_speaks(
+    tombstones: Tombstones,
+) -> None:
+    of_ada = {"userId": "ada", "user_id": "ada", "previous_id": "ada"}
+    outcome = cleaned(
+        tombstones,
+        by("1", event_type="item_rated", value=99, user_id="bob", properties=of_ada),
+        received("Never Mapped", userId="bob", properties=of_ada),
+        received("Never Mapped", anonymousId="laptop", context={"traits": of_ada}),
+        received("Never Mapped", properties=of_ada),
+    )
+
+    assert outcome.quarantined["raw_row"].to_list() == [0, 1, 2]
+
+
+def test_the_bytes_of_an_alias_that_names_an_erased_user_go_with_them(
+    tombstones: Tombstones,
+) -> None:
+    alias = by("1", event_type="user_aliased", user_id="bob", properties={"previous_id": "ada"})
+
+    assert names_erased(json.dumps(alias).encode(), HOUR, tombstones)
+    alias["event_type"] = "item_viewed"
+    assert not names_erased(json.dumps(alias).encode(), HOUR, tombstones)
 
 
 def test_duplicates_of_an_erased_event_are_all_erased(tombstones: Tombstones) -> None:
