@@ -79,16 +79,25 @@ def erase_quarantined_rows(lake: Lake, tombstones: Tombstones, lines: pl.DataFra
 
 
 def correct_manifests(
-    lake: Lake, lines: pl.DataFrame, clean: ErasedRows, quarantined: ErasedRows
+    lake: Lake, lines: pl.DataFrame, clean: ErasedRows, quarantined: ErasedRows, *, before: int
 ) -> int:
     """Let the ledger say what its batches hold now, and return how many were corrected.
 
     What was received stays accounted for: rows that are gone count as erased. The figures are
     worked out from what is there, so it may be done again after a crash.
+
+    Args:
+        lake: where the ledger lies.
+        lines: of the raw objects that are erased.
+        clean, quarantined: what the passes found.
+        before: the batch behind which nothing is corrected. Objects of later ones may not have been
+            listed, and hold nothing of the users: their cleaners knew the tombstones.
     """
     erased = dict(lines.group_by(c.RAW_OBJECT).agg(pl.col(ROWS).sum()).iter_rows())
     corrected = 0
     for manifest in manifests_after(lake, 0):
+        if manifest.sequence >= before:
+            break
         if erased.keys().isdisjoint(manifest.raw_objects):
             continue
         found = _corrected(

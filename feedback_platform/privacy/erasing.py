@@ -6,13 +6,14 @@
 4. Raw, clean and quarantined rows, models and lists lose them. All of this may be done again.
 5. The mark of the warehouse: whoever opens it next builds it anew from the clean layer.
 
-The request stays pending until the proof is made (`proof`).
+The request stays pending until the proof is made (`proof`). Who runs it again until then looks for
+what has come back, and only if there was any is there another mark, and the warehouse built again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from feedback_platform.events.translation.mapping import EventMapping
@@ -22,6 +23,8 @@ from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import (
     add_tombstones,
+    erased_requests,
+    erased_through,
     load_tombstones,
     record_erased_through,
 )
@@ -53,32 +56,64 @@ class LakeErasure:
 
 
 def erase_from_lake(
-    lake: Lake, mapping: EventMapping, *, progress: Progress | None = None
+    lake: Lake,
+    mapping: EventMapping,
+    *,
+    requests: Sequence[ErasureRequest] | None = None,
+    progress: Progress | None = None,
 ) -> LakeErasure | None:
-    """Carry out the pending requests as far as the lake goes; None where there are none.
+    """Carry out pending requests as far as the lake goes; None where there are none.
 
     Everything that has landed should be clean, so that all devices of the users are known.
 
     Args:
         lake: the object store.
         mapping: what the names of events in received lines mean.
+        requests: those that were pending before what had landed was cleaned; None for all.
         progress: called with raw objects done and raw objects in all.
     """
     watch = Stopwatch()
-    requests = resolved(lake, pending_requests(lake))
-    if not requests:
+    gone_through = erased_requests(lake)
+    asked = pending_requests(lake) if requests is None else requests
+    fresh = [request for request in asked if request.request_id not in gone_through]
+    done = [request for request in asked if request.request_id in gone_through]
+    if not asked:
         return None
-    for request in requests:
+    # Of those that went through, what told whose their devices are is gone.
+    fresh = resolved(lake, fresh)
+    for request in fresh:
         add_tombstones(lake, request.request_id, request.identities, request.requested_at)
-    through = mark_erasure(lake)
-    note_progress(lake, LayerErasure("identities", len(requests), 0, None, watch.lap()))
+    through = mark_erasure(lake) if fresh else erased_through(lake)
+    note_progress(lake, LayerErasure("identities", len(asked), 0, None, watch.lap()))
+    removed = _erase_rows(lake, mapping, before=_behind(lake), progress=progress)
+    removed += erase_models(lake, [*fresh, *done], through)
+    if not fresh:
+        if not removed:
+            return LakeErasure(done, through)
+        # Something had come back, and what was built meanwhile may have it.
+        through = mark_erasure(lake)
+    pending = gone_through & {request.request_id for request in pending_requests(lake)}
+    record_erased_through(lake, through, pending | {request.request_id for request in fresh})
+    if fresh:
+        _record_swept(lake, through)
+    return LakeErasure([*fresh, *done], through)
+
+
+def _erase_rows(
+    lake: Lake, mapping: EventMapping, *, before: int, progress: Progress | None
+) -> int:
+    """Take who was ever erased out of raw, clean and quarantined rows; return how many left.
+
+    Rows of raw do not count: nothing is built from them that was not cleaned.
+    """
+    watch = Stopwatch()
     tombstones = load_tombstones(lake)
     raw = erase_raw_lines(lake, list_raw_objects(lake), tombstones, mapping, progress=progress)
     note_progress(lake, LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed, watch.lap()))
     clean = erase_clean_rows(lake, tombstones, raw.lines)
     took = watch.lap()
     put_aside = erase_quarantined_rows(lake, tombstones, raw.lines)
-    correct_manifests(lake, raw.lines, clean, put_aside)
+    correct_manifests(lake, raw.lines, clean, put_aside, before=before)
     note_progress(
         lake,
         LayerErasure("clean", clean.looked_at, clean.rewritten, clean.removed, took),
@@ -90,19 +125,23 @@ def erase_from_lake(
             watch.lap(),
         ),
     )
-    erase_models(lake, requests, through)
-    record_erased_through(lake, through, [request.request_id for request in requests])
-    _record_swept(lake, through)
-    return LakeErasure(requests, through)
+    return clean.removed + put_aside.removed
 
 
-def erase_models(lake: Lake, requests: list[ErasureRequest], through: int) -> None:
-    """Take the users of requests out of what was learned before a batch."""
+def _behind(lake: Lake) -> int:
+    """Return the number of the next batch: those before it are committed, and can be listed."""
+    latest = latest_manifest(lake)
+    return latest.sequence + 1 if latest else 1
+
+
+def erase_models(lake: Lake, requests: list[ErasureRequest], through: int) -> int:
+    """Take the users of requests out of what was learned before a batch; return how many rows."""
     watch = Stopwatch()
     users = frozenset().union(*(request.layer_users for request in requests))
     models = erase_from_models(lake, users, before=through)
     counts = (models.looked_at, models.rewritten, models.removed)
     note_progress(lake, LayerErasure("models", *counts, watch.lap()))
+    return models.removed
 
 
 def sweep_late_arrivals(lake: Lake, mapping: EventMapping) -> LayerErasure:

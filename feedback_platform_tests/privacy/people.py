@@ -12,13 +12,13 @@ from feedback_platform.lake.raw import read_raw_object, rewrite_raw_object, writ
 from feedback_platform.lake.store import Lake
 
 RECEIVED: Final = datetime(2026, 1, 8, 12, tzinfo=UTC)
-LEAVING: Final = "person-who-leaves"
-STAYING: Final = "person-who-stays"
+LEAVING: Final = "person-1-who-leaves"
+STAYING: Final = "person-2-who-stays"
 # Theirs alone; used by both, first by who leaves; used by both, first by who stays.
-OWN_PHONE: Final = "phone-of-who-leaves"
-HANDED_OVER: Final = "browser-handed-over"
-THEIR_TABLET: Final = "tablet-first-of-who-leaves"
-FOREIGN_TABLET: Final = "tablet-first-of-who-stays"
+OWN_PHONE: Final = "phone-1-of-who-leaves"
+HANDED_OVER: Final = "browser-2-handed-over"
+THEIR_TABLET: Final = "tablet-3-first-of-who-leaves"
+FOREIGN_TABLET: Final = "tablet-4-first-of-who-stays"
 
 
 def event(event_id: str, minute: int, **fields: Any) -> dict[str, Any]:

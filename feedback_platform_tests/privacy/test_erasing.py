@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import manifests_after
-from feedback_platform.lake.raw import read_raw_object
+from feedback_platform.lake.raw import read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import erased_requests, erased_through
 from feedback_platform.monitoring.accounting import Account, account
@@ -26,7 +27,14 @@ from feedback_platform.privacy.others import Others
 from feedback_platform.privacy.proof import Scan
 from feedback_platform.privacy.requests import close_request, file_request, pending_requests
 from feedback_platform.privacy.traces import Traces
-from feedback_platform_tests.privacy.people import HANDED_OVER, LEAVING, OWN_PHONE, RECEIVED, land
+from feedback_platform_tests.privacy.people import (
+    HANDED_OVER,
+    LEAVING,
+    OWN_PHONE,
+    RECEIVED,
+    event,
+    land,
+)
 
 NOW = RECEIVED.replace(day=20)
 # Beside ids of theirs that others use as well.
@@ -154,6 +162,35 @@ def test_what_they_send_late_is_swept_out_of_raw_and_looked_for_once(asked: Lake
     assert (swept.looked_at, swept.rewritten) == (2, 2)
     assert not _trace(asked)
     assert sweep_late_arrivals(asked, DEFAULT_MAPPING).looked_at == 0
+
+
+def test_a_request_that_is_filed_meanwhile_waits(asked: Lake) -> None:
+    before = pending_requests(asked)
+    file_request(asked, ["person-2-who-stays"], now=NOW)
+
+    outcome = erase_from_lake(asked, DEFAULT_MAPPING, requests=before)
+
+    assert outcome is not None
+    assert erased_requests(asked) == {request.request_id for request in before}
+    assert any("person-2-who-stays" in str(row) for row in _clean(asked).rows())
+
+
+def test_batches_that_come_meanwhile_keep_their_counts(asked: Lake) -> None:
+    """Their objects were not listed, and hold nothing of the users."""
+    late = [event(f"late{n}", n, user_id=user) for n, user in enumerate(["bob", "eve", LEAVING])]
+
+    def arrive(done: int, _: int) -> None:
+        if done == 4 and len(manifests_after(asked, 0)) == 3:
+            ndjson = b"\n".join(json.dumps(one).encode() for one in late)
+            write_raw_object(
+                asked, received_at=RECEIVED, source="web", sortable_id="meanwhile", ndjson=ndjson
+            )
+            clean_new(asked, default_rules(), is_sweep=True)
+
+    erase_from_lake(asked, DEFAULT_MAPPING, progress=arrive)
+
+    (_, _, _, newest) = manifests_after(asked, 0)
+    assert (newest.clean, newest.erased) == (2, 1)
 
 
 def _trace(lake: Lake) -> list[str]:

@@ -36,11 +36,13 @@ def erasures(context: dg.AssetExecutionContext, platform: PlatformResource) -> d
     """Carry out the pending requests, as far as the lake goes."""
     lake, mapping = platform.lake(), platform.mapping()
     with reported_failures():
-        if pending_requests(lake):
+        # One that is filed meanwhile waits: what tells of its devices may not be clean yet.
+        requests = pending_requests(lake)
+        if requests:
             # Only what is clean tells which devices are theirs.
             engine = platform.cleaning_engine()
             clean_new(lake, platform.rules(), is_sweep=True, mapping=mapping, engine=engine)
-        erased = erase_from_lake(lake, mapping)
+        erased = erase_from_lake(lake, mapping, requests=requests)
         swept = sweep_late_arrivals(lake, mapping)
     if erased is not None:
         context.log.info(f"{len(erased.requests)} requests, marked by batch {erased.through}")
