@@ -86,10 +86,20 @@ def printed(report: dict[str, Any]) -> str:
             f"\n{report['shared']:,} of the ids are others' as well, or of users who came back: "
             "their own rows were looked for, not their bytes."
         )
-    if report["too_short"]:
+    # Reports of earlier releases have no more than those two.
+    if report.get("indistinct"):
         lines.append(
-            f"\n{report['too_short']:,} ids are too short to be looked for byte by byte; they were "
-            "looked for in texts and tables."
+            f"\n{report['indistinct']:,} ids were not looked for byte by byte, but in the fields "
+            "that hold ids alone: they are short, words, or numbers."
+        )
+    if report.get("mentions"):
+        lines.append(
+            f"\nOthers name them in {report['mentions']:,} lines and values; what they said stays."
+        )
+    if report.get("written"):
+        lines.append(
+            f"\nWhat people wrote names them: {', '.join(sorted(report['written']))}. Take them "
+            "out of the conditions of flags, and write no ids into reasons; the logs stay."
         )
     return "\n".join([*lines, "", f"Digest of this report: {report['digest']}"])
 

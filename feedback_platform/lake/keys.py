@@ -27,6 +27,7 @@ TOMBSTONE_KEY = "privacy/tombstone-key"
 ERASED_THROUGH = "privacy/erased-through.json"
 ERASURE_SWEEP = "privacy/swept-through.json"
 ERASURE_PROGRESS = "privacy/progress.json"
+ERASURES_STUCK = "privacy/stuck.json"
 
 FIREHOSE = "raw/firehose"
 

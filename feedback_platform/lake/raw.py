@@ -23,6 +23,9 @@ MAX_OBJECT_BYTES = 1 << 30
 _COMPRESSION_LEVEL = 1
 _PIECE_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+# Of what is damaged all that stands before the damage is wanted.
+_SALVAGED_BYTES = 1 << 10
 # zlib's way to say: a gzip header, and the largest window.
 _GZIP_WINDOW = 31
 
@@ -143,6 +146,42 @@ def _decompressed(
 def _check_size(key: str, size: int) -> None:
     if size > MAX_OBJECT_BYTES:
         raise InvalidInputError(f"The raw object {key} holds more than {MAX_OBJECT_BYTES:,} bytes.")
+
+
+def salvaged(data: bytes) -> tuple[bytes, bool]:
+    """Return what can be read of data, and whether it was read to its end.
+
+    What is compressed shows by its first bytes: zstd or gzip, one after another. Other bytes are
+    returned as they are. Behind a damage, a cut or `MAX_OBJECT_BYTES` nothing is read.
+    """
+    parts: list[bytes] = []
+    size = 0
+    rest = memoryview(data)
+    while decompressor := _decompressor_of(rest):
+        read = 0
+        try:
+            while read < len(rest) and not decompressor.eof:
+                piece = rest[read : read + _SALVAGED_BYTES]
+                parts.append(decompressor.decompress(piece))
+                read += len(piece)
+                size += len(parts[-1])
+                if size > MAX_OBJECT_BYTES:
+                    return b"".join(parts), False
+        except (zstandard.ZstdError, zlib.error):
+            return b"".join(parts), False
+        if not decompressor.eof:
+            return b"".join(parts), False
+        rest = rest[read - len(decompressor.unused_data) :]
+    return b"".join([*parts, rest]), True
+
+
+def _decompressor_of(data: memoryview) -> Any:
+    """Return what decompresses data that begin like this; None where they are not compressed."""
+    if data[: len(_ZSTD)] == _ZSTD:
+        return zstandard.ZstdDecompressor().decompressobj()
+    if data[: len(_GZIP)] == _GZIP:
+        return zlib.decompressobj(wbits=_GZIP_WINDOW)
+    return None
 
 
 def list_raw_objects(

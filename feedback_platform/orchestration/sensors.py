@@ -17,6 +17,7 @@ from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import UNFINISHED, end_dead_runs
 from feedback_platform.orchestration.schedules import training_config
+from feedback_platform.privacy.requests import stuck_requests
 from feedback_platform.warehouse.published import published_through
 
 _NEWEST_DRIFT: Final = """
@@ -213,9 +214,16 @@ def erasure_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run while a request is pending. Neither the key nor a tag names a user."""
-    pending = platform.lake().list_keys(lake_keys.ERASURE_REQUESTS)
+    lake = platform.lake()
+    pending = lake.list_keys(lake_keys.ERASURE_REQUESTS)
     if not pending:
         return dg.SkipReason("Nobody asks to be erased.")
+    if stuck_requests(lake).issuperset(pending):
+        return dg.SkipReason(
+            f"{len(pending)} requests are pending: the last proof found ids in places that its "
+            "error names. Correct those, then run `feedback-platform erase`; the job of the night "
+            "tries, too."
+        )
     if _is_unfinished(context.instance, jobs.ERASE):
         return dg.SkipReason("A run is under way.")
     failures, wait = _patience(context.instance, jobs.ERASE)

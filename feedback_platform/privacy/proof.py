@@ -3,13 +3,12 @@
 Looked at is what the lake and the data directory hold: raw objects decompressed, Parquet by its
 values, models by their texts, the tables of the warehouse by their values and its file by its bytes
 as well, everything else as it lies there. Not looked at are the requests themselves, which are
-deleted next, and raw objects that have landed since what arrived late was swept out.
+deleted next, what the platform alone writes about its own work, and raw objects that have landed
+since what arrived late was swept out.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -17,31 +16,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feedback_platform.errors import InvalidInputError, PermanentError
+from feedback_platform.errors import PermanentError
 from feedback_platform.lake import keys
-from feedback_platform.lake.raw import read_raw_object
+from feedback_platform.lake.raw import salvaged
 from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.layers import Stopwatch
-from feedback_platform.privacy.others import Others
-from feedback_platform.privacy.traces import Traces, chunks_of
+from feedback_platform.privacy.others import Others, is_written
+from feedback_platform.privacy.traces import NOTHING, Found, Traces, chunks_of
 
 _GZIP: Final = b"\x1f\x8b"
-_OF_OTHER_PROGRAMS: Final = (".duckdb", ".wal", ".db", ".sqlite")
+# SQLite has three more files beside each of its databases.
+_OF_OTHER_PROGRAMS: Final = (".duckdb", ".wal", ".db", ".sqlite", "-wal", "-journal", "-shm")
+# Keys, counts, times and digests that no event and no person gives a word to.
+_OWN_RECORDS: Final = ("privacy/", f"{keys.CLEAN_BATCHES}/", "clean/latest.json")
 _PLACES_SHOWN: Final = 5
 
 
 class TracesLeftError(PermanentError):
     """Something of users who were erased is left; the text says where, and names nobody."""
 
-    def __init__(self, places: Collection[str]) -> None:
-        shown = "; ".join(sorted(places)[:_PLACES_SHOWN])
-        more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+    def __init__(self, places: Collection[str], unread: Collection[str] = ()) -> None:
+        left = f"Ids of erased users are still in {_shown(places)}. " if places else ""
+        dark = f"What is in {_shown(unread)} cannot be read to its end. " if unread else ""
         super().__init__(
-            f"Ids of erased users are still in {shown}{more}. The request stays pending. Look at "
-            "what holds them: an event of somebody else that names them has to be corrected by "
-            "hand; anything else goes away with `feedback-platform erase`, which tries again."
+            f"{left}{dark}The request stays pending, and is not tried again by itself before the "
+            "night. Correct or delete what holds them, repair or delete what cannot be read, and "
+            "run `feedback-platform erase`, which takes out what it can and looks again."
         )
-        self.places = sorted(places)
+        self.places = sorted([*places, *unread])
+
+
+def _shown(places: Collection[str]) -> str:
+    more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+    return f"{'; '.join(sorted(places)[:_PLACES_SHOWN])}{more}"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ class Scan:
         self._bytes: defaultdict[str, int] = defaultdict(int)
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._watch = Stopwatch()
+        self._unread: list[str] = []
+        # In how many lines and values others name somebody who was erased.
+        self.mentions = 0
         self.places: dict[str, int] = {
             f"lake: {key}": rows for key, rows in others.rows_left.items()
         }
@@ -92,12 +102,12 @@ class Scan:
         skipped = frozenset(unswept)
         listed = _all_keys(lake)
         for number, key in enumerate(listed, start=1):
-            if key in skipped or key.startswith(f"{keys.ERASURE_REQUESTS}/"):
+            if key in skipped or key.startswith(_OWN_RECORDS):
                 continue
             data = lake.find(key)
             if data is not None:
                 layer = key.partition("/")[0]
-                self._note(f"lake: {key}", layer, len(data), self._in_object(lake, key, data))
+                self._note(f"lake: {key}", layer, len(data), self._in_object(key, data))
             if progress is not None:
                 progress(number, len(listed))
 
@@ -109,16 +119,16 @@ class Scan:
             without: a directory in it that is looked at as a lake.
         """
         for path in _files_below(directory, without):
+            place = path.relative_to(directory)
             try:
-                size, found = path.stat().st_size, self._in_file(path)
+                size, found = path.stat().st_size, self._in_file(path, str(place))
             except FileNotFoundError:
                 # Of another process, and gone again.
                 continue
-            place = path.relative_to(directory)
             layer = place.parts[0] if len(place.parts) > 1 else "data directory"
             self._note(str(place), f"{layer} files", size, found)
 
-    def note_table(self, name: str, found: int) -> None:
+    def note_table(self, name: str, found: Found) -> None:
         """Note what was found in a table of the warehouse."""
         self._note(f"warehouse table {name}", "warehouse tables", 0, found)
 
@@ -128,38 +138,45 @@ class Scan:
         Raises:
             TracesLeftError: it was.
         """
-        if self.places:
-            raise TracesLeftError([f"{place} ({n})" for place, n in self.places.items()])
+        if self.places or self._unread:
+            places = [f"{place} ({n})" for place, n in self.places.items()]
+            raise TracesLeftError(places, self._unread)
 
-    def _note(self, place: str, layer: str, size: int, found: int) -> None:
+    def _note(self, place: str, layer: str, size: int, found: Found) -> None:
         self._objects[layer] += 1
         self._bytes[layer] += size
         self._seconds[layer] += self._watch.lap()
-        if found:
-            self.places[place] = self.places.get(place, 0) + found
+        self.mentions += found.mentions
+        if found.traces:
+            self.places[place] = self.places.get(place, 0) + found.traces
 
-    def _in_object(self, lake: Lake, key: str, data: bytes) -> int:
+    def _in_object(self, key: str, data: bytes) -> Found:
+        if is_written(key):
+            return NOTHING
         if keys.is_raw_object(key):
-            try:
-                return self._traces.in_lines(read_raw_object(lake, key))
-            except InvalidInputError:
-                return self._traces.in_noise([data])
-        return self._in_content(key, data)
+            return self._traces.in_lines(self._salvaged(f"lake: {key}", data))
+        return self._in_content(f"lake: {key}", data)
 
-    def _in_file(self, path: Path) -> int:
+    def _in_file(self, path: Path, place: str) -> Found:
         if path.name.endswith(_OF_OTHER_PROGRAMS):
             with path.open("rb") as file:
                 return self._traces.in_noise(chunks_of(file))
-        return self._in_content(path.name, path.read_bytes())
+        return self._in_content(place, path.read_bytes())
 
-    def _in_content(self, name: str, data: bytes) -> int:
-        if name.endswith(".parquet") and data:
+    def _in_content(self, place: str, data: bytes) -> Found:
+        if place.endswith(".parquet") and data:
             return self._traces.in_parquet(data)
-        if name.endswith(".npz") and data:
+        if place.endswith(".npz") and data:
             return self._traces.in_arrays(data)
         if data.startswith(_GZIP):
-            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read()
-        return self._traces.in_lines(data)
+            data = self._salvaged(place, data)
+        return self._traces.in_content(data)
+
+    def _salvaged(self, place: str, data: bytes) -> bytes:
+        content, is_whole = salvaged(data)
+        if not is_whole:
+            self._unread.append(place)
+        return content
 
 
 def _all_keys(lake: Lake) -> list[str]:

@@ -31,9 +31,14 @@ from feedback_platform.privacy.layers import (
     read_progress,
 )
 from feedback_platform.privacy.others import Others, looked_at_beside_others
-from feedback_platform.privacy.proof import Scan
+from feedback_platform.privacy.proof import Scan, TracesLeftError
 from feedback_platform.privacy.reports import ErasureReport, write_reports
-from feedback_platform.privacy.requests import ErasureRequest, close_request, pending_requests
+from feedback_platform.privacy.requests import (
+    ErasureRequest,
+    close_request,
+    pending_requests,
+    record_stuck,
+)
 from feedback_platform.settings import Settings
 from feedback_platform.warehouse.connection import exclusive_warehouse
 from feedback_platform.warehouse.erased import check_built_anew, tables_as_text
@@ -86,7 +91,12 @@ def prove_erasures(
         scan.directory(settings.data_dir, without=lake.directory)
     # What has landed or was cleaned since is not swept yet, and may be of somebody who comes back.
     scan.lake(lake, unswept=set(list_raw_objects(lake)) - swept, progress=progress)
-    scan.check()
+    try:
+        scan.check()
+    except TracesLeftError:
+        # What nobody can do anything about but a person is not tried again and again.
+        record_stuck(lake, requests)
+        raise
     report = _report(lake, requests, others, scan, through=through, done_at=clock())
     write_reports(lake, report, requests)
     for request in requests:
@@ -142,7 +152,9 @@ def _report(
         users=len({user for request in requests for user in request.users}),
         devices=len({device for request in requests for device in request.devices}),
         shared=len(others.shared),
-        too_short=others.traces.too_short,
+        indistinct=others.traces.indistinct,
+        mentions=scan.mentions,
+        written=dict(others.written),
         layers=read_progress(lake),
         scanned=scan.layers,
     )

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
-import zstandard
 
 from feedback_platform.cleaning.erased_events import erased_rows, names_erased
 from feedback_platform.cleaning.erased_lines import erased_line, marked_rows
@@ -22,7 +21,7 @@ from feedback_platform.errors import LakeObjectMissingError
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.lake import keys
-from feedback_platform.lake.raw import rewrite_raw_object
+from feedback_platform.lake.raw import rewrite_raw_object, salvaged
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import Tombstones
 
@@ -119,16 +118,5 @@ def _rows_of_unreadable(lake: Lake, key: str, tombstones: Tombstones) -> dict[in
     """Return the one row of an object that cannot be read, if it holds anything of the users."""
     data = lake.get(key)
     hour = keys.hour_of(key)
-    texts = (data, _beginning(data))
-    return {0: 1} if any(names_erased(text, hour, tombstones) for text in texts) else {}
-
-
-def _beginning(data: bytes) -> bytes:
-    """Return what can be decompressed of an object that was cut short."""
-    parts: list[bytes] = []
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        parts += [decompressor.decompress(data[at : at + 1024]) for at in range(0, len(data), 1024)]
-    except zstandard.ZstdError:
-        return b"".join(parts)
-    return b"".join(parts)
+    readable, _ = salvaged(data)
+    return {0: 1} if names_erased(readable, hour, tombstones) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -26,9 +26,13 @@ class ErasureReport:
         done_at: UTC.
         through: the batch that marks the erasure.
         users, devices: how many were erased.
-        shared: how many of these ids others have as well, or who came back, so that the bytes were
-            not looked for; rows of theirs were.
-        too_short: how many ids are too short to be looked for in files whose form is not known.
+        shared: how many of these ids others have as well, or who came back, so that they were not
+            looked for; rows of theirs were.
+        indistinct: how many ids were not looked for byte by byte, but in the fields that hold ids
+            alone: they are short, words, or numbers.
+        mentions: in how many lines and values others name them; these stay as others said them.
+        written: how many of the ids stand in what people wrote, flags and adjustments, by its key;
+            that stays, until somebody changes it.
         layers: what was done.
         scanned: what was read afterwards, and held none of the ids.
     """
@@ -40,7 +44,9 @@ class ErasureReport:
     users: int
     devices: int
     shared: int
-    too_short: int
+    indistinct: int
+    mentions: int
+    written: Mapping[str, int]
     layers: list[LayerErasure]
     scanned: list[ScannedLayer]
 

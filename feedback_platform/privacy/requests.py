@@ -112,6 +112,18 @@ def close_request(lake: Lake, request_id: str) -> None:
     lake.delete([keys.erasure_request(request_id)])
 
 
+def record_stuck(lake: Lake, requests: Iterable[ErasureRequest]) -> None:
+    """Remember requests that a proof has failed: another attempt helps once something changed."""
+    content = json.dumps(sorted(request.request_id for request in requests)).encode()
+    lake.put(keys.ERASURES_STUCK, content, mode="overwrite")
+
+
+def stuck_requests(lake: Lake) -> frozenset[str]:
+    """Return the keys of requests that wait until somebody looks at what holds their users' ids."""
+    stored = lake.find(keys.ERASURES_STUCK)
+    return frozenset(map(keys.erasure_request, json.loads(stored))) if stored else frozenset()
+
+
 def _written(request: ErasureRequest) -> bytes:
     return json.dumps(asdict(request), default=datetime.isoformat).encode()
 

@@ -32,7 +32,7 @@ from feedback_platform.orchestration.sensors import (
     growth_sensor,
     micro_batch_sensor,
 )
-from feedback_platform.privacy.requests import close_request, file_request
+from feedback_platform.privacy.requests import close_request, file_request, record_stuck
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.published import published_through
@@ -467,3 +467,15 @@ def test_a_request_that_cannot_be_carried_out_is_tried_again_ever_more_slowly(
     record_failure(instance, ERASE)
 
     assert "The last 1 runs failed" in str(ask(erasure_sensor, empty, instance))
+
+
+def test_what_a_proof_has_failed_waits_for_a_person_or_another_request(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    request = file_request(empty.lake, ["person-who-leaves"], now=NOON)
+    record_stuck(empty.lake, [request])
+
+    assert "run `feedback-platform erase`" in str(ask(erasure_sensor, empty, instance))
+
+    file_request(empty.lake, ["another-who-leaves"], now=NOON)
+    asked(ask(erasure_sensor, empty, instance))
