@@ -161,9 +161,9 @@ def erasure_report(request_id: str) -> str:
     return f"{ERASURE_REPORTS}/{request_id}.json"
 
 
-def tombstones(request_id: str) -> str:
-    """Return the key of the identities that a request erased, as digests."""
-    return f"{TOMBSTONES}/{request_id}.json"
+def tombstones(name: str) -> str:
+    """Return the key of a part of the identities that were erased, as digests."""
+    return f"{TOMBSTONES}/{name}.json"
 
 
 def drift_state() -> str:

@@ -5,8 +5,9 @@ whoever has it without the key, and a list of one lake says nothing about anothe
 whole lake has the key, too, and can ask of an identity that they know already whether it was
 erased; what was never guessed stays unknown.
 
-Nothing is ever taken away. Each request adds an object of its own, and what has come together is
-merged into one now and then, so that cleaning reads few.
+Nothing is ever taken away. Each attempt at a request adds an object of its own, named by its
+content, and what has come together is merged into one now and then, so that cleaning reads few. As
+no object ever gets another content, a merge takes away only what it has read.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def add_tombstones(
 ) -> None:
     """Keep identities from coming back, from now on and for ever.
 
-    A request that is carried out again may know of more identities than at first: none is lost.
+    A request that is carried out again may know of more or fewer than at first: none is lost.
 
     Args:
         lake: where the list is kept.
@@ -102,24 +103,17 @@ def add_tombstones(
         identities: who.
         instant: UTC; what happened later is taken again.
     """
-    key = keys.tombstones(request_id)
-    before = lake.find(key)
     secret = _key(lake)
-    instants: dict[str, int] = json.loads(before) if before else {}
-    for identity in identities:
-        instants[_digest(secret, identity)] = microseconds(instant)
-    lake.put(key, _written(instants), mode="overwrite")
+    instants = {_digest(secret, identity): microseconds(instant) for identity in identities}
+    _put(lake, request_id, instants)
 
 
 def merge_tombstones(lake: Lake) -> None:
     """Put all objects of the list into one; whoever reads meanwhile misses nobody."""
     listed = lake.list_keys(keys.TOMBSTONES)
     if len(listed) > 1:
-        content = _written(_merged(lake, listed))
-        # Named by its content: who merges the same at the same time writes the same.
-        name = f"merged-{hashlib.sha256(content).hexdigest()[:16]}"
-        lake.put(keys.tombstones(name), content, mode="overwrite")
-        lake.delete([key for key in listed if key != keys.tombstones(name)])
+        merged = _put(lake, "merged", _merged(lake, listed))
+        lake.delete([key for key in listed if key != merged])
 
 
 def erased_through(lake: Lake) -> int:
@@ -149,6 +143,14 @@ def _merged(lake: Lake, listed: list[str]) -> dict[str, int]:
         for digest, instant in json.loads(lake.get(key)).items():
             instants[digest] = max(instant, instants.get(digest, instant))
     return instants
+
+
+def _put(lake: Lake, name: str, instants: Mapping[str, int]) -> str:
+    """Store a part of the list, and return its key; who writes the same writes it there, too."""
+    content = _written(instants)
+    key = keys.tombstones(f"{name}-{hashlib.sha256(content).hexdigest()[:16]}")
+    lake.put(key, content, mode="overwrite")
+    return key
 
 
 def _written(instants: Mapping[str, int]) -> bytes:

@@ -110,6 +110,10 @@ def resolve_request(
 def close_request(lake: Lake, request_id: str) -> None:
     """Forget who was to be erased; the report is there already."""
     lake.delete([keys.erasure_request(request_id)])
+    if lake.directory is not None:
+        # What a write that was cut short left names them as well.
+        for path in (lake.directory / keys.ERASURE_REQUESTS).glob(f"{request_id}.json#*"):
+            path.unlink(missing_ok=True)
 
 
 def record_stuck(lake: Lake, requests: Iterable[ErasureRequest]) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import Identity, IdentityKind
 from feedback_platform.privacy.requests import (
@@ -30,6 +31,21 @@ def test_a_request_is_pending_until_it_is_closed(lake: Lake) -> None:
     assert request.layer_users == {"ada", "anonymous:phone"}
     close_request(lake, request.request_id)
     assert pending_requests(lake) == []
+
+
+def test_a_closed_request_leaves_nothing_of_a_write_that_was_cut_short(lake: Lake) -> None:
+    closed, other = (file_request(lake, [name], now=NOON) for name in ("ada", "bob"))
+    assert lake.directory is not None
+    staged = [
+        lake.directory / f"{keys.erasure_request(request.request_id)}#123"
+        for request in (closed, other)
+    ]
+    for path in staged:
+        path.write_text("ada")
+
+    close_request(lake, closed.request_id)
+
+    assert [path.exists() for path in staged] == [False, True]
 
 
 def test_neither_its_id_nor_its_text_names_anybody(lake: Lake) -> None:
