@@ -218,7 +218,7 @@ def erasure_sensor(
     pending = lake.list_keys(lake_keys.ERASURE_REQUESTS)
     if not pending:
         return dg.SkipReason("Nobody asks to be erased.")
-    if stuck_requests(lake).issuperset(pending):
+    if stuck_requests(lake).keys.issuperset(pending):
         return dg.SkipReason(
             f"{len(pending)} requests are pending: the last proof found ids in places that its "
             "error names. Correct those, then run `feedback-platform erase`; the job of the night "

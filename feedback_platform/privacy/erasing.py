@@ -37,7 +37,7 @@ from feedback_platform.privacy.identities import resolved
 from feedback_platform.privacy.layers import LayerErasure, Stopwatch, note_progress
 from feedback_platform.privacy.learned_models import erase_from_models
 from feedback_platform.privacy.raw_lines import erase_raw_lines
-from feedback_platform.privacy.requests import ErasureRequest, pending_requests
+from feedback_platform.privacy.requests import ErasureRequest, pending_requests, stuck_requests
 
 Progress = Callable[[int, int], None]
 
@@ -88,9 +88,10 @@ def erase_from_lake(
     removed = _erase_rows(lake, mapping, before=_behind(lake), progress=progress)
     removed += erase_models(lake, [*fresh, *done], through)
     if not fresh:
-        if not removed:
+        stuck = stuck_requests(lake)
+        if not removed and not (stuck.in_tables and stuck.request_ids & gone_through):
             return LakeErasure(done, through)
-        # Something had come back, and what was built meanwhile may have it.
+        # Something had come back, and what was built meanwhile may have it, or has it.
         through = mark_erasure(lake)
     pending = gone_through & {request.request_id for request in pending_requests(lake)}
     record_erased_through(lake, through, pending | {request.request_id for request in fresh})

@@ -29,6 +29,7 @@ _GZIP: Final = b"\x1f\x8b"
 _OF_OTHER_PROGRAMS: Final = (".duckdb", ".wal", ".db", ".sqlite", "-wal", "-journal", "-shm")
 # Keys, counts, times and digests that no event and no person gives a word to.
 _OWN_RECORDS: Final = ("privacy/", f"{keys.CLEAN_BATCHES}/", "clean/latest.json")
+_TABLES: Final = ("warehouse", "published", f"lake: {keys.PUBLISHED}/")
 _PLACES_SHOWN: Final = 5
 
 
@@ -84,6 +85,11 @@ class Scan:
             ScannedLayer(name, objects, self._bytes[name], round(self._seconds[name], 3))
             for name, objects in self._objects.items()
         ]
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether something was found in the warehouse or in what is published."""
+        return any(place.startswith(_TABLES) for place in self.places)
 
     def lake(
         self,

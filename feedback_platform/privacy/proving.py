@@ -95,7 +95,7 @@ def prove_erasures(
         scan.check()
     except TracesLeftError:
         # What nobody can do anything about but a person is not tried again and again.
-        record_stuck(lake, requests)
+        record_stuck(lake, requests, in_tables=scan.has_tables)
         raise
     report = _report(lake, requests, others, scan, through=through, done_at=clock())
     write_reports(lake, report, requests)

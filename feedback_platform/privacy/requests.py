@@ -116,16 +116,39 @@ def close_request(lake: Lake, request_id: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def record_stuck(lake: Lake, requests: Iterable[ErasureRequest]) -> None:
-    """Remember requests that a proof has failed: another attempt helps once something changed."""
-    content = json.dumps(sorted(request.request_id for request in requests)).encode()
+@dataclass(frozen=True)
+class StuckRequests:
+    """Requests that a proof has failed: another attempt helps once something changed.
+
+    Attributes:
+        request_ids: which.
+        in_tables: whether something of them was in the warehouse or in what is published, from
+            where it goes when these are built anew.
+    """
+
+    request_ids: frozenset[str] = frozenset()
+    in_tables: bool = False
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Where they lie while they are pending."""
+        return frozenset(map(keys.erasure_request, self.request_ids))
+
+
+def record_stuck(lake: Lake, requests: Iterable[ErasureRequest], *, in_tables: bool) -> None:
+    """Remember requests that wait until somebody looks at what holds their users' ids."""
+    names = sorted(request.request_id for request in requests)
+    content = json.dumps({"requests": names, "in_tables": in_tables}).encode()
     lake.put(keys.ERASURES_STUCK, content, mode="overwrite")
 
 
-def stuck_requests(lake: Lake) -> frozenset[str]:
-    """Return the keys of requests that wait until somebody looks at what holds their users' ids."""
+def stuck_requests(lake: Lake) -> StuckRequests:
+    """Return the requests that the newest proof has failed, done meanwhile or not."""
     stored = lake.find(keys.ERASURES_STUCK)
-    return frozenset(map(keys.erasure_request, json.loads(stored))) if stored else frozenset()
+    if stored is None:
+        return StuckRequests()
+    content = json.loads(stored)
+    return StuckRequests(frozenset(content["requests"]), content["in_tables"])
 
 
 def _written(request: ErasureRequest) -> bytes:

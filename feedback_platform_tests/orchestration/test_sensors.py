@@ -473,7 +473,7 @@ def test_what_a_proof_has_failed_waits_for_a_person_or_another_request(
     empty: Installation, instance: dg.DagsterInstance
 ) -> None:
     request = file_request(empty.lake, ["person-who-leaves"], now=NOON)
-    record_stuck(empty.lake, [request])
+    record_stuck(empty.lake, [request], in_tables=False)
 
     assert "run `feedback-platform erase`" in str(ask(erasure_sensor, empty, instance))
 

@@ -17,7 +17,13 @@ from feedback_platform.privacy.erasing import erase_from_lake
 from feedback_platform.privacy.proof import TracesLeftError
 from feedback_platform.privacy.proving import prove_erasures
 from feedback_platform.privacy.reports import ErasureReport, read_report
-from feedback_platform.privacy.requests import file_request, pending_requests, stuck_requests
+from feedback_platform.privacy.requests import (
+    StuckRequests,
+    file_request,
+    pending_requests,
+    record_stuck,
+    stuck_requests,
+)
 from feedback_platform.settings import Settings
 from feedback_platform.warehouse.erased import NotBuiltAnewError
 from feedback_platform.warehouse.published import query
@@ -96,7 +102,8 @@ def test_a_trace_that_is_left_is_told_of_and_the_request_stays_pending(
     assert raised.value.places == ["logs/run.txt (1)"]
     assert LEAVING not in str(raised.value)
     (request,) = pending_requests(platform.lake)
-    assert stuck_requests(platform.lake) == {keys.erasure_request(request.request_id)}
+    assert stuck_requests(platform.lake) == StuckRequests(frozenset([request.request_id]))
+    assert stuck_requests(platform.lake).keys == {keys.erasure_request(request.request_id)}
 
 
 def test_an_attempt_that_finds_nothing_new_does_not_have_the_warehouse_built_again(
@@ -111,10 +118,15 @@ def test_an_attempt_that_finds_nothing_new_does_not_have_the_warehouse_built_aga
     assert again is not None
     assert again.through == first.through == erased_through(platform.lake)
     assert not platform.stage().is_rebuild
+    record_stuck(platform.lake, again.requests, in_tables=True)
+    anew = erase_from_lake(platform.lake, DEFAULT_MAPPING)
+    assert anew is not None
+    assert anew.through > first.through
+    assert platform.stage().is_rebuild
     file_request(platform.lake, ["nobody-in-particular"], now=NOW)
     both = erase_from_lake(platform.lake, DEFAULT_MAPPING)
     assert both is not None
-    assert both.through > first.through
+    assert both.through > anew.through
     pending = {request.request_id for request in pending_requests(platform.lake)}
     assert erased_requests(platform.lake) == pending
 
