@@ -87,6 +87,7 @@ def test_it_is_proved_and_forgotten_once_readers_see_nothing_of_them(
     assert prove(platform) is None
 
 
+@pytest.mark.slow
 def test_a_trace_that_is_left_is_told_of_and_the_request_stays_pending(
     platform: SmallPlatform,
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_trace_that_is_left_is_told_of_and_the_request_stays_pending(
     assert stuck_requests(platform.lake).keys == {keys.erasure_request(request.request_id)}
 
 
+@pytest.mark.slow
 def test_an_attempt_that_finds_nothing_new_does_not_have_the_warehouse_built_again(
     platform: SmallPlatform,
 ) -> None:
@@ -131,6 +133,7 @@ def test_an_attempt_that_finds_nothing_new_does_not_have_the_warehouse_built_aga
     assert erased_requests(platform.lake) == pending
 
 
+@pytest.mark.slow
 def test_what_has_come_back_is_taken_out_again_and_what_was_built_of_it(
     platform: SmallPlatform,
 ) -> None:
@@ -149,6 +152,7 @@ def test_what_has_come_back_is_taken_out_again_and_what_was_built_of_it(
     assert prove(platform) is not None
 
 
+@pytest.mark.slow
 def test_what_others_say_of_them_and_what_people_wrote_is_reported_and_stays(
     platform: SmallPlatform,
 ) -> None:
@@ -190,6 +194,7 @@ def test_ordinary_ids_are_erased_and_proved(platform: SmallPlatform) -> None:
     assert {"42", "mobile", "1042"}.isdisjoint(left)
 
 
+@pytest.mark.slow
 def test_a_run_between_its_steps_does_not_stand_in_the_way(platform: SmallPlatform) -> None:
     erase_from_lake(platform.lake, DEFAULT_MAPPING)
     platform.process()
@@ -201,6 +206,7 @@ def test_a_run_between_its_steps_does_not_stand_in_the_way(platform: SmallPlatfo
     assert prove(platform) is not None
 
 
+@pytest.mark.slow
 def test_the_warehouse_is_built_anew_once_after_an_erasure(platform: SmallPlatform) -> None:
     erase_from_lake(platform.lake, DEFAULT_MAPPING)
 
