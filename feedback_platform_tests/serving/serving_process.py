@@ -64,7 +64,8 @@ class ServingProcess:
                 # The workers of a killed server hold its port until they notice.
                 assert "Address already in use" in self.log, self.log
                 self._open()
-            with suppress(OSError):
+            # A worker of a killed server may answer in part before it notices.
+            with suppress(OSError, HTTPException):
                 if self.client.ask("GET", "/healthz").status == 200:
                     return
             time.sleep(0.02)
