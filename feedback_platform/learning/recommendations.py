@@ -81,8 +81,8 @@ def recommend(
     The score orders one user's list. Of a known user it is the probability that the ranker gives
     the item, or the ensemble's sum where the model has no ranker; of others it is the popularity.
     The ranker's instant is that of the newest feedback, or of each user's own where it has learned
-    from such; what is drawn depends on the day of the newest, the user and the version. So equal
-    frames make equal lists. Where exploration has raised an item, its
+    from such; what is drawn depends on the day of the newest and the user. So equal frames make
+    equal lists. Where exploration has raised an item, its
     score is what it was, and the propensity of each place says how likely its item was there.
 
     Args:
@@ -115,7 +115,7 @@ def recommend(
     is_available = ~np.isin(model.item_ids, list(unavailable))
     size = n + exploration.pool
     now: datetime | None = scores[LAST_FEEDBACK_AT].max()  # type: ignore[assignment]
-    salt = f"{model_version} {now:%Y-%m-%d}" if now else model_version
+    salt = f"{now:%Y-%m-%d}" if now else ""
     is_boosted = np.isin(model.item_ids, list(boosted))
     instants = _own_instants(scores) if has_own_instants else now
     order = personal_order(model, known, scores, met, instants, is_available, size)

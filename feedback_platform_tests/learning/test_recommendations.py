@@ -109,7 +109,8 @@ def test_exploration_raises_an_item_says_so_and_tells_every_probability() -> Non
     both = found.filter(pl.col("user_id") == "new").join(of_item, on="item_id", suffix="_before")
     assert both["score"].to_list() == both["score_before"].to_list()
     assert lists("v1", 0.05).equals(found)
-    assert not lists("v2", 0.05)["item_id"].equals(found["item_id"])
+    # Which version it is makes no difference: equal models make equal lists.
+    assert lists("v2", 0.05)["item_id"].equals(found["item_id"])
 
 
 def test_a_cold_user_gets_what_is_popular_but_not_what_nobody_likes() -> None:
