@@ -49,13 +49,13 @@ from feedback_platform.learning.training_data import (
     USERS_SCHEMA,
     choose_cut,
 )
+from feedback_platform.warehouse.training_tables import SHOWN_FOR
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS: Final = 180
 SCORES_A_USER: Final = 140
 CATEGORIES: Final = 40
 LIKED: Final = 0.75
-SHOWN_FOR: Final = timedelta(days=30)
 CHUNK: Final = 500_000
 STEPS: Final = ("recommender", "segments", "lists", "together", "LightFM alone")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from feedback_platform.cleaning.rules_file import read_rules_file
-from feedback_platform.errors import InvalidInputError
 from feedback_platform.events import columns as c
+from feedback_platform.text_file import read_text_file
 
 # Where a value is that no category has, and where one that was not said.
 OTHER: Final = "other"
@@ -108,14 +108,7 @@ def load_rules(path: Path | None) -> CleaningRules:
     """
     if path is None:
         return default_rules()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The cleaning rules {path} cannot be read ({reason}); "
-            "FEEDBACK_CLEANING_RULES names a TOML file."
-        ) from error
+    text = read_text_file(path, "The cleaning rules", "FEEDBACK_CLEANING_RULES names a TOML file")
     return parse_rules(text, origin=str(path))
 
 

@@ -16,6 +16,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.reports import read_report
 from feedback_platform.privacy.requests import file_request, pending_requests
 from feedback_platform.settings import Settings
+from feedback_platform.text_file import read_text_file
 
 
 @click.command(epilog="Example: feedback-platform erase user-17 user-23")
@@ -55,13 +56,7 @@ def erase(settings: Settings, as_json: bool, users: tuple[str, ...], path: Path 
 
 
 def _named_in(path: Path) -> list[str]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The file {path} cannot be read ({reason}); it has a user's id on each line."
-        ) from error
+    lines = read_text_file(path, "The file", "it has a user's id on each line").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.text_file import read_text_file
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,7 @@ def load_gate_rules(path: Path | None) -> GateRules:
     """
     if path is None:
         return default_gate_rules()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The gate's rules {path} cannot be read ({reason}); "
-            "FEEDBACK_GATE_RULES names a TOML file."
-        ) from error
+    text = read_text_file(path, "The gate's rules", "FEEDBACK_GATE_RULES names a TOML file")
     return parse_gate_rules(text, origin=str(path))
 
 

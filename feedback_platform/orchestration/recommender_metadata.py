@@ -13,7 +13,7 @@ from feedback_platform.learning.selection import Selection
 
 def recommender_metadata(learned: RegisteredRecommender) -> dict[str, Any]:
     """Return the metadata of the asset; where a figure has no value it is left out."""
-    figures = {name: value for name, value in learned.trained.metrics.items() if value is not None}
+    figures = {name: value for name, value in learned.version.metrics.items() if value is not None}
     return {
         "version": learned.version.version,
         "promoted": learned.decision.is_promoted,

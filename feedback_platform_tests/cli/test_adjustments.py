@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -23,7 +21,8 @@ from feedback_platform_tests.adjustment.rules.switches import (
     rule,
     sample,
 )
-from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.cli.outcomes import parsed, the_error
 from feedback_platform_tests.installation import Installation
 
 HIDING = """
@@ -39,18 +38,6 @@ minimum_sample = 20
 cooldown = "1 day"
 action = { kind = "hide_category", category = "{category}" }
 """
-
-
-def parsed(finished: Finished) -> Any:
-    assert (finished.code, finished.errors) == (0, "")
-    return json.loads(finished.output)
-
-
-def the_error(finished: Finished) -> str:
-    assert (finished.code, finished.output) == (1, "")
-    (line,) = finished.errors.splitlines()
-    assert line.startswith("Error: ")
-    return line
 
 
 @pytest.fixture

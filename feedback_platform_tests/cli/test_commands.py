@@ -2,19 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.cli.outcomes import parsed
 
 LINE = '{"event_id":"%s","event_type":"item_rated","user_id":"u%d","item_id":"i","value":4}\n'
-
-
-def parsed(finished: Finished) -> Any:
-    assert (finished.code, finished.errors) == (0, "")
-    return json.loads(finished.output)
 
 
 def test_an_empty_lake_is_processed_into_empty_tables(run: Run, tmp_path: Path) -> None:

@@ -9,23 +9,12 @@ import pytest
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import PROJECT_DIR
-from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.cli.outcomes import parsed, the_error
 from feedback_platform_tests.serving.published_users import publish_users
 
 FILE = PROJECT_DIR / "docs" / "flags.toml"
 BY = ("--by", "person:ada", "--reason", "to try it")
-
-
-def parsed(finished: Finished) -> Any:
-    assert (finished.code, finished.errors) == (0, "")
-    return json.loads(finished.output)
-
-
-def the_error(finished: Finished) -> str:
-    assert (finished.code, finished.output) == (1, "")
-    (line,) = finished.errors.splitlines()
-    assert line.startswith("Error: ")
-    return line
 
 
 @pytest.fixture

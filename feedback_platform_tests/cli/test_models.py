@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
-from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.cli.outcomes import parsed, the_error
 from feedback_platform_tests.learning.registered import MODEL, NOON, promote, register, tear
 
 NOW = datetime.now(UTC)
@@ -21,18 +20,6 @@ LISTED = "select distinct model_version from ml.recommendations"
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake((tmp_path / "data" / "lake").as_uri())
-
-
-def parsed(finished: Finished) -> Any:
-    assert (finished.code, finished.errors) == (0, "")
-    return json.loads(finished.output)
-
-
-def the_error(finished: Finished) -> str:
-    assert (finished.code, finished.output) == (1, "")
-    (line,) = finished.errors.splitlines()
-    assert line.startswith("Error: ")
-    return line
 
 
 def test_before_the_first_training_the_list_says_what_to_do(run: Run) -> None:

@@ -14,7 +14,8 @@ from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.events.received import Format, opaque_line, opened_line
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
-from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.cli.conftest import Run
+from feedback_platform_tests.cli.outcomes import parsed
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MAPPING = '[events."Film Starred"]\ntype = "item_rated"\nitem_id = "film"\nvalue = "stars"\n'
@@ -44,11 +45,6 @@ def land(tmp_path: Path, *lines: bytes, number: int = 1) -> str:
         sortable_id=f"{number:010d}",
         ndjson=b"\n".join(lines),
     )
-
-
-def parsed(finished: Finished) -> Any:
-    assert (finished.code, finished.errors) == (0, "")
-    return json.loads(finished.output)
 
 
 def published(tmp_path: Path, sql: str) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from feedback_platform.learning.ranker_features import SHOWN_DAYS
 from feedback_platform.learning.ranker_history import SETTLING
 from feedback_platform.learning.ranker_lists import LISTS_SCHEMA
 from feedback_platform.warehouse import training_tables
@@ -176,6 +177,8 @@ def test_an_impression_is_clicked_when_its_item_is_in_its_list_within_the_hour(
     }
     # The ranker takes an impression for settled when no click can come any more.
     assert timedelta(seconds=SETTLING) == training_tables.CLICKED_WITHIN
+    # Nor does it look at any that is older than what training reads before its earliest instant.
+    assert timedelta(days=SHOWN_DAYS) == training_tables.SHOWN_FOR
 
 
 def test_a_click_belongs_to_its_users_newest_impression_before_it(

@@ -9,6 +9,7 @@ from pathlib import Path
 from feedback_platform.adjustment.flags.definition import Flag
 from feedback_platform.adjustment.flags.parsing import parse_flag
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.text_file import read_text_file
 
 
 def load_definitions(path: Path) -> dict[str, Flag]:
@@ -18,13 +19,7 @@ def load_definitions(path: Path) -> dict[str, Flag]:
         InvalidInputError: the file cannot be read, or an entry is not accepted; the text names
             the file, the flag, the entry, and what it accepts.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The flags' definitions {path} cannot be read ({reason}); name a TOML file."
-        ) from error
+    text = read_text_file(path, "The flags' definitions", "name a TOML file")
     return parse_definitions(text, origin=str(path))
 
 

@@ -25,6 +25,7 @@ from feedback_platform.adjustment.rules.definition import (
 from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, Metric
 from feedback_platform.adjustment.rules.toml_entries import Entries
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.text_file import read_text_file
 
 MODELS: Final = ("recommender",)
 # It is part of who is written down in the history of a flag.
@@ -68,14 +69,7 @@ def load_trigger_rules(path: Path | None, *, has_webhook: bool = False) -> tuple
     """
     if path is None:
         return default_trigger_rules()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The trigger rules {path} cannot be read ({reason}); "
-            "FEEDBACK_TRIGGER_RULES names a TOML file."
-        ) from error
+    text = read_text_file(path, "The trigger rules", "FEEDBACK_TRIGGER_RULES names a TOML file")
     return parse_trigger_rules(text, origin=str(path), has_webhook=has_webhook)
 
 

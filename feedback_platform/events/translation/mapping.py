@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping_file import parse_mapping
 from feedback_platform.events.translation.naming import LONGEST_NAME, folded
 from feedback_platform.events.translation.rules import EventRule
 from feedback_platform.events.translation.segment_names import DEFAULT_RULES
+from feedback_platform.text_file import read_text_file
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,5 @@ def load_mapping(path: Path | None) -> EventMapping:
     """
     if path is None:
         return DEFAULT_MAPPING
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInputError(
-            f"The event mapping {path} cannot be read ({reason}); "
-            "FEEDBACK_EVENT_MAPPING names a TOML file."
-        ) from error
+    text = read_text_file(path, "The event mapping", "FEEDBACK_EVENT_MAPPING names a TOML file")
     return EventMapping(parse_mapping(text, origin=str(path)))
