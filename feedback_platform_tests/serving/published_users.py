@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +14,7 @@ from feedback_platform.warehouse.published_database import PublishedState, write
 from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
 
 _TABLES = (
-    PublishedTable("interaction", "interactions", time="occurred_at"),
+    PublishedTable("interaction", "user_preferences", key=("user_id",)),
     PublishedTable("ml", "user_segments"),
     PublishedTable("ml", "segment_profiles"),
 )
@@ -25,26 +23,16 @@ _TABLES = (
 def publish_users(path: Path, *, segments: Mapping[str, str], opted_out: Sequence[str]) -> None:
     """Put a publication in place as the pipeline does: files first, then a rename."""
     names = sorted(set(segments.values()))
-    consents = [
-        {
-            "event_id": user,
-            "event_type": "consent_changed",
-            "user_id": user,
-            "occurred_at": datetime(2026, 3, 1),  # noqa: DTZ001 - the warehouse's times are naive
-            "properties": json.dumps({"personalisation": False}),
-        }
-        for user in opted_out
-    ]
     frames = [
         pl.DataFrame(
-            consents,
+            [(user, False, True, []) for user in opted_out],
             schema={
-                "event_id": pl.String,
-                "event_type": pl.String,
                 "user_id": pl.String,
-                "occurred_at": pl.Datetime("us"),
-                "properties": pl.String,
+                "personalisation": pl.Boolean,
+                "research": pl.Boolean,
+                "signals_off": pl.List(pl.String),
             },
+            orient="row",
         ),
         pl.DataFrame(
             [(user, names.index(name)) for user, name in segments.items()],
