@@ -28,9 +28,9 @@ class PublishedTable:
             table says in `batch_sequence` with which batch each row was computed.
         event_type: of the only events that its rows come from, where it is not all of them.
         internal: columns that the pipeline keeps for itself.
-        taking_part: a join, in SQL over the published tables before it, that leaves out the rows of
-            which users do not allow that anybody sees them used. A table that is kept whole is
-            written without them; of another the view leaves them out.
+        taking_part: a join, in SQL over the published tables before it, that leaves out what users
+            do not allow. A table that is kept whole is written without it; of one in parts the
+            view leaves it out. One with a key has none.
     """
 
     schema: str
