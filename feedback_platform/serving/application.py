@@ -32,10 +32,13 @@ from feedback_platform.settings import Settings
 class Application:
     """Events and flags first: their paths are told apart before any routing."""
 
-    def __init__(self, collector: Collector, ofrep: Ofrep, others: Starlette) -> None:
+    def __init__(
+        self, collector: Collector, ofrep: Ofrep, others: Starlette, health: Health
+    ) -> None:
         self._collector = collector
         self._ofrep = ofrep
         self._others = others
+        self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or take part in starting and stopping."""
@@ -45,6 +48,13 @@ class Application:
             await self._ofrep(scope, receive, send)
         else:
             await self._others(scope, receive, send)
+
+    def begin_to_stop(self) -> None:
+        """Say at /readyz that the server stops."""
+        self._health.is_draining = True
+
+    def tick(self) -> None:
+        """Do what is due about once a second."""
 
 
 def build_application(settings: Settings, *, workers: int = 1) -> Application:
@@ -74,7 +84,6 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
         await users.start()
         await feed.start()
         yield
-        health.is_draining = True
         await feed.stop()
         await users.stop()
         await station.commit.stop()
@@ -88,7 +97,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, ofrep, others)
+    return Application(collector, ofrep, others, health)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import errno
 import gc
 import ipaddress
 import logging
-import multiprocessing
+import os
 import resource
 import signal
 import socket
-from contextlib import ExitStack
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Final
+import sys
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection as Pipe
+from typing import Final, NoReturn
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.serving.application import build_application
+from feedback_platform.serving.application import Application, build_application
 from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
+from feedback_platform.serving.http_server import HttpServer
+from feedback_platform.serving.stop_signals import StopSignals, noted_signals
+from feedback_platform.serving.supervisor import Patience, Supervisor
 from feedback_platform.settings import Settings
 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
-# Longer than a store may take to answer or to fail.
-_PARTING_SECONDS: Final = 20
+# For the requests in flight: longer than a store may take to answer or to fail.
+_PARTING_SECONDS: Final = 15
+# For all of the stopping; what the store has not taken by then is given up before. Who runs the
+# server in containers is used to 30 seconds.
+_STOP_SECONDS: Final = 27.0
+_KILL_SECONDS: Final = 28.0
 _GARBAGE_AFTER: Final = 50_000
 _FILES_BESIDE_CONNECTIONS: Final = 256
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server runs, beside its settings.
+
+    Attributes:
+        workers: how many processes share the load.
+        drain_seconds: for which it takes requests after a signal to stop, while /readyz says that
+            it stops.
+    """
+
+    workers: int = 1
+    drain_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,21 +58,40 @@ class ApplicationFactory:
 
     Attributes:
         settings: whom it listens to, and where it stores.
-        workers: how many processes there are.
+        options: how the server runs.
         is_alone: whether the process does nothing else, so that its log and its memory may be
             arranged for the server.
     """
 
     settings: Settings
-    workers: int = 1
+    options: ServerOptions = ServerOptions()
     is_alone: bool = False
 
-    def __call__(self) -> ASGIApp:
+    def __call__(self) -> Application:
         """Return the application of this process."""
-        application = build_application(self.settings, workers=self.workers)
+        application = build_application(self.settings, workers=self.options.workers)
         if self.is_alone:
             _arrange_process()
-        return _until_parent_dies(application) if self.workers > 1 else application
+        return application
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """One of several processes at a socket."""
+
+    factory: ApplicationFactory
+    listener: socket.socket
+
+    def __call__(self, _place: int, heartbeats: Pipe) -> NoReturn:
+        options = replace(self.factory.options, workers=1)
+        with signals_of(options) as signals:
+            # When a worker ends is for the supervisor to say; Ctrl-C comes to all of them.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            server = HttpServer(
+                server_configuration(self.factory), drain_seconds=options.drain_seconds
+            )
+            code = server.serve_until(signals, self.listener, heartbeats)
+            leave(code)
 
 
 def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
@@ -66,7 +103,6 @@ def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
         loop="uvloop",
         ws="none",
         lifespan="on",
-        workers=factory.workers,
         backlog=_BACKLOG,
         log_config=None,
         log_level="error",
@@ -79,23 +115,45 @@ def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
     )
 
 
-def run_server(settings: Settings, listener: socket.socket, *, workers: int) -> None:
+def signals_of(options: ServerOptions) -> AbstractContextManager[StopSignals]:
+    """Listen for what ends a server; from here on it ends in order, and in bounded time."""
+    seconds = _KILL_SECONDS + 1 if options.workers > 1 else _STOP_SECONDS
+    return noted_signals(seconds=seconds + options.drain_seconds)
+
+
+def run_server(
+    settings: Settings, listener: socket.socket, options: ServerOptions, signals: StopSignals
+) -> int:
     """Serve until a signal says to stop; what was received by then is answered.
 
     Args:
         settings: whom the server listens to, and where it stores.
         listener: a bound socket; it is closed at the end.
-        workers: how many processes share the load.
+        options: how it runs.
+        signals: which came, and will come.
+
+    Returns:
+        The exit code.
     """
     _allow_many_files()
-    config = server_configuration(ApplicationFactory(settings, workers, is_alone=True))
-    # uvicorn raises the signal again when it has stopped in order; that is no failure.
-    for stopping in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stopping, _ignore)
-    if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+    factory = ApplicationFactory(settings, options, is_alone=True)
+    if options.workers > 1:
+        patience = Patience(end=_KILL_SECONDS + options.drain_seconds)
+        return Supervisor(_Worker(factory, listener), options.workers, signals, patience).run()
+    server = HttpServer(server_configuration(factory), drain_seconds=options.drain_seconds)
+    return server.serve_until(signals, listener)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, with everything said.
+
+    Taking down the interpreter first helps nobody here, and may hang: threads of the libraries for
+    the store and the database still run, and look for it.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _arrange_process() -> None:
@@ -104,8 +162,6 @@ def _arrange_process() -> None:
     # objects, would take a tenth of the time of a request.
     gc.collect()
     gc.freeze()
-    # At the end it has to be found again: DuckDB reports on stderr what nobody freed.
-    atexit.register(gc.unfreeze)
     gc.set_threshold(_GARBAGE_AFTER, 20, 100)
 
 
@@ -164,28 +220,3 @@ def _allow_many_files() -> None:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files != resource.RLIM_INFINITY:
         Connection.max_connections = max(1, min(MAX_CONNECTIONS, files - _FILES_BESIDE_CONNECTIONS))
-
-
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    return
-
-
-def _until_parent_dies(application: ASGIApp) -> ASGIApp:
-    """Return an application whose process stops when its supervisor was killed.
-
-    Otherwise it would hold the port, and nobody would restart or stop it.
-    """
-
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
-        parent = multiprocessing.parent_process()
-        if scope["type"] == "lifespan" and parent is not None:
-            loop = asyncio.get_running_loop()
-
-            def stop() -> None:
-                loop.remove_reader(parent.sentinel)
-                signal.raise_signal(signal.SIGTERM)
-
-            loop.add_reader(parent.sentinel, stop)
-        await application(scope, receive, send)
-
-    return watched
