@@ -48,6 +48,14 @@ from feedback_platform.settings import Settings
     help="Take requests so long after a signal to stop, while /readyz says so.",
 )
 @click.option(
+    "--access-log",
+    "access_share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Which part of the requests is logged, from none (0) to all (1).",
+)
+@click.option(
     "--without-write-keys",
     is_flag=True,
     help="Listen beyond this machine although everybody may send.",
@@ -59,6 +67,7 @@ def serve(
     port: int,
     workers: int,
     drain_seconds: float,
+    access_share: float,
     without_write_keys: bool,
     quiet: bool,
 ) -> None:
@@ -73,7 +82,7 @@ def serve(
     take_over_flags(settings)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     settings = with_protected_registry(settings, host)
-    options = ServerOptions(workers, drain_seconds)
+    options = ServerOptions(workers, drain_seconds, access_share)
     with bound_socket(host, port) as listener, signals_of(options) as signals:
         if not quiet:
             click.echo(f"API       {web_address(host, port)}  (documentation: /docs)")

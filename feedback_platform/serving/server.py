@@ -14,6 +14,8 @@ import sys
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
 
 import uvicorn
@@ -22,6 +24,8 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.serving.application import Application, build_application
 from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
 from feedback_platform.serving.http_server import HttpServer
+from feedback_platform.serving.logs import configure_logs
+from feedback_platform.serving.operation import ALONE, ServingProcess
 from feedback_platform.serving.stop_signals import StopSignals, noted_signals
 from feedback_platform.serving.supervisor import Patience, Supervisor
 from feedback_platform.settings import Settings
@@ -46,10 +50,12 @@ class ServerOptions:
         workers: how many processes share the load.
         drain_seconds: for which it takes requests after a signal to stop, while /readyz says that
             it stops.
+        access_share: which part of the requests is logged.
     """
 
     workers: int = 1
     drain_seconds: float = 0.0
+    access_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,20 +64,20 @@ class ApplicationFactory:
 
     Attributes:
         settings: whom it listens to, and where it stores.
-        options: how the server runs.
-        is_alone: whether the process does nothing else, so that its log and its memory may be
-            arranged for the server.
+        process: which process it is.
+        is_alone: whether the process does nothing else, so that its memory may be arranged for
+            the server.
     """
 
     settings: Settings
-    options: ServerOptions = ServerOptions()
+    process: ServingProcess = ALONE
     is_alone: bool = False
 
     def __call__(self) -> Application:
         """Return the application of this process."""
-        application = build_application(self.settings, workers=self.options.workers)
+        application = build_application(self.settings, self.process)
         if self.is_alone:
-            _arrange_process()
+            _arrange_memory()
         return application
 
 
@@ -79,19 +85,27 @@ class ApplicationFactory:
 class _Worker:
     """One of several processes at a socket."""
 
-    factory: ApplicationFactory
+    settings: Settings
+    options: ServerOptions
     listener: socket.socket
+    metrics_directory: Path
 
-    def __call__(self, _place: int, heartbeats: Pipe) -> NoReturn:
-        options = replace(self.factory.options, workers=1)
-        with signals_of(options) as signals:
+    def __call__(self, place: int, heartbeats: Pipe) -> NoReturn:
+        options = self.options
+        with signals_of(replace(options, workers=1)) as signals:
             # When a worker ends is for the supervisor to say; Ctrl-C comes to all of them.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            server = HttpServer(
-                server_configuration(self.factory), drain_seconds=options.drain_seconds
+            configure_logs(self.settings)
+            process = ServingProcess(
+                options.workers, place, self.metrics_directory, options.access_share
             )
-            code = server.serve_until(signals, self.listener, heartbeats)
-            leave(code)
+            server = _server(self.settings, process, options)
+            leave(server.serve_until(signals, self.listener, heartbeats))
+
+
+def _server(settings: Settings, process: ServingProcess, options: ServerOptions) -> HttpServer:
+    factory = ApplicationFactory(settings, process, is_alone=True)
+    return HttpServer(server_configuration(factory), drain_seconds=options.drain_seconds)
 
 
 def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
@@ -135,13 +149,15 @@ def run_server(
     Returns:
         The exit code.
     """
+    configure_logs(settings)
     _allow_many_files()
-    factory = ApplicationFactory(settings, options, is_alone=True)
-    if options.workers > 1:
-        patience = Patience(end=_KILL_SECONDS + options.drain_seconds)
-        return Supervisor(_Worker(factory, listener), options.workers, signals, patience).run()
-    server = HttpServer(server_configuration(factory), drain_seconds=options.drain_seconds)
-    return server.serve_until(signals, listener)
+    if options.workers == 1:
+        process = ServingProcess(access_share=options.access_share)
+        return _server(settings, process, options).serve_until(signals, listener)
+    patience = Patience(end=_KILL_SECONDS + options.drain_seconds)
+    with TemporaryDirectory(prefix="feedback-platform-") as directory:
+        worker = _Worker(settings, options, listener, Path(directory))
+        return Supervisor(worker, options.workers, signals, patience).run()
 
 
 def leave(code: int) -> NoReturn:
@@ -156,8 +172,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _arrange_process() -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+def _arrange_memory() -> None:
     # What is loaded by now stays. Looking through it again and again, after every few hundred new
     # objects, would take a tenth of the time of a request.
     gc.collect()
