@@ -20,6 +20,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.serving.api_keys import ApiKeys
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
 from feedback_platform.serving.metrics.endpoint import metrics_route
 from feedback_platform.serving.metrics.platform import (
@@ -45,7 +46,7 @@ class Application:
     ) -> None:
         self._collector = collector
         self._ofrep = ofrep
-        self._others = others
+        self._others = Guard(others)
         self._operation = operation
         self._observed = operation.observed(self._answer)
 
