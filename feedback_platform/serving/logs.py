@@ -16,6 +16,8 @@ from feedback_platform.serving.request_ids import REQUEST_ID
 from feedback_platform.settings import Settings
 
 _HIDDEN: Final = "…"
+# A shorter one is none, but may be a part of half the words.
+_SHORTEST_SECRET: Final = 6
 
 
 def configure_logs(settings: Settings) -> None:
@@ -33,7 +35,8 @@ class _Lines(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
         # The longest first: one may be the beginning of another.
-        known = sorted(filter(None, secrets), key=len, reverse=True)
+        known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        known.sort(key=len, reverse=True)
         self._secret = re.compile("|".join(map(re.escape, known))) if known else None
 
     def hidden(self, text: str) -> str:

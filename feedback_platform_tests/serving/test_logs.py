@@ -114,9 +114,15 @@ def test_beside_requests_a_line_has_no_id() -> None:
     assert log.lines[0].endswith(" WARNING It is late.")
 
 
+def test_what_is_too_short_for_a_secret_does_not_mangle_the_log() -> None:
+    log = Log(JsonLines(["a", "20"]))
+    log.logger.warning("as it was")
+    assert log.record["message"] == "as it was"
+
+
 def test_a_secret_with_a_quotation_mark_is_not_written_either() -> None:
-    log = Log(JsonLines(['a"b\\c']))
-    log.logger.warning("got %s", 'a"b\\c')
+    log = Log(JsonLines(['abc"def\\g']))
+    log.logger.warning("got %s", 'abc"def\\g')
     assert log.record["message"] == "got …"
 
 
