@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -168,7 +168,9 @@ def leave(code: int) -> NoReturn:
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        # Whoever read there may be gone.
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 

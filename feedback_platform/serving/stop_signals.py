@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import faulthandler
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
+# By its number: what Python puts before it may be closed.
+_STDERR: Final = 2
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -53,8 +54,7 @@ def noted_signals(*, seconds: float) -> Iterator[StopSignals]:
     signals = StopSignals()
 
     def watch(_number: int) -> None:
-        # The error stream of a test may be none of the system's.
-        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or 2)
+        faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
     # What is ignored is so on purpose: nohup.
     taken = [each for each in STOPPING if signal.getsignal(each) is not signal.SIG_IGN]
