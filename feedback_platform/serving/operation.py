@@ -25,13 +25,13 @@ class ServingProcess:
     Attributes:
         workers: how many there are.
         place: its own, from 0.
-        metrics_directory: where they know of each other's numbers; None for a single one.
+        shared_directory: where they find what they tell each other; None for a single one.
         access_share: which part of the requests is logged.
     """
 
     workers: int = 1
     place: int = 0
-    metrics_directory: Path | None = None
+    shared_directory: Path | None = None
     access_share: float = 0.0
 
 
@@ -61,7 +61,7 @@ class Operation:
         self._requests = RequestTally(event_paths)
         self.snapshots = Snapshots(
             [*self._requests.metrics(), *connection_metrics(), *metrics, *process_metrics()],
-            process.metrics_directory,
+            process.shared_directory,
             process.place,
         )
 

@@ -88,7 +88,7 @@ class _Worker:
     settings: Settings
     options: ServerOptions
     listener: socket.socket
-    metrics_directory: Path
+    shared_directory: Path
 
     def __call__(self, place: int, heartbeats: Pipe) -> NoReturn:
         options = self.options
@@ -97,7 +97,7 @@ class _Worker:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             configure_logs(self.settings)
             process = ServingProcess(
-                options.workers, place, self.metrics_directory, options.access_share
+                options.workers, place, self.shared_directory, options.access_share
             )
             server = _server(self.settings, process, options)
             leave(server.serve_until(signals, self.listener, heartbeats))

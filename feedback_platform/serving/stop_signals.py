@@ -21,9 +21,9 @@ class StopSignals:
         self._came: list[int] = []
         self._listeners: list[Callable[[int], None]] = []
 
-    def __bool__(self) -> bool:
-        """Return whether the server is to stop."""
-        return bool(self._came)
+    def __len__(self) -> int:
+        """Return how many came; with the first, the server is to stop."""
+        return len(self._came)
 
     @property
     def is_urgent(self) -> bool:
@@ -54,7 +54,9 @@ def noted_signals(*, seconds: float) -> Iterator[StopSignals]:
     signals = StopSignals()
 
     def watch(_number: int) -> None:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
+        # Once: further signals give no more time.
+        if len(signals) == 1:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
     # What is ignored is so on purpose: nohup.
     taken = [each for each in STOPPING if signal.getsignal(each) is not signal.SIG_IGN]

@@ -127,7 +127,11 @@ def test_a_store_that_hangs_leaves_no_question_unanswered_and_holds_up_no_stop(
 
 
 def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_port: int) -> None:
-    with serving_process(tmp_path / "data", free_port, workers=2) as serving:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {"TMPDIR": str(temporary)}
+    with serving_process(tmp_path / "data", free_port, environment, workers=2) as serving:
+        assert list(temporary.iterdir())
         serving.signal(signal.SIGKILL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -138,6 +142,8 @@ def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_
             time.sleep(0.05)
         else:
             pytest.fail("somebody still listens")
+        # Nor do they leave anything behind.
+        until(lambda: not list(temporary.iterdir()))
         serving.start()
 
 

@@ -72,7 +72,7 @@ def main(behaviour: str, directory: str, line: int | None) -> int:
         sys.stdout.write("listening\n")
         sys.stdout.flush()
         while behaviour == "hanging":
-            time.sleep(60)
+            time.sleep(0.05)
         supervisor = Supervisor(Worker(behaviour, Path(directory)), 2, signals, patience)
         if line is not None:
             sys.settrace(stop_at(line))

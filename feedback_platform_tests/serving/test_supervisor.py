@@ -112,7 +112,13 @@ def test_workers_that_cannot_start_are_not_started_again_and_again(
 
 def test_who_hangs_while_it_stops_is_ended_and_says_where(start: Start) -> None:
     process = start("hanging")
-    process.terminate()
+
+    def has_ended() -> bool:
+        # However often it is told.
+        process.terminate()
+        return process.poll() is not None
+
+    until(has_ended)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert errors.startswith("Timeout")
