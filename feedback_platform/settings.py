@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
+LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 # Of the first ten places of a list no more than one is explored.
 MOST_EXPLORATION = 0.1
@@ -62,6 +63,7 @@ class Settings:
         schema_registry_url: an external schema registry, or None for the embedded one; it may hold
             credentials.
         kafka_bootstrap_servers: the Kafka brokers, or None.
+        log_format: how the API logs, `text` or `json`.
         compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
             for the data directory.
     """
@@ -84,6 +86,13 @@ class Settings:
     schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
+    log_format: str = "text"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that no log may show."""
+        of_others = (self.webhook_secret,) if self.webhook_secret else ()
+        return (*self.write_keys.values(), *self.api_keys.values(), *of_others)
 
     @property
     def warehouse_path(self) -> Path:
@@ -154,6 +163,7 @@ def load_settings(
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
+        log_format=_one_of("FEEDBACK_LOG_FORMAT", LOG_FORMATS, environment),
     )
 
 

@@ -182,6 +182,21 @@ def test_keys_have_the_names_they_were_given_or_their_number() -> None:
     assert settings.api_keys == {"key-1": "x"}
 
 
+def test_what_no_log_may_show_is_known() -> None:
+    environment = {
+        "FEEDBACK_WRITE_KEYS": "web:4f9c2e81",
+        "FEEDBACK_API_KEYS": "x",
+        "FEEDBACK_WEBHOOK_URL": "https://hooks.example/1",
+        "FEEDBACK_WEBHOOK_SECRET": "a-secret-of-32-characters-at-all",
+    }
+    assert set(load_settings(environment=environment).secrets) == {
+        "4f9c2e81",
+        "x",
+        "a-secret-of-32-characters-at-all",
+    }
+    assert load_settings(environment={}).secrets == ()
+
+
 @pytest.mark.parametrize("keys", ["a:b:c", "Web:abc", "one two", "web:a,web:b", "a:same,b:same"])
 def test_malformed_keys_are_refused_without_showing_them(keys: str) -> None:
     with pytest.raises(InvalidSettingError, match="FEEDBACK_WRITE_KEYS") as refused:
@@ -244,6 +259,7 @@ def test_an_endpoint_of_aws_holds_no_credentials() -> None:
         ("FEEDBACK_EVENTS_PER_SECOND", "nan"),
         ("FEEDBACK_EVENTS_PER_SECOND", "many"),
         ("FEEDBACK_SCHEMA_REGISTRY_URL", "localhost:8081"),
+        ("FEEDBACK_LOG_FORMAT", "xml"),
         ("FEEDBACK_COMPUTE_LOGS_URL", "gs://bucket"),
         ("FEEDBACK_COMPUTE_LOGS_URL", "s3:///prefix"),
     ],

@@ -21,7 +21,15 @@ from feedback_platform.errors import InvalidInputError, TransientError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
-from feedback_platform.serving.server import bound_socket, is_loopback, run_server, web_address
+from feedback_platform.serving.server import (
+    ServerOptions,
+    bound_socket,
+    is_loopback,
+    leave,
+    run_server,
+    signals_of,
+    web_address,
+)
 from feedback_platform.settings import Settings
 
 
@@ -31,6 +39,21 @@ from feedback_platform.settings import Settings
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0, 600),
+    default=0.0,
+    show_default=True,
+    help="Take requests so long after a signal to stop, while /readyz says so.",
+)
+@click.option(
+    "--access-log",
+    "access_share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Which part of the requests is logged, from none (0) to all (1).",
 )
 @click.option(
     "--without-write-keys",
@@ -43,6 +66,8 @@ def serve(
     host: str,
     port: int,
     workers: int,
+    drain_seconds: float,
+    access_share: float,
     without_write_keys: bool,
     quiet: bool,
 ) -> None:
@@ -57,10 +82,12 @@ def serve(
     take_over_flags(settings)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     settings = with_protected_registry(settings, host)
-    with bound_socket(host, port) as listener:
+    options = ServerOptions(workers, drain_seconds, access_share)
+    with bound_socket(host, port) as listener, signals_of(options) as signals:
         if not quiet:
             click.echo(f"API       {web_address(host, port)}  (documentation: /docs)")
-        run_server(settings, listener, workers=workers)
+        code = run_server(settings, listener, options, signals)
+    leave(code)
 
 
 def take_over_flags(settings: Settings) -> None:

@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, TypeVar
 
 # A thread that has nothing to do for so long ends.
@@ -35,6 +37,8 @@ class DaemonThreads:
         Whoever stops waiting does not stop a call that has begun; one that has not is forgotten.
         """
         done: Future[_Result] = Future()
+        # What is logged there belongs to whoever asked.
+        call = partial(copy_context().run, call)
         with self._changed:
             self._calls.append((call, done))
             if len(self._calls) > self._idle and self._threads < self._most:

@@ -10,20 +10,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.api_keys import ApiKeys
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.metrics.endpoint import metrics_route
+from feedback_platform.serving.metrics.platform import (
+    collector_metrics,
+    flag_metrics,
+    publication_metrics,
+)
 from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
@@ -32,13 +41,20 @@ from feedback_platform.settings import Settings
 class Application:
     """Events and flags first: their paths are told apart before any routing."""
 
-    def __init__(self, collector: Collector, ofrep: Ofrep, others: Starlette) -> None:
+    def __init__(
+        self, collector: Collector, ofrep: Ofrep, others: ASGIApp, operation: Operation
+    ) -> None:
         self._collector = collector
         self._ofrep = ofrep
-        self._others = others
+        self._others = Guard(others)
+        self._operation = operation
+        self._observed = operation.observed(self._answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or take part in starting and stopping."""
+        await self._observed(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._collector.handles(scope["path"]):
             await self._collector(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(OFREP):
@@ -46,27 +62,42 @@ class Application:
         else:
             await self._others(scope, receive, send)
 
+    def begin_to_stop(self) -> None:
+        """Say at /readyz that the server stops."""
+        self._operation.health.is_draining = True
 
-def build_application(settings: Settings, *, workers: int = 1) -> Application:
+    def tick(self) -> None:
+        """Do what is due about once a second."""
+        self._operation.snapshots.write()
+
+
+def build_application(settings: Settings, process: ServingProcess = ALONE) -> Application:
     """Return the application of one process.
 
     Args:
         settings: whom it listens to, and where it stores.
-        workers: how many such processes share the load, and so the rate of each key.
+        process: which one it is of how many that share the load, and so the rate of each key.
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
     station = Station(
         lake,
         write_keys=settings.write_keys,
-        events_per_second=None if rate is None else rate / workers,
+        events_per_second=None if rate is None else rate / process.workers,
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
     users = PublishedUsers(settings.published_path)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
-    ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
+    streams = FlagStreams(feed)
+    ofrep = Ofrep(feed, users, keys, streams)
+    metrics = [
+        *collector_metrics(collector),
+        *flag_metrics(feed, streams),
+        *publication_metrics(users),
+    ]
+    operation = Operation(process, health, collector.post_paths, metrics)
 
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
@@ -74,26 +105,27 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
         await users.start()
         await feed.start()
         yield
-        health.is_draining = True
         await feed.stop()
         await users.stop()
         await station.commit.stop()
+        operation.snapshots.close()
 
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
     routes: list[BaseRoute] = [
         *health_routes(health),
+        metrics_route(operation.snapshots, ApiKeys(settings.api_keys)),
         *documentation_routes(),
         Mount("/registry", registry),
     ]
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, ofrep, others)
+    return Application(collector, ofrep, others, operation)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed"}
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     content = {"code": codes.get(error.status_code, "refused"), "message": f"{error.detail}."}
     return JSONResponse(content, status_code=error.status_code, headers=error.headers)

@@ -1,14 +1,21 @@
 """The server's side of one connection: uvicorn's, with bounds on patience and memory.
 
-uvicorn waits for ever for a request that has begun, reads headers of any size, queues as many
-pipelined requests as were sent, takes trailers for headers, loses the body of a request that
-offers another protocol, and closes idle connections at shutdown without a look at what is on its
-way. Here each of that has an end, and every refusal says why, as JSON.
+uvicorn waits for ever for a request that has begun, and for a client that does not read. It reads
+headers of any size, queues as many pipelined requests as were sent, takes trailers for headers,
+loses the body of a request that offers another protocol, and closes idle connections at shutdown
+without a look at what is on its way. Here each of that has an end, and every refusal says why, as
+JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
+from array import array
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -39,6 +46,17 @@ _TOO_MANY: Final = Refusal(
 )
 
 
+@dataclass
+class ConnectionTally:
+    """The connections of this process: how many are open, and which were refused, by code."""
+
+    open: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+TALLY: Final = ConnectionTally()
+
+
 class Connection(HttpToolsProtocol):
     """One connection, closed with an answer when it takes more than its share."""
 
@@ -58,11 +76,15 @@ class Connection(HttpToolsProtocol):
         self._is_parting = False
         self._parting = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
+        self._watch_of_reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request; beyond the limit it is turned away."""
         super().connection_made(transport)
+        TALLY.open += 1
         excess = len(self.connections) - self.max_connections
+        if excess > 0:
+            TALLY.refused[_OVERLOADED.code] += 1
         if excess > self.max_turned_away:
             transport.abort()
             return
@@ -73,8 +95,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the watch."""
+        TALLY.open -= 1
         if self._watch is not None:
             self._watch.cancel()
+        self._end_watch_of_reading()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -168,6 +192,16 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body:
             self._patience.begin(self.loop.time())
 
+    def pause_writing(self) -> None:
+        """Begin to see to it that a client takes what it has asked for."""
+        super().pause_writing()
+        self._check_reading_later()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self._end_watch_of_reading()
+        super().resume_writing()
+
     def shutdown(self) -> None:
         """Answer what was sent already, then close."""
         self._is_parting = True
@@ -200,11 +234,41 @@ class Connection(HttpToolsProtocol):
             return
         self._watch = self.loop.call_later(rest, self._check_patience)
 
+    def _check_reading_later(self) -> None:
+        self._watch_of_reading = self.loop.call_later(
+            self.request_seconds, self._check_reading, self._unread_bytes()
+        )
+
+    def _check_reading(self, before: int) -> None:
+        """Cut the connection of a client that reads slower than it would have to send."""
+        if before - self._unread_bytes() < self.request_seconds * self.bytes_per_second:
+            TALLY.refused["read_too_slowly"] += 1
+            self.transport.abort()
+        else:
+            self._check_reading_later()
+
+    def _unread_bytes(self) -> int:
+        """Return how much of what was written the client has not taken yet.
+
+        Most of it is the system's, which takes nothing more for megabytes at a time.
+        """
+        unread = array("i", [0])
+        # Where a system does not tell, what is ours has to do.
+        with suppress(OSError):
+            ioctl(self.transport.get_extra_info("socket").fileno(), TIOCOUTQ, unread)
+        return self.transport.get_write_buffer_size() + unread[0]
+
+    def _end_watch_of_reading(self) -> None:
+        if self._watch_of_reading is not None:
+            self._watch_of_reading.cancel()
+            self._watch_of_reading = None
+
     def _part_with(self, refusal: Refusal) -> None:
         """Refuse the request that is coming in and close, once earlier ones have their answers."""
         if self._is_refusing or self.transport.is_closing():
             return
         self._is_refusing = True
+        TALLY.refused[refusal.code] += 1
         cycle = self.cycle
         has_begun = cycle is not None and cycle.more_body
         if has_begun and self.pipeline:

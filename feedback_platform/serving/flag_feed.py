@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -41,6 +42,8 @@ class FlagFeed:
         self._changed = asyncio.Event()
         self.current: FlagSet | None = None
         self.changed_at = -math.inf
+        # By the clock on the wall, for people.
+        self.read_at: float | None = None
 
     async def start(self) -> None:
         """Read the flags, and begin to look for changes."""
@@ -98,6 +101,7 @@ class FlagFeed:
             _log.exception("The flags cannot be read; the last ones go on.")
         else:
             self._is_failing = False
+            self.read_at = time.time()
             self._note(before, found)
         self._next_look_at = asyncio.get_running_loop().time() + _SHORTEST_PAUSE_SECONDS
 

@@ -137,10 +137,8 @@ class Ofrep:
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=10)
-        if not self._keys.admits(query.get("token", [""])[-1]):
-            text = "The stream's address comes with the bulk evaluation; its token is unknown."
-            raise OfrepRefusal(401, text)
-        await self._streams(scope, receive, send)
+        client = self._keys.client_of(query.get("token", [""])[-1])
+        await self._streams(scope, receive, send, client)
 
     def _context(self, sent: Mapping[str, object], key: str | None) -> Context:
         try:

@@ -13,7 +13,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 CROSS_ORIGIN: Final[Fields] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"etag, retry-after"),
+    (b"access-control-expose-headers", b"etag, retry-after, x-request-id"),
 )
 _JSON: Final = (b"content-type", b"application/json")
 _PREFLIGHT: Final[Fields] = (

@@ -62,11 +62,20 @@ class ClientKeys:
         """Return what opens the stream for the client of a key; None where nothing is needed."""
         return None if client is None else self._tokens[client]
 
-    def admits(self, token: str) -> bool:
-        """Return whether a token opens the stream."""
+    def client_of(self, token: str) -> str | None:
+        """Return the name of the key of which a token is made; None where none is needed.
+
+        Raises:
+            OfrepRefusal: it is made of none (401).
+        """
         if self._keys.are_open:
-            return True
+            return None
         # All are compared to the end: the time tells nothing.
         sent = token.encode()
-        matches = [hmac.compare_digest(sent, each.encode()) for each in self._tokens.values()]
-        return any(matches)
+        matches = [
+            name for name, each in self._tokens.items() if hmac.compare_digest(sent, each.encode())
+        ]
+        if not matches:
+            text = "The stream's address comes with the bulk evaluation; its token is unknown."
+            raise OfrepRefusal(401, text)
+        return matches[0]

@@ -7,6 +7,7 @@ remember one thing at most, however slowly it is read.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -15,11 +16,15 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flag_set import FlagSet
+from feedback_platform.serving.client_address import client_address
 from feedback_platform.serving.connections import PARTING
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.ofrep_answers import CROSS_ORIGIN, OfrepRefusal
 
 MAX_STREAMS: Final = 1000
+# One key's clients, and one address's, leave room for those of others.
+MAX_STREAMS_OF_KEY: Final = 800
+MAX_STREAMS_OF_ADDRESS: Final = 100
 # Proxies close what is silent for longer; and somebody who is gone is noticed.
 HEARTBEAT_SECONDS: Final = 20.0
 # Between the evaluation of a client and its stream a change must not be lost.
@@ -41,23 +46,37 @@ class FlagStreams:
         feed: FlagFeed,
         *,
         most: int = MAX_STREAMS,
+        most_of_key: int = MAX_STREAMS_OF_KEY,
+        most_of_address: int = MAX_STREAMS_OF_ADDRESS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._feed = feed
         self._most = most
+        self._most_of_key = most_of_key
+        self._most_of_address = most_of_address
+        # By key, or by address.
+        self._shares: Counter[tuple[str, str]] = Counter()
         self._heartbeat_seconds = heartbeat_seconds
-        self._open = 0
+        self.open = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, client: str | None = None
+    ) -> None:
         """Tell of changes until the client goes, or the server.
 
+        Args:
+            scope, receive, send: of ASGI.
+            client: the name of the key whose stream it is; None where there are no keys.
+
         Raises:
-            OfrepRefusal: there are too many streams.
+            OfrepRefusal: there are too many streams, or too many of the key or of the address.
         """
-        if self._open >= self._most:
-            text = "Too many streams are open; poll, or try again later."
-            raise OfrepRefusal(503, text, headers=_RETRY_AFTER)
-        self._open += 1
+        shares = [("address", client_address(scope))]
+        if client is not None:
+            shares.append(("key", client))
+        self._check_room(shares)
+        self.open += 1
+        self._shares.update(shares)
         ends = [
             asyncio.create_task(_gone(receive)),
             asyncio.create_task(_parting(scope).wait()),
@@ -65,9 +84,21 @@ class FlagStreams:
         try:
             await self._tell(dict(scope["headers"]), ends, send)
         finally:
-            self._open -= 1
+            self.open -= 1
+            # Who has none any more is forgotten.
+            self._shares -= Counter(shares)
             for task in ends:
                 task.cancel()
+
+    def _check_room(self, shares: list[tuple[str, str]]) -> None:
+        if self.open >= self._most:
+            text = "Too many streams are open; poll, or try again later."
+            raise OfrepRefusal(503, text, headers=_RETRY_AFTER)
+        most = {"key": self._most_of_key, "address": self._most_of_address}
+        for share in shares:
+            if self._shares[share] >= most[share[0]]:
+                text = f"Too many streams of this {share[0]} are open; poll, or try again later."
+                raise OfrepRefusal(429, text, headers=_RETRY_AFTER)
 
     async def _tell(
         self, headers: Mapping[bytes, bytes], ends: list[asyncio.Task[Any]], send: Send

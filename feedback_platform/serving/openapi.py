@@ -62,6 +62,7 @@ def openapi_document() -> dict[str, Any]:
             "/readyz": {
                 "get": _health_operation("ready", "Whether events would be stored now.", (503,))
             },
+            "/metrics": {"get": _metrics_operation()},
         },
         "components": {
             "schemas": _schemas(),
@@ -172,6 +173,17 @@ def _health_operation(status: str, summary: str, errors: tuple[int, ...]) -> dic
         "tags": [_HEALTH],
         "summary": summary,
         "responses": {"200": answer, **_errors(*errors)},
+    }
+
+
+def _metrics_operation() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "tags": [_HEALTH],
+        "summary": "The numbers of all processes of the server, in the format of Prometheus.",
+        "description": "Where there are API keys, it takes one.",
+        "security": [{}, {"bearer": []}],
+        "responses": {"200": {"description": "The metrics.", "content": text}, **_errors(401)},
     }
 
 

@@ -8,6 +8,8 @@ from http import HTTPStatus
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.serving.request_ids import HEADER, IDS
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -48,5 +50,6 @@ class Refusal:
             (b"access-control-allow-origin", b"*"),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
+            (HEADER, IDS.made()),
             *self.fields,
         ]

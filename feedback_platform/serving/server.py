@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import errno
 import gc
 import ipaddress
 import logging
-import multiprocessing
+import os
 import resource
 import signal
 import socket
-from contextlib import ExitStack
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Final
+import sys
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NoReturn
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.serving.application import build_application
+from feedback_platform.serving.application import Application, build_application
 from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
+from feedback_platform.serving.http_server import HttpServer
+from feedback_platform.serving.logs import configure_logs
+from feedback_platform.serving.operation import ALONE, ServingProcess
+from feedback_platform.serving.stop_signals import StopSignals, noted_signals
+from feedback_platform.serving.supervisor import Patience, Supervisor
 from feedback_platform.settings import Settings
 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
-# Longer than a store may take to answer or to fail.
-_PARTING_SECONDS: Final = 20
+# For the requests in flight: longer than a store may take to answer or to fail.
+_PARTING_SECONDS: Final = 15
+# For all of the stopping; what the store has not taken by then is given up before. Who runs the
+# server in containers is used to 30 seconds.
+_STOP_SECONDS: Final = 27.0
+_KILL_SECONDS: Final = 28.0
 _GARBAGE_AFTER: Final = 50_000
 _FILES_BESIDE_CONNECTIONS: Final = 256
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a server runs, beside its settings.
+
+    Attributes:
+        workers: how many processes share the load.
+        drain_seconds: for which it takes requests after a signal to stop, while /readyz says that
+            it stops.
+        access_share: which part of the requests is logged.
+    """
+
+    workers: int = 1
+    drain_seconds: float = 0.0
+    access_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,21 +64,48 @@ class ApplicationFactory:
 
     Attributes:
         settings: whom it listens to, and where it stores.
-        workers: how many processes there are.
-        is_alone: whether the process does nothing else, so that its log and its memory may be
-            arranged for the server.
+        process: which process it is.
+        is_alone: whether the process does nothing else, so that its memory may be arranged for
+            the server.
     """
 
     settings: Settings
-    workers: int = 1
+    process: ServingProcess = ALONE
     is_alone: bool = False
 
-    def __call__(self) -> ASGIApp:
+    def __call__(self) -> Application:
         """Return the application of this process."""
-        application = build_application(self.settings, workers=self.workers)
+        application = build_application(self.settings, self.process)
         if self.is_alone:
-            _arrange_process()
-        return _until_parent_dies(application) if self.workers > 1 else application
+            _arrange_memory()
+        return application
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """One of several processes at a socket."""
+
+    settings: Settings
+    options: ServerOptions
+    listener: socket.socket
+    shared_directory: Path
+
+    def __call__(self, place: int, heartbeats: Pipe) -> NoReturn:
+        options = self.options
+        with signals_of(replace(options, workers=1)) as signals:
+            # When a worker ends is for the supervisor to say; Ctrl-C comes to all of them.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            configure_logs(self.settings)
+            process = ServingProcess(
+                options.workers, place, self.shared_directory, options.access_share
+            )
+            server = _server(self.settings, process, options)
+            leave(server.serve_until(signals, self.listener, heartbeats))
+
+
+def _server(settings: Settings, process: ServingProcess, options: ServerOptions) -> HttpServer:
+    factory = ApplicationFactory(settings, process, is_alone=True)
+    return HttpServer(server_configuration(factory), drain_seconds=options.drain_seconds)
 
 
 def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
@@ -66,7 +117,6 @@ def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
         loop="uvloop",
         ws="none",
         lifespan="on",
-        workers=factory.workers,
         backlog=_BACKLOG,
         log_config=None,
         log_level="error",
@@ -79,33 +129,56 @@ def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
     )
 
 
-def run_server(settings: Settings, listener: socket.socket, *, workers: int) -> None:
+def signals_of(options: ServerOptions) -> AbstractContextManager[StopSignals]:
+    """Listen for what ends a server; from here on it ends in order, and in bounded time."""
+    seconds = _KILL_SECONDS + 1 if options.workers > 1 else _STOP_SECONDS
+    return noted_signals(seconds=seconds + options.drain_seconds)
+
+
+def run_server(
+    settings: Settings, listener: socket.socket, options: ServerOptions, signals: StopSignals
+) -> int:
     """Serve until a signal says to stop; what was received by then is answered.
 
     Args:
         settings: whom the server listens to, and where it stores.
         listener: a bound socket; it is closed at the end.
-        workers: how many processes share the load.
+        options: how it runs.
+        signals: which came, and will come.
+
+    Returns:
+        The exit code.
     """
+    configure_logs(settings)
     _allow_many_files()
-    config = server_configuration(ApplicationFactory(settings, workers, is_alone=True))
-    # uvicorn raises the signal again when it has stopped in order; that is no failure.
-    for stopping in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stopping, _ignore)
-    if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+    if options.workers == 1:
+        process = ServingProcess(access_share=options.access_share)
+        return _server(settings, process, options).serve_until(signals, listener)
+    patience = Patience(end=_KILL_SECONDS + options.drain_seconds)
+    with TemporaryDirectory(prefix="feedback-platform-") as directory:
+        worker = _Worker(settings, options, listener, Path(directory))
+        return Supervisor(worker, options.workers, signals, patience).run()
 
 
-def _arrange_process() -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+def leave(code: int) -> NoReturn:
+    """End the process at once, with everything said.
+
+    Taking down the interpreter first helps nobody here, and may hang: threads of the libraries for
+    the store and the database still run, and look for it.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read there may be gone.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def _arrange_memory() -> None:
     # What is loaded by now stays. Looking through it again and again, after every few hundred new
     # objects, would take a tenth of the time of a request.
     gc.collect()
     gc.freeze()
-    # At the end it has to be found again: DuckDB reports on stderr what nobody freed.
-    atexit.register(gc.unfreeze)
     gc.set_threshold(_GARBAGE_AFTER, 20, 100)
 
 
@@ -164,28 +237,3 @@ def _allow_many_files() -> None:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files != resource.RLIM_INFINITY:
         Connection.max_connections = max(1, min(MAX_CONNECTIONS, files - _FILES_BESIDE_CONNECTIONS))
-
-
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    return
-
-
-def _until_parent_dies(application: ASGIApp) -> ASGIApp:
-    """Return an application whose process stops when its supervisor was killed.
-
-    Otherwise it would hold the port, and nobody would restart or stop it.
-    """
-
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
-        parent = multiprocessing.parent_process()
-        if scope["type"] == "lifespan" and parent is not None:
-            loop = asyncio.get_running_loop()
-
-            def stop() -> None:
-                loop.remove_reader(parent.sentinel)
-                signal.raise_signal(signal.SIGTERM)
-
-            loop.add_reader(parent.sentinel, stop)
-        await application(scope, receive, send)
-
-    return watched

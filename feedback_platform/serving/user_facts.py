@@ -53,6 +53,11 @@ class PublishedUsers:
             return Facts(is_personalised=False)
         return _STRANGER if segment is None else Facts(segment.segment_id, segment.name)
 
+    @property
+    def published_at(self) -> float | None:
+        """When the tables that were read last were published; None before there are any."""
+        return None if self._stamp is None else self._stamp[1] / 1e9
+
     async def start(self) -> None:
         """Read the users, for which requests wait a while, and begin to look for publications."""
         with suppress(TimeoutError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from feedback_platform_tests.serving.running import stored_lines
+from feedback_platform_tests.serving.segment import message
 from feedback_platform_tests.serving.serving_process import Senders, serving_process
 from feedback_platform_tests.serving.troubled_store import troubled_store
+from feedback_platform_tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,65 @@ def test_a_server_told_to_stop_answers_and_stores_everything(
         # Every request was answered, so what is stored is what was acknowledged.
         assert stored == senders.acknowledged.keys()
         assert len(stored) > 50
+        assert "Traceback" not in serving.log
+
+
+def members(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, of_session, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(of_session) == session and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def ends_when_told_so(after: float, data_dir: Path, port: int, workers: int) -> None:
+    """Start a server, tell it to stop so long after it said where it listens, and see it end."""
+    command = [sys.executable, "-m", "feedback_platform", "serve", "--data-dir", str(data_dir)]
+    command += ["--port", str(port), "--workers", str(workers)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as serving:
+        assert serving.stdout is not None
+        assert serving.stdout.readline().startswith("API ")
+        time.sleep(after)
+        serving.terminate()
+        _, errors = serving.communicate(timeout=60)
+        assert (serving.returncode, errors) == (0, "")
+        until(lambda: not members(serving.pid))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_told_to_stop_as_soon_as_it_has_begun_ends(
+    tmp_path: Path, free_port: int, workers: int
+) -> None:
+    ends_when_told_so(0, tmp_path / "data", free_port, workers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("after", [round(0.25 * step, 2) for step in range(1, 21)])
+def test_a_server_told_to_stop_while_it_starts_ends(
+    tmp_path: Path, free_port: int, after: float, workers: int
+) -> None:
+    ends_when_told_so(after, tmp_path / "data", free_port, workers)
+
+
+def test_a_server_that_drains_says_so_and_goes_on_until_it_is_urgent(
+    tmp_path: Path, free_port: int
+) -> None:
+    options = ("--drain-seconds", "300")
+    with serving_process(tmp_path / "data", free_port, options=options) as serving:
+        os.kill(serving.pid, signal.SIGINT)
+        until(lambda: serving.client.ask("GET", "/readyz").status == 503)
+        assert "stopping" in serving.client.ask("GET", "/readyz").content["message"]
+        assert serving.client.ask("GET", "/healthz").status == 200
+        assert serving.client.post("/v1/track", message()).status == 200
+        # Ctrl-C once more.
+        assert serving.signal(signal.SIGINT) == 0
+        assert len(stored_lines(serving.settings)) == 1
         assert "Traceback" not in serving.log
 
 
@@ -64,7 +127,11 @@ def test_a_store_that_hangs_leaves_no_question_unanswered_and_holds_up_no_stop(
 
 
 def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_port: int) -> None:
-    with serving_process(tmp_path / "data", free_port, workers=2) as serving:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {"TMPDIR": str(temporary)}
+    with serving_process(tmp_path / "data", free_port, environment, workers=2) as serving:
+        assert list(temporary.iterdir())
         serving.signal(signal.SIGKILL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -75,6 +142,8 @@ def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_
             time.sleep(0.05)
         else:
             pytest.fail("somebody still listens")
+        # Nor do they leave anything behind.
+        until(lambda: not list(temporary.iterdir()))
         serving.start()
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.http_server import HttpServer
 from feedback_platform.serving.server import ApplicationFactory, bound_socket, server_configuration
 from feedback_platform.settings import Settings, load_settings
 
@@ -140,7 +139,7 @@ def running_server(
     settings = load_settings(data_dir, environment or {})
     listener = bound_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = uvicorn.Server(server_configuration(ApplicationFactory(settings)))
+    server = HttpServer(server_configuration(ApplicationFactory(settings)))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     deadline = time.monotonic() + TIMEOUT

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -31,6 +31,7 @@ class ServingProcess:
         port: int,
         environment: Mapping[str, str] | None = None,
         workers: int = 1,
+        options: Sequence[str] = (),
     ) -> None:
         self.port = port
         self.settings: Settings = load_settings(data_dir, environment or {})
@@ -38,6 +39,7 @@ class ServingProcess:
         self._command = [
             *(sys.executable, "-m", "feedback_platform", "serve"),
             *("--data-dir", str(data_dir), "--port", str(port), "--workers", str(workers)),
+            *options,
         ]
         self._log = data_dir.parent / f"serve-{port}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,10 +92,14 @@ class ServingProcess:
 
 @contextmanager
 def serving_process(
-    data_dir: Path, port: int, environment: Mapping[str, str] | None = None, workers: int = 1
+    data_dir: Path,
+    port: int,
+    environment: Mapping[str, str] | None = None,
+    workers: int = 1,
+    options: Sequence[str] = (),
 ) -> Iterator[ServingProcess]:
     data_dir.mkdir(parents=True, exist_ok=True)
-    serving = ServingProcess(data_dir, port, environment, workers)
+    serving = ServingProcess(data_dir, port, environment, workers, options)
     serving.start()
     try:
         yield serving

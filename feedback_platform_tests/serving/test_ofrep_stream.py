@@ -86,7 +86,9 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
             stream.next_message()
 
 
-async def told(streams: FlagStreams, *, pieces: int) -> bytes:
+async def told(
+    streams: FlagStreams, *, pieces: int, client: str | None = None, address: str = "192.0.2.1"
+) -> bytes:
     """What a stream says first, until its client goes."""
     said = bytearray()
     gone = asyncio.Event()
@@ -103,7 +105,8 @@ async def told(streams: FlagStreams, *, pieces: int) -> bytes:
         if count > pieces:
             gone.set()
 
-    await streams({"type": "http", "headers": []}, receive, send)
+    scope = {"type": "http", "headers": [], "client": (address, 1)}
+    await streams(scope, receive, send, client)
     return bytes(said)
 
 
@@ -129,6 +132,38 @@ def test_there_are_not_more_streams_than_that_and_who_goes_makes_room(feed: Flag
         assert caught.value.headers[0][0] == b"retry-after"
         await first
         assert await told(streams, pieces=1)
+
+    asyncio.run(crowd())
+
+
+def test_no_address_takes_the_streams_of_others(feed: FlagFeed) -> None:
+    streams = FlagStreams(feed, most_of_address=1, heartbeat_seconds=0.001)
+
+    async def crowd() -> None:
+        first = asyncio.create_task(told(streams, pieces=50))
+        await asyncio.sleep(0)
+        with pytest.raises(OfrepRefusal, match="of this address") as caught:
+            await told(streams, pieces=1)
+        assert caught.value.status == 429
+        assert caught.value.headers[0][0] == b"retry-after"
+        assert await told(streams, pieces=1, address="198.51.100.1")
+        await first
+        assert await told(streams, pieces=1)
+
+    asyncio.run(crowd())
+
+
+def test_no_key_takes_the_streams_of_others(feed: FlagFeed) -> None:
+    streams = FlagStreams(feed, most_of_key=1, heartbeat_seconds=0.001)
+
+    async def crowd() -> None:
+        first = asyncio.create_task(told(streams, pieces=50, client="web"))
+        await asyncio.sleep(0)
+        with pytest.raises(OfrepRefusal, match="of this key"):
+            await told(streams, pieces=1, client="web", address="198.51.100.1")
+        assert await told(streams, pieces=1, client="mobile")
+        await first
+        assert await told(streams, pieces=1, client="web")
 
     asyncio.run(crowd())
 

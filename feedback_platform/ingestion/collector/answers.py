@@ -15,7 +15,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 CROSS_ORIGIN: Final[Headers] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"retry-after, x-ratelimit-reset"),
+    (b"access-control-expose-headers", b"retry-after, x-ratelimit-reset, x-request-id"),
 )
 _JSON: Final = (b"content-type", b"application/json")
 _ALLOWED_HEADERS: Final = (

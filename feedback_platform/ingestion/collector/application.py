@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -34,6 +35,8 @@ class Collector:
 
     def __init__(self, station: Station) -> None:
         self.station = station
+        # By code: all of them are ours.
+        self.refused: Counter[str] = Counter()
         self._posts: dict[str, Handler] = {
             **segment_handlers(station),
             CLOUDEVENTS: CloudEvents(station),
@@ -54,6 +57,7 @@ class Collector:
         try:
             await self._answer(scope, receive, send)
         except RequestRefusedError as refusal:
+            self.refused[refusal.code] += 1
             await send_refusal(send, refusal)
         except SenderGoneError:
             return

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsError
+from feedback_platform.ingestion.collector.commit_tally import CommitTally
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
@@ -77,11 +78,17 @@ class GroupCommit:
         self._write_began: float | None = None
         self._failed_at: float | None = None
         self._failure_logged_at: float | None = None
+        self.tally = CommitTally()
 
     @property
     def held_bytes(self) -> int:
         """How much is not durable yet."""
         return self._held
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the next writes."""
+        return sum(len(group.waiting) for group in self._groups)
 
     @property
     def is_failing(self) -> bool:
@@ -161,8 +168,10 @@ class GroupCommit:
             await self._arrived.wait()
             delay = self._pace.delay(time.monotonic())
             if delay > 0:
+                # Not wait_for: of Python 3.11, it may swallow that this task is cancelled.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), delay)
+                    async with asyncio.timeout(delay):
+                        await self._hurry.wait()
             group = self._next_group()
             if group is None:
                 # It expired while it lingered.
@@ -194,12 +203,15 @@ class GroupCommit:
             raise
         except Exception as error:  # noqa: BLE001 - without a writer everybody would wait for ever
             self._failed_at = time.monotonic()
+            self.tally.failures += 1
             self._log_failure(error)
             group.settle("The store cannot take events at present; send them again.")
         else:
             self._failed_at = None
             group.settle(None)
         finally:
+            self.tally.seconds.note(time.monotonic() - self._write_began)
+            self.tally.sizes.note(group.size)
             self._write_began = None
 
     def _write_object(self, hour: datetime, lines: list[bytes]) -> None:
@@ -218,6 +230,9 @@ class GroupCommit:
                 # itself, and may not be read back: then the lines are stored twice.
                 self._sequence += 1
             else:
+                # One thread writes, and nobody else counts.
+                self.tally.events += ndjson.count(b"\n")
+                self.tally.size += len(ndjson)
                 return
 
     def _expire(self, group: _Group) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from feedback_platform.errors import LakeAccessError, LakeUnavailableError
 from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
 from feedback_platform.ingestion.collector.limits import Limits
+from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object
 from feedback_platform.lake.store import Lake
@@ -228,6 +229,35 @@ def test_whatever_fails_the_acknowledged_lines_are_stored_once_or_more(
     found = set(b"".join(objects.values()).splitlines(keepends=True))
     assert acknowledged <= found <= sent
     assert sorted(objects) == [name(number) for number in range(len(objects))]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_writer_that_is_told_to_hurry_and_to_end_ends(
+    lake: TroubledLake, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    """However many turns of the event loop lie between the one and the other."""
+    monkeypatch.setattr(Pace, "delay", lambda _pace, _now: 30.0)
+    lake.gate.clear()
+
+    async def scenario() -> None:
+        commit = GroupCommit(lake, instance="i1", limits=Limits())
+        commit.start()
+        commit.take(b"a\n", NOW)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        writer = commit._writer
+        assert writer is not None
+        commit._hurry.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writer.cancel()
+        await asyncio.wait([writer], timeout=5)
+        assert writer.cancelled()
+
+    try:
+        asyncio.run(asyncio.wait_for(scenario(), 20))
+    finally:
+        lake.gate.set()
 
 
 def test_each_process_has_a_name_of_its_own() -> None:

@@ -1,0 +1,36 @@
+"""Where a request comes from, also behind a proxy."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from starlette.types import Scope
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address of a client; of one behind a proxy, as the nearest proxy saw it.
+
+    What a proxy says counts only when it is on this machine or in a private network: from elsewhere
+    anybody could say it. Of several addresses the last is what this proxy has added; those before
+    it are what its client said.
+    """
+    host = str((scope.get("client") or ("", 0))[0])
+    if not _is_near(host):
+        return host
+    for name, value in reversed(scope["headers"]):
+        if name == b"x-forwarded-for":
+            said = value.decode("latin-1").rpartition(",")[2].strip()
+            return said if _is_address(said) else host
+    return host
+
+
+def _is_near(host: str) -> bool:
+    return _is_address(host) and (ip_address(host).is_private or ip_address(host).is_loopback)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

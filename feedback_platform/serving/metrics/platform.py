@@ -1,0 +1,111 @@
+"""The metrics of what a server does: events, connections, flags, published tables."""
+
+from __future__ import annotations
+
+from feedback_platform.ingestion.collector.application import Collector
+from feedback_platform.serving.connections import TALLY
+from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.metrics.metric import Merge, Metric, counter, gauge, histogram
+from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.user_facts import PublishedUsers
+
+
+def collector_metrics(collector: Collector) -> list[Metric]:
+    """Return the metrics of taking events."""
+    commit = collector.station.commit
+    tally = commit.tally
+    return [
+        counter(
+            "feedback_collector_events",
+            "Events that were made durable; one sent twice counts twice.",
+            lambda: tally.events,
+        ),
+        counter(
+            "feedback_collector_stored_bytes",
+            "Bytes of the lines that were made durable, before compression.",
+            lambda: tally.size,
+        ),
+        Metric(
+            "feedback_collector_refused_requests",
+            "Requests of which nothing was taken, by the code of the answer.",
+            lambda: {(code,): count for code, count in collector.refused.items()},
+            ("reason",),
+        ),
+        histogram(
+            "feedback_collector_commit_duration_seconds",
+            "What a write of the requests that had come meanwhile took.",
+            tally.seconds,
+        ),
+        histogram(
+            "feedback_collector_commit_size_bytes",
+            "What was written at once, before compression.",
+            tally.sizes,
+        ),
+        counter(
+            "feedback_collector_commit_failures",
+            "Writes that failed; their senders were told to send again.",
+            lambda: tally.failures,
+        ),
+        gauge(
+            "feedback_collector_waiting_requests",
+            "Requests that wait for the next writes.",
+            lambda: commit.waiting,
+        ),
+        gauge(
+            "feedback_collector_held_bytes",
+            "Bytes of lines that are not durable yet.",
+            lambda: commit.held_bytes,
+        ),
+    ]
+
+
+def connection_metrics() -> list[Metric]:
+    """Return the metrics of connections."""
+    return [
+        gauge(
+            "feedback_http_connections_open",
+            "Connections that are open.",
+            lambda: TALLY.open,
+        ),
+        Metric(
+            "feedback_http_refused_connections",
+            "Connections that were closed with a refusal, by its code.",
+            lambda: {(code,): count for code, count in TALLY.refused.items()},
+            ("reason",),
+        ),
+    ]
+
+
+def flag_metrics(feed: FlagFeed, streams: FlagStreams) -> list[Metric]:
+    """Return the metrics of flags; of several processes those of the one that is most behind."""
+    return [
+        gauge(
+            "feedback_flags_position",
+            "The last change of a flag that every process has seen.",
+            lambda: feed.current.position if feed.current else None,
+            Merge.LEAST,
+        ),
+        gauge(
+            "feedback_flags_read_timestamp_seconds",
+            "When the flags were last read from the store.",
+            lambda: feed.read_at,
+            Merge.LEAST,
+        ),
+        gauge(
+            "feedback_flag_streams_open",
+            "Clients that listen for changed flags.",
+            lambda: streams.open,
+        ),
+    ]
+
+
+def publication_metrics(users: PublishedUsers) -> list[Metric]:
+    """Return the metrics of what the pipeline published."""
+    return [
+        gauge(
+            "feedback_published_tables_timestamp_seconds",
+            "When the tables in use were published.",
+            lambda: users.published_at,
+            Merge.LEAST,
+        ),
+    ]
