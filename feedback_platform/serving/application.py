@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,7 @@ from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
@@ -64,19 +66,21 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    users = PublishedUsers(settings.published_path)
+    pending = PendingPreferences(lake)
+    users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
 
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
-        await users.start()
-        await feed.start()
+        # Together they wait no longer for a store that does not answer than one of them.
+        await asyncio.gather(pending.start(), users.start(), feed.start())
         yield
         health.is_draining = True
         await feed.stop()
         await users.stop()
+        await pending.stop()
         await station.commit.stop()
 
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
