@@ -22,6 +22,7 @@ FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
 ERASURE_REPORTS = "privacy/reports"
+SUBJECT_REQUESTS = "privacy/subject-requests"
 PREFERENCES = "preferences/log"
 TOMBSTONES = "privacy/tombstones"
 TOMBSTONE_KEY = "privacy/tombstone-key"
@@ -160,6 +161,11 @@ def erasure_request(request_id: str) -> str:
 def erasure_report(request_id: str) -> str:
     """Return the key of what was done for a request."""
     return f"{ERASURE_REPORTS}/{request_id}.json"
+
+
+def subject_request(request_id: str) -> str:
+    """Return the key of what is kept of a request that somebody else's system sent."""
+    return f"{SUBJECT_REQUESTS}/{request_id}.json"
 
 
 def preferences_log(instant: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,14 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.access import Access
 from feedback_platform.serving.documentation import documentation_routes
+from feedback_platform.serving.erasures import Erasures
+from feedback_platform.serving.exports import Exports
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.health import Health, health_routes
 from feedback_platform.serving.neighbours import Neighbours
@@ -27,28 +30,49 @@ from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.opendsr import PREFIX as OPENDSR
+from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.preferences import PreferencesEndpoint
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.user_facts import PublishedUsers
-from feedback_platform.settings import Settings
+from feedback_platform.serving.users import PREFIX as USERS
+from feedback_platform.serving.users import Users
+from feedback_platform.settings import DBT_PROJECT_DIR, Settings
+from feedback_platform.warehouse.score_settings import signal_names
 
 
 class Application:
-    """Events and flags first: their paths are told apart before any routing."""
+    """Most paths are told apart before any routing: events first, then others by their prefix."""
 
-    def __init__(self, collector: Collector, ofrep: Ofrep, others: Starlette) -> None:
-        self._collector = collector
-        self._ofrep = ofrep
-        self._others = others
+    def __init__(
+        self,
+        collector: Collector,
+        by_prefix: Mapping[str, ASGIApp],
+        others: Starlette,
+        neighbours: Neighbours,
+    ) -> None:
+        self.collector = collector
+        self.by_prefix = by_prefix
+        self.others = others
+        self._neighbours = neighbours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or take part in starting and stopping."""
-        if scope["type"] == "http" and self._collector.handles(scope["path"]):
-            await self._collector(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(OFREP):
-            await self._ofrep(scope, receive, send)
-        else:
-            await self._others(scope, receive, send)
+        await self._chosen(scope)(scope, receive, send)
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self.others
+        path: str = scope["path"]
+        if self.collector.handles(path):
+            return self.collector
+        for prefix, application in self.by_prefix.items():
+            if path.startswith(prefix):
+                # What another worker has answered before this request was sent counts for it.
+                self._neighbours.receive()
+                return application
+        return self.others
 
 
 def build_application(
@@ -75,7 +99,16 @@ def build_application(
     pending = PendingPreferences(lake)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
-    ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
+    access = Access(settings.api_keys, settings.user_token_secrets)
+    erasures = Erasures(lake, pending, neighbours)
+    preferences = PreferencesEndpoint(
+        lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
+    )
+    by_prefix: dict[str, ASGIApp] = {
+        OFREP: Ofrep(feed, users, keys, FlagStreams(feed)),
+        USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
+        OPENDSR: OpenDsr(lake, station, access, erasures),
+    }
 
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
@@ -100,7 +133,7 @@ def build_application(
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, ofrep, others)
+    return Application(collector, by_prefix, others, neighbours)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

@@ -62,6 +62,8 @@ def publish_users(
                 "user_id": pl.String,
                 "occurred_at": pl.Datetime("us"),
                 "properties": pl.String,
+                "experiment_id": pl.String,
+                "variant": pl.String,
             },
         ),
         pl.DataFrame(
@@ -69,7 +71,20 @@ def publish_users(
             schema={"user_id": pl.String, "segment_id": pl.Int32},
             orient="row",
         ),
-        pl.DataFrame({"segment_id": range(len(names)), "name": names}),
+        pl.DataFrame(
+            {
+                "segment_id": range(len(names)),
+                "name": names,
+                "users": [1] * len(names),
+                "top_preferences": [["film"]] * len(names),
+            },
+            schema={
+                "segment_id": pl.Int64,
+                "name": pl.String,
+                "users": pl.Int64,
+                "top_preferences": pl.List(pl.String),
+            },
+        ),
     ]
     directory = path.parent / "tables"
     directory.mkdir(parents=True, exist_ok=True)
