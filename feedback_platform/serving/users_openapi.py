@@ -110,8 +110,8 @@ def users_schemas(signals: Sequence[str]) -> dict[str, Any]:
     Args:
         signals: the kinds of feedback that can be switched off.
     """
-    switch = {"type": "boolean"}
-    switches = {
+    switch: dict[str, Any] = {"type": "boolean"}
+    switches: dict[str, dict[str, Any]] = {
         PERSONALISATION: switch,
         RESEARCH: switch,
         SIGNALS: {"type": "object", "additionalProperties": switch},
@@ -141,7 +141,7 @@ def users_schemas(signals: Sequence[str]) -> dict[str, Any]:
 def _subject_schemas() -> dict[str, Any]:
     request_id = {"type": "string", "pattern": _UUID}
     known = {"controller_id": _TEXT, "subject_request_id": request_id, "api_version": _TEXT}
-    fixed = {name: {"const": value} for name, value in IDENTITY.items()}
+    fixed: dict[str, Any] = {name: {"const": value} for name, value in IDENTITY.items()}
     user_id = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
     identity = _object(identity_type=fixed["identity_type"], identity_value=user_id)
     identity["properties"]["identity_format"] = fixed["identity_format"]
