@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 PREFIX: Final = "/v1/users/"
 _OPTIONS: Final = "OPTIONS"
 # What may follow a user's id, and the methods that it takes.
-_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("DELETE",),
     "/preferences": ("GET", "PUT"),
     "/data": ("GET",),
@@ -68,7 +68,7 @@ class Users:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, rest = _parts(scope)
-        methods = _METHODS.get(rest)
+        methods = METHODS.get(rest)
         if methods is None or not name:
             raise RequestRefusedError(404, "not_found", "There is nothing at this path.")
         if scope["method"] == _OPTIONS:
