@@ -1,8 +1,10 @@
 {#-
     The one definition of a user's features: what they do, on what device, and how their liking is
-    spread over the categories. They are as of the last of the activity that is given.
+    spread over the categories. They are as of the last of the activity that is given. Who switched
+    personalisation off has none, and a signal that was switched off is counted as nothing; that
+    something was done stays in the events, visits and days.
 -#}
-{% macro user_features(activity, feedback_scores, item_categories) -%}
+{% macro user_features(activity, feedback_scores, item_categories, user_preferences) -%}
     with done as (
 
         select
@@ -64,13 +66,13 @@
         done.sessions,
         done.active_days,
         done.impressions,
-        done.views,
-        done.clicks,
-        done.uses,
-        done.likes,
-        done.dismissals,
-        done.ratings,
-        done.conversions,
+        {{ unless_switched_off('view', 'done.views') }} as views,
+        {{ unless_switched_off('click', 'done.clicks') }} as clicks,
+        {{ unless_switched_off('use', 'done.uses') }} as uses,
+        {{ unless_switched_off('like', 'done.likes') }} as likes,
+        {{ unless_switched_off('dismissal', 'done.dismissals') }} as dismissals,
+        {{ unless_switched_off('rating', 'done.ratings') }} as ratings,
+        {{ unless_switched_off('conversion', 'done.conversions') }} as conversions,
         coalesce(opinions.items, 0) as items,
         opinions.average_score,
         {{ one_hot('devices.device_category', 'device') }},
@@ -81,6 +83,12 @@
     left join platforms on done.user_id = platforms.user_id
     left join opinions on done.user_id = opinions.user_id
     left join affinities on done.user_id = affinities.user_id
+    left join {{ user_preferences }} as preferences on done.user_id = preferences.user_id
+    where coalesce(preferences.personalisation, true)
+{%- endmacro %}
+
+{% macro unless_switched_off(signal, count) -%}
+    case when list_contains(preferences.signals_off, '{{ signal }}') then 0 else {{ count }} end
 {%- endmacro %}
 
 {#-

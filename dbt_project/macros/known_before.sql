@@ -10,6 +10,7 @@
 {#- As a post-hook of the last of them: all of these layers. Like the tables, they are made once. -#}
 {% macro create_layers_as_of() -%}
     {{ create_interactions_as_of() }}
+    {{ create_user_preferences_as_of() }}
     {{ create_user_feedback_as_of() }}
     {{ create_feedback_scores_as_of() }}
     {{ create_training_scores_as_of() }}
@@ -88,14 +89,41 @@
     );
 {%- endmacro %}
 
+{% macro create_user_preferences_as_of() -%}
+    create or replace macro interaction.user_preferences_as_of(known_before) as table (
+        {{ preferences_as_of('interaction.interactions_as_of(known_before)') }}
+    );
+{%- endmacro %}
+
+{% macro preferences_as_of(interactions) -%}
+    select * from (
+        {{ user_preferences(
+            "(select * from " ~ interactions ~ " where event_type = 'consent_changed' and user_id is not null)",
+            'feedback.signal_weights'
+        ) }}
+    )
+{%- endmacro %}
+
 {% macro create_user_feedback_as_of() -%}
     create or replace macro feedback.user_feedback_as_of(known_before) as table (
-        {{ user_feedback(
-            'interaction.interactions_as_of(known_before)',
-            'feedback.signal_weights',
-            'feedback.score_rules'
-        ) }}
+        with given as (
+            {{ all_feedback_as_of() }}
+        ),
+
+        preferences as (
+            select * from interaction.user_preferences_as_of(known_before)
+        )
+
+        {{ counted_feedback('given', 'preferences') }}
     );
+{%- endmacro %}
+
+{% macro all_feedback_as_of() -%}
+    {{ user_feedback(
+        'interaction.interactions_as_of(known_before)',
+        'feedback.signal_weights',
+        'feedback.score_rules'
+    ) }}
 {%- endmacro %}
 
 {% macro create_feedback_scores_as_of() -%}
@@ -106,13 +134,18 @@
 
 {#-
     What models are trained on: scores of what was observed. An imputed value is no observation, and
-    an outlier, capped or not, is none that can be trusted: neither is believed.
+    an outlier, capped or not, is none that can be trusted: neither is believed. What users allow today
+    counts for the past, too.
 -#}
 {% macro create_training_scores_as_of() -%}
     create or replace macro feedback.training_scores_as_of(known_before) as table (
-        with observed as not materialized (
+        with given as not materialized (
+            {{ all_feedback_as_of() }}
+        ),
+
+        observed as not materialized (
             select * replace (case when is_imputed or is_outlier then 0.0 else confidence end as confidence)
-            from feedback.user_feedback_as_of(known_before)
+            from ({{ counted_feedback('given', 'interaction.user_preferences') }})
         )
 
         select * from (
@@ -183,10 +216,14 @@
 
         activity as (
             {{ activity('interactions') }}
+        ),
+
+        user_preferences as (
+            {{ preferences_as_of('interactions') }}
         )
 
         select * from (
-            {{ user_features('activity', 'feedback_scores', 'items') }}
+            {{ user_features('activity', 'feedback_scores', 'items', 'user_preferences') }}
         )
     );
 {%- endmacro %}

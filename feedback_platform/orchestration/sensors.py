@@ -36,8 +36,9 @@ _NEWEST_OF_LISTS: Final = """
 """
 
 _FEEDBACK_SINCE: Final = """
-    select count(*) as given, count(*) filter (batch_sequence > ?) as is_new
-    from feedback.user_feedback
+    select
+        (select rows from published.tables where "table" = 'feedback.user_feedback') as given,
+        (select count(*) from feedback.user_feedback where batch_sequence > ?) as is_new
 """
 
 TICK_SECONDS: Final = 5

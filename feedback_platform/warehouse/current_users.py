@@ -1,14 +1,13 @@
-"""Which segment every user is in, and who switched personalisation off, as it is published now.
+"""Which segment every user is in, and what users do not allow, as it is published now.
 
 Whoever answers requests keeps this in memory, and reads it anew with each publication. Published
-files never change, so only those are read that were not there before.
+files never change, so a table is only read when it has other files than before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,16 +17,14 @@ from feedback_platform.warehouse.published import open_published
 
 _SEGMENTS: Final = "ml.user_segments"
 _PROFILES: Final = "ml.segment_profiles"
-_EVENTS: Final = "interaction.interactions"
+_PREFERENCES: Final = "interaction.user_preferences"
 # So many rows at a time become Python's objects: other threads have their turn in between.
 _ROWS: Final = 5000
-_CONSENTS: Final = """
-    select user_id, occurred_at, event_id, properties ->> '/personalisation' = 'false'
-    from read_parquet(?, hive_partitioning = false)
-    where
-        event_type = 'consent_changed'
-        and user_id is not null
-        and json_exists(properties, '/personalisation')
+# Most users allow everything.
+_SWITCHED_OFF: Final = """
+    select user_id, personalisation, research, signals_off
+    from interaction.user_preferences
+    where not (personalisation and research) or len(signals_off) > 0
 """
 
 
@@ -38,24 +35,21 @@ class Segment(NamedTuple):
     name: str | None
 
 
-class _Consent(NamedTuple):
-    occurred_at: datetime
-    event_id: str
-    user_id: str
-    is_opted_out: bool
-
-
 @dataclass(frozen=True)
 class CurrentUsers:
     """What is published of all users.
 
     Attributes:
         segments: by user.
-        opted_out: who switched personalisation off, by the latest that was said of it.
+        opted_out: who switched personalisation off.
+        out_of_research: who switched research off.
+        signals_off: by user, the signals that they switched off.
     """
 
     segments: Mapping[str, Segment] = field(default_factory=dict)
     opted_out: frozenset[str] = frozenset()
+    out_of_research: frozenset[str] = frozenset()
+    signals_off: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class CurrentUsersReader:
@@ -63,9 +57,8 @@ class CurrentUsersReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._segment_files: list[str] = []
-        self._segments: Mapping[str, Segment] = {}
-        self._consents: dict[str, list[_Consent]] = {}
+        self._files: dict[str, list[str]] = {}
+        self._users = CurrentUsers()
 
     def read(self) -> CurrentUsers:
         """Return the users of the publication that is in place.
@@ -78,36 +71,22 @@ class CurrentUsersReader:
             # The requests need the other cores.
             connection.execute("set threads = 1")
             files = _files(connection)
-            of_segments = files.get(_SEGMENTS, []) + files.get(_PROFILES, [])
-            if of_segments != self._segment_files:
-                self._segments = _segments(connection)
-                self._segment_files = of_segments
-            # Most files have none, so it is asked whether a file was read, not what it had.
-            known = self._consents
-            self._consents = {
-                name: known[name] if name in known else self._read_consents(connection, name)
-                for name in files.get(_EVENTS, [])
-            }
-        latest = {
-            consent.user_id: consent.is_opted_out
-            for consent in sorted(each for found in self._consents.values() for each in found)
-        }
-        opted_out = frozenset(user for user, is_opted_out in latest.items() if is_opted_out)
-        return CurrentUsers(self._segments, opted_out)
+            users = self._users
+            if self._is_new(files, _SEGMENTS, _PROFILES):
+                users = replace(users, segments=_segments(connection))
+            if self._is_new(files, _PREFERENCES):
+                users = replace(users, **_switched_off(connection))
+        self._files, self._users = files, users
+        return users
 
-    def _read_consents(self, connection: duckdb.DuckDBPyConnection, name: str) -> list[_Consent]:
-        path = str(self._path.parent / "tables" / name)
-        rows = connection.execute(_CONSENTS, [path])
-        return [
-            _Consent(at, event_id, user_id, is_opted_out is True)
-            for user_id, at, event_id, is_opted_out in _pieces(rows)
-        ]
+    def _is_new(self, files: Mapping[str, list[str]], *tables: str) -> bool:
+        return any(files.get(table) != self._files.get(table) for table in tables)
 
 
 def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     rows = connection.execute(
         'select "table", name from published.files where "table" in (?, ?, ?) order by rowid',
-        [_SEGMENTS, _PROFILES, _EVENTS],
+        [_SEGMENTS, _PROFILES, _PREFERENCES],
     ).fetchall()
     found: dict[str, list[str]] = {}
     for table, name in rows:
@@ -127,6 +106,25 @@ def _segments(connection: duckdb.DuckDBPyConnection) -> dict[str, Segment]:
             segment = segments[number] = Segment(number, names.get(number))
         found[user_id] = segment
     return found
+
+
+def _switched_off(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    opted_out, out_of_research = set(), set()
+    signals_off: dict[str, frozenset[str]] = {}
+    for user_id, is_personalised, allows_research, off in _pieces(
+        connection.execute(_SWITCHED_OFF)
+    ):
+        if not is_personalised:
+            opted_out.add(user_id)
+        if not allows_research:
+            out_of_research.add(user_id)
+        if off:
+            signals_off[user_id] = frozenset(off)
+    return {
+        "opted_out": frozenset(opted_out),
+        "out_of_research": frozenset(out_of_research),
+        "signals_off": signals_off,
+    }
 
 
 def _pieces(rows: duckdb.DuckDBPyConnection) -> Iterable[tuple[Any, ...]]:

@@ -25,6 +25,7 @@ from feedback_platform.warehouse.published_files import (
     WHOLE,
     PublishedFile,
     PublishedTable,
+    stored_rows,
     write_file,
 )
 
@@ -50,7 +51,7 @@ def export(
     """
     if table.key:
         return export_keyed(connection, table, directory, kept, since=since, through=through)
-    rows = connection.table(table.qualified)
+    rows = stored_rows(connection, table)
     if table.internal:
         rows = rows.project(f"* exclude ({', '.join(table.internal)})")
     if table.time is None:
@@ -157,5 +158,6 @@ def _within(
 
 def _days(places: duckdb.DuckDBPyRelation) -> list[date]:
     # A clock that was set wrong may say a day before the first that Python knows.
-    days = places.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
+    known = places.filter("day is not null")
+    days = known.project(f"greatest(day, date '{date.min}')").distinct().fetchall()
     return sorted(day for (day,) in days)

@@ -103,9 +103,10 @@ def _changed(
     computed = stored.filter(f"{BATCH} > {since}").project(
         ", ".join([*map(_quoted, columns), f"false as {_IS_GONE}"])
     )
-    left = departures_since(connection, since).filter(
-        " and ".join(f"{name} is not null" for name in table.key)
-    )
+    conditions = [f"{name} is not null" for name in table.key]
+    if table.event_type is not None:
+        conditions.append(f"event_type = '{table.event_type}'")
+    left = departures_since(connection, since).filter(" and ".join(conditions))
     # Whatever a batch touched was computed with it, if anything is left of it.
     gone = left.project(key).distinct().join(computed, key, how="anti")
     values = [

@@ -80,6 +80,8 @@ def write_database(
         for table in tables:
             paths = [directory / file.name for file in files[table.qualified]]
             query = view_of(table, paths) if table.key else f"from {rows_of(paths)}"
+            if table.time is not None and table.taking_part:
+                query = f"{query} {table.taking_part}"
             connection.execute(f"create view {table.home}.{table.name} as {query}")
         for statement in macros:
             connection.execute(statement)

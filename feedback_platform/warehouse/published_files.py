@@ -26,14 +26,20 @@ class PublishedTable:
         time: the column that readers choose a range of, by which the rows lie together.
         key: the columns that tell its rows apart, where `interaction.changes` has them all; such a
             table says in `batch_sequence` with which batch each row was computed.
+        event_type: of the only events that its rows come from, where it is not all of them.
         internal: columns that the pipeline keeps for itself.
+        taking_part: a join, in SQL over the published tables before it, that leaves out the rows of
+            which users do not allow that anybody sees them used. A table that is kept whole is
+            written without them; of another the view leaves them out.
     """
 
     schema: str
     name: str
     time: str | None = None
     key: tuple[str, ...] = ()
+    event_type: str | None = None
     internal: tuple[str, ...] = ()
+    taking_part: str = ""
 
     @property
     def qualified(self) -> str:
@@ -61,6 +67,15 @@ class PublishedFile:
     partition: str
     name: str
     rows: int
+
+
+def stored_rows(
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of a table in the warehouse that get into its files."""
+    if table.time is not None or not table.taking_part:
+        return connection.table(table.qualified)
+    return connection.sql(f"from {table.qualified} {table.taking_part}")
 
 
 def home_of(schema: str) -> str:

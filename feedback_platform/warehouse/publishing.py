@@ -22,6 +22,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import open_warehouse, single_row
 from feedback_platform.warehouse.exporting import export
 from feedback_platform.warehouse.loading import is_complete
+from feedback_platform.warehouse.preferences import COUNTED, PERSONALISED, withheld_feedback
 from feedback_platform.warehouse.published_copies import copy_to_lake
 from feedback_platform.warehouse.published_database import (
     PublishedState,
@@ -29,7 +30,12 @@ from feedback_platform.warehouse.published_database import (
     read_state,
     write_database,
 )
-from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable, home_of
+from feedback_platform.warehouse.published_files import (
+    PublishedFile,
+    PublishedTable,
+    home_of,
+    stored_rows,
+)
 
 # Readers that opened the state before still read its files.
 GRACE_SECONDS: Final = 3600.0
@@ -46,6 +52,13 @@ TABLES: Final = (
     ),
     PublishedTable("interaction", "users", key=("user_id",), internal=("user_id_hash",)),
     PublishedTable("interaction", "items", key=("item_id",)),
+    PublishedTable(
+        "interaction",
+        "user_preferences",
+        key=("user_id",),
+        event_type="consent_changed",
+        internal=("user_id_hash",),
+    ),
     PublishedTable("interaction", "burst_limits"),
     PublishedTable("feedback", "signal_weights"),
     PublishedTable("feedback", "score_rules"),
@@ -53,7 +66,8 @@ TABLES: Final = (
         "feedback",
         "user_feedback",
         time='"timestamp"',
-        internal=("day", "feedback_id_hash", "pair_hash"),
+        internal=("day", "feedback_id_hash", "user_id_hash", "pair_hash"),
+        taking_part=COUNTED,
     ),
     PublishedTable(
         "feedback",
@@ -63,9 +77,9 @@ TABLES: Final = (
     ),
     PublishedTable("features", "user_features", key=("user_id",), internal=("user_id_hash",)),
     PublishedTable("features", "item_features", key=("item_id",)),
-    PublishedTable("ml", "user_segments"),
+    PublishedTable("ml", "user_segments", taking_part=PERSONALISED),
     PublishedTable("ml", "segment_profiles"),
-    PublishedTable("ml", "recommendations"),
+    PublishedTable("ml", "recommendations", taking_part=PERSONALISED),
     PublishedTable("ml", "model_versions"),
     PublishedTable("metrics", "engagement_daily"),
     PublishedTable("metrics", "satisfaction_daily"),
@@ -77,6 +91,7 @@ TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),
     ("interaction", "users_as_of"),
     ("interaction", "items_as_of"),
+    ("interaction", "user_preferences_as_of"),
     ("feedback", "user_feedback_as_of"),
     ("feedback", "feedback_scores_as_of"),
     ("feedback", "training_scores_as_of"),
@@ -209,8 +224,10 @@ def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return how many rows each table has."""
-    return {table.qualified: int(connection.table(table.qualified).shape[0]) for table in TABLES}
+    """Return how many rows of each table readers see."""
+    rows = {table.qualified: int(stored_rows(connection, table).shape[0]) for table in TABLES}
+    rows["feedback.user_feedback"] -= withheld_feedback(connection)
+    return rows
 
 
 def _remove_debris(published_path: Path) -> None:

@@ -3,9 +3,10 @@
 Every function reads an open connection, so that the data of one training are of one state, whatever
 is published meanwhile.
 
-Who opted out, by the latest `consent_changed` that says anything of `personalisation`, is in none
-of the frames, at no time: consent counts from now on for the past too. All else of a time in the
-past comes from events before it alone.
+Who switched personalisation off is in none of the frames, at no time, and feedback of a signal that
+its user switched off in none either: what users allow counts from now on for the past too. All else
+of a time in the past comes from events before it alone. The tables of feedback, scores and features
+are published without them; see `preferences`.
 """
 
 from __future__ import annotations
@@ -20,25 +21,15 @@ import duckdb
 import polars as pl
 
 from feedback_platform.warehouse.connection import single_row
+from feedback_platform.warehouse.preferences import PERSONALISED
 from feedback_platform.warehouse.published import open_published, relation_frame
 
-_OPTED_OUT: Final = """
-    create temp table opted_out as
-    select user_id
-    from (
-        select user_id, properties ->> '/personalisation' as personalisation
-        from interaction.interactions
-        where
-            event_type = 'consent_changed'
-            and user_id is not null
-            and json_exists(properties, '/personalisation')
-        qualify row_number() over (
-            partition by user_id order by occurred_at desc, event_id desc
-        ) = 1
+# Whether somebody clicked is not known of those whose clicks do not count.
+_CLICKS_COUNT: Final = """
+    user_id not in (
+        select user_id from interaction.user_preferences where list_contains(signals_off, 'click')
     )
-    where personalisation = 'false'
 """
-_TAKES_PART: Final = "user_id not in (select user_id from opted_out)"
 # A click that comes later is none: what an impression came to is settled by then, and stays so.
 CLICKED_WITHIN: Final = timedelta(hours=1)
 # What a user was shown before says little of today, and may be a hundred times their feedback.
@@ -53,7 +44,6 @@ def open_for_training(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         NothingPublishedError: nothing has been published yet.
     """
     with open_published(path) as publication:
-        publication.execute(_OPTED_OUT)
         yield publication
 
 
@@ -65,10 +55,10 @@ def newest_batch(publication: duckdb.DuckDBPyConnection) -> int:
 
 def feedback_times(publication: duckdb.DuckDBPyConnection) -> pl.Series:
     """Return when each piece of feedback was given that training may use (UTC)."""
-    sql = f"""
+    sql = """
         select "timestamp" from feedback.user_feedback
-        where confidence > 0 and not is_imputed and not is_outlier and {_TAKES_PART}
-    """  # noqa: S608 - the condition is the constant above
+        where confidence > 0 and not is_imputed and not is_outlier
+    """
     return relation_frame(publication, sql)["timestamp"]
 
 
@@ -81,17 +71,13 @@ def training_scores(
         publication: from `open_for_training`.
         known_before: UTC; everything there is when left out.
     """
-    sql = f"""
-        from feedback.training_scores_as_of(?::timestamp)
-        where {_TAKES_PART} order by user_id, item_id
-    """
+    sql = "from feedback.training_scores_as_of(?::timestamp) order by user_id, item_id"
     return relation_frame(publication, sql, [_instant(known_before)])
 
 
 def all_scores(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the present scores of all feedback: who knows what, however it is known."""
-    sql = f"from feedback.feedback_scores where {_TAKES_PART} order by user_id, item_id"
-    return relation_frame(publication, sql)
+    return relation_frame(publication, "from feedback.feedback_scores order by user_id, item_id")
 
 
 def items(
@@ -128,10 +114,9 @@ def users(
                 )),
                 lambda pair: pair is not null
             ) as attributes
-        from interaction.{users}
-        where {_TAKES_PART}
+        from interaction.{users} {PERSONALISED}
         order by user_id
-    """  # noqa: S608 - names and the condition above
+    """  # noqa: S608 - names and a constant
     return relation_frame(publication, sql, _parameters(known_before))
 
 
@@ -161,13 +146,13 @@ def shown_impressions(
         with logged as materialized (
             select
                 event_type, user_id, item_id, recommendation_id, position, propensity, occurred_at
-            from interaction.{table}
+            from interaction.{table} {PERSONALISED}
             where
                 event_type in ('item_impression', 'item_clicked')
                 and user_id is not null
                 and item_id is not null
                 and not (is_bot or is_burst)
-                and {_TAKES_PART}
+                and {_CLICKS_COUNT}
         ),
 
         shown as (
@@ -202,26 +187,22 @@ def shown_impressions(
             propensity
         from shown
         order by user_id, item_id, shown_at, recommendation_id, position, is_clicked
-    """  # noqa: S608 - two names and the condition above
+    """  # noqa: S608 - two names and constants
     window = [None if since is None else _instant(since), SHOWN_FOR, CLICKED_WITHIN]
     return relation_frame(publication, sql, [*_parameters(at), *window])
 
 
 def affinities(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return how each user's observed liking is spread now: user_id, category, affinity."""
-    sql = f"""
-        from features.training_affinities_as_of(?::timestamp)
-        where {_TAKES_PART} order by user_id, category
-    """
+    sql = "from features.training_affinities_as_of(?::timestamp) order by user_id, category"
     return relation_frame(publication, sql, [_instant(None)])
 
 
 def user_features(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return the numeric features of each user as they are now."""
-    sql = f"""
-        select * exclude (as_of, category_affinity) from features.user_features
-        where {_TAKES_PART} order by user_id
-    """  # noqa: S608 - the condition is the constant above
+    sql = """
+        select * exclude (as_of, category_affinity) from features.user_features order by user_id
+    """
     return relation_frame(publication, sql)
 
 

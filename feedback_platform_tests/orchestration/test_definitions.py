@@ -32,6 +32,7 @@ GROUPS = {
         "interaction/interactions",
         "interaction/items",
         "interaction/sessions",
+        "interaction/user_preferences",
         "interaction/users",
     },
     "4_feedback": {

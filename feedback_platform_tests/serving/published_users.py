@@ -1,23 +1,25 @@
-"""A published database with nothing in it but who is in which segment and who opted out."""
+"""A published database with nothing in it but segments, what users said, and what they allow."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
 import polars as pl
 
+from feedback_platform.privacy.preferences import Preferences
 from feedback_platform.privacy.preferences_log import PreferencesEntry
 from feedback_platform.warehouse.published_database import PublishedState, write_database
 from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
 
 _TABLES = (
     PublishedTable("interaction", "interactions", time="occurred_at"),
+    PublishedTable("interaction", "user_preferences", key=("user_id",)),
     PublishedTable("ml", "user_segments"),
     PublishedTable("ml", "segment_profiles"),
 )
@@ -30,32 +32,32 @@ def publish_users(
     opted_out: Sequence[str] = (),
     said: Sequence[PreferencesEntry] = (),
 ) -> None:
-    """Put a publication in place as the pipeline does: files first, then a rename."""
+    """Put a publication in place as the pipeline does: files first, then a rename.
+
+    Args:
+        path: of the published database.
+        segments: the name of each user's.
+        opted_out: who switched personalisation off.
+        said: what others have said, the oldest first.
+    """
     segments = segments or {}
     names = sorted(set(segments.values()))
-    consents = [
-        {
-            "event_id": user,
-            "event_type": "consent_changed",
-            "user_id": user,
-            "occurred_at": datetime(2026, 3, 1),  # noqa: DTZ001 - the warehouse's times are naive
-            "properties": json.dumps({"personalisation": False}),
-        }
-        for user in opted_out
-    ]
-    consents += [
-        {
-            "event_id": entry.event_id,
-            "event_type": "consent_changed",
-            "user_id": entry.user_id,
-            "occurred_at": entry.said_at.astimezone(UTC).replace(tzinfo=None),
-            "properties": json.dumps(entry.change.content),
-        }
-        for entry in said
-    ]
+    allowed = {user: Preferences(is_personalised=False) for user in opted_out}
+    for entry in said:
+        before = allowed.get(entry.user_id, Preferences())
+        allowed[entry.user_id] = entry.change.applied_to(before)
     frames = [
         pl.DataFrame(
-            consents,
+            [
+                {
+                    "event_id": entry.event_id,
+                    "event_type": "consent_changed",
+                    "user_id": entry.user_id,
+                    "occurred_at": entry.said_at.astimezone(UTC).replace(tzinfo=None),
+                    "properties": json.dumps(entry.change.content),
+                }
+                for entry in said
+            ],
             schema={
                 "event_id": pl.String,
                 "event_type": pl.String,
@@ -65,6 +67,19 @@ def publish_users(
                 "experiment_id": pl.String,
                 "variant": pl.String,
             },
+        ),
+        pl.DataFrame(
+            [
+                (user, each.is_personalised, each.allows_research, sorted(each.signals_off))
+                for user, each in allowed.items()
+            ],
+            schema={
+                "user_id": pl.String,
+                "personalisation": pl.Boolean,
+                "research": pl.Boolean,
+                "signals_off": pl.List(pl.String),
+            },
+            orient="row",
         ),
         pl.DataFrame(
             [(user, names.index(name)) for user, name in segments.items()],

@@ -49,6 +49,8 @@ def random_object(random: Random, received_at: datetime) -> list[dict[str, Any] 
         lines.append(b'{"event_id": "cut off')
     if random.random() < 0.6:
         lines += _random_haste(random)
+    # Of its own chance, drawn from what the others came to: the seeds of tests keep their events.
+    lines += _random_consents(Random(repr(lines)))
     return lines
 
 
@@ -70,6 +72,48 @@ def _random_haste(random: Random) -> list[dict[str, Any]]:
         )
         for _ in range(45)
     ]
+
+
+def _random_consents(random: Random) -> list[dict[str, Any]]:
+    """What a few users allow, some of it unreadable; another delivery may make it a like."""
+    return [
+        event(
+            f"c{random.randrange(12)}",
+            random.choice(["consent_changed"] * 4 + ["item_liked"]),
+            user_id=random.choice([*USERS[:5], None]),
+            anonymous_id=random.choice([*DEVICES, None]),
+            item_id=f"i{random.randrange(10)}",
+            session_id=None,
+            occurred_at=(START + timedelta(hours=random.randrange(HOURS))).isoformat(),
+            properties=random_preferences(random),
+        )
+        for _ in range(random.randrange(6))
+    ]
+
+
+def random_preferences(random: Random) -> dict[str, Any]:
+    """Whatever may stand in the properties of a consent event."""
+    switch = [
+        True,
+        True,
+        False,
+        "true",
+        "FALSE",
+        0,
+        "no",
+        None,
+        [False],
+        {"personalisation": False},
+    ]
+    properties: dict[str, Any] = {"newsletter": False}
+    for name in ("personalisation", "research"):
+        if random.random() < 0.4:
+            properties[name] = random.choice(switch)
+    if random.random() < 0.7:
+        signals = random.sample(["view", "click", "like", "rating", "use", "noise"], 3)
+        named = {name: random.choice([False, *switch]) for name in signals}
+        properties["signals"] = random.choice([named] * 5 + [signals, "view", False])
+    return properties
 
 
 def random_hour(random: Random) -> datetime:

@@ -162,7 +162,7 @@ class SmallPlatform:
         with duckdb.connect(database, read_only=True) as connection:
             found = {}
             for table in TABLES:
-                relation = connection.table(table.qualified)
+                relation = connection.sql(f"from {table.qualified} {table.taking_part}")
                 hidden = {"batch_sequence", *table.internal}
                 shown = [f'"{name}"' for name in relation.columns if name not in hidden]
                 found[table.qualified] = sorted(

@@ -1,4 +1,4 @@
-"""Segments and consents as they are published now, read where something is new."""
+"""Segments and preferences as they are published now, read where something is new."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import polars as pl
 import pytest
 
 from feedback_platform.errors import NothingPublishedError
+from feedback_platform.warehouse import current_users
 from feedback_platform.warehouse.connection import open_warehouse
-from feedback_platform.warehouse.current_users import CurrentUsersReader, Segment
+from feedback_platform.warehouse.current_users import (
+    CurrentUsers,
+    CurrentUsersReader,
+    Segment,
+)
 from feedback_platform.warehouse.loading import replace_tables
-from feedback_platform.warehouse.training_tables import open_for_training
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
 
@@ -22,16 +26,21 @@ def consent(user: str, at: str, **properties: Any) -> dict[str, Any]:
 
 
 def segment(platform: SmallPlatform, **segments: int) -> None:
-    """Put users into segments, which are called `segment 1` and so on."""
+    """Put users into segments, which are called `segment 1` and so on, and make them lists."""
     with open_warehouse(platform.warehouse) as connection:
         members = _like(connection, "ml.user_segments", user_id=list(segments),
                         segment_id=list(segments.values()))  # fmt: skip
         numbers = sorted(set(segments.values()))
         names = [f"segment {number}" for number in numbers]
         profiles = _like(connection, "ml.segment_profiles", segment_id=numbers, name=names)
+        lists = _like(connection, "ml.recommendations", user_id=list(segments))
         replace_tables(
             connection,
-            {("ml", "user_segments"): members, ("ml", "segment_profiles"): profiles},
+            {
+                ("ml", "user_segments"): members,
+                ("ml", "segment_profiles"): profiles,
+                ("ml", "recommendations"): lists,
+            },
         )
 
 
@@ -49,41 +58,35 @@ def _any(kind: pl.DataType) -> Any:
     return [] if kind.is_nested() else "x"
 
 
-def opted_out_of_training(platform: SmallPlatform) -> set[str]:
-    with open_for_training(platform.published) as publication:
-        return {user for (user,) in publication.execute("from opted_out").fetchall()}
-
-
 def test_before_the_first_publication_there_is_nobody_to_know(platform: SmallPlatform) -> None:
     with pytest.raises(NothingPublishedError):
         CurrentUsersReader(platform.published).read()
 
 
-def test_everybody_has_the_segment_and_the_consent_of_the_newest_publication(
+def test_everybody_has_the_segment_and_the_preferences_of_the_newest_publication(
     platform: SmallPlatform,
 ) -> None:
     reader = CurrentUsersReader(platform.published)
     platform.land(
         consent("u1", "10:00", personalisation=False),
-        consent("u2", "10:00", personalisation=False),
-        consent("u2", "11:00", personalisation=True),
+        consent("u2", "10:00", personalisation=False, signals={"view": False, "like": False}),
+        consent("u2", "11:00", personalisation=True, signals={"view": True}),
         consent("u3", "10:00", research=False),
         consent("u4", "10:00", personalisation="false"),
+        consent("u5", "10:00", personalisation=True),
         object_id="1",
     )
     platform.clean()
     platform.transform()
-    segment(platform, u1=1, u2=2, u5=2)
+    segment(platform, u1=1, u2=2, u3=2)
     platform.publish()
 
-    found = reader.read()
-
-    assert found.segments == {
-        "u1": Segment(1, "segment 1"),
-        "u2": Segment(2, "segment 2"),
-        "u5": Segment(2, "segment 2"),
-    }
-    assert found.opted_out == opted_out_of_training(platform) == {"u1", "u4"}
+    assert reader.read() == CurrentUsers(
+        segments={"u2": Segment(2, "segment 2"), "u3": Segment(2, "segment 2")},
+        opted_out=frozenset({"u1", "u4"}),
+        out_of_research=frozenset({"u3"}),
+        signals_off={"u2": frozenset({"like"})},
+    )
 
     # What arrives late is no later for that.
     platform.land(
@@ -92,35 +95,49 @@ def test_everybody_has_the_segment_and_the_consent_of_the_newest_publication(
         consent("u3", "09:00", personalisation=False),
         object_id="2",
     )
-    platform.process()
-    segment(platform, u1=2)
-    platform.publish()
+    publication = platform.process()
 
-    assert reader.read().opted_out == opted_out_of_training(platform) == {"u3", "u4"}
-    assert reader.read().segments == {"u1": Segment(2, "segment 2")}
-    assert CurrentUsersReader(platform.published).read() == reader.read()
+    found = reader.read()
+    assert found == CurrentUsersReader(platform.published).read()
+    assert found.opted_out == {"u3", "u4"}
+    # No training was waited for, and the files do not keep the rows either.
+    assert found.segments.keys() == {"u1", "u2"}
+    for table in ("ml.user_segments", "ml.recommendations"):
+        assert publication.rows[table] == 2
+        ((file,),) = platform.query('select name from published.files where "table" = ?', [table])
+        rows = pl.read_parquet(platform.published.parent / "tables" / file)
+        assert rows["user_id"].to_list() == ["u1", "u2"]
 
 
-def test_a_file_that_was_read_is_not_read_again(
+def test_a_table_is_read_again_only_when_its_files_are_others(
     platform: SmallPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    original = CurrentUsersReader._read_consents
 
-    def counted(reader: CurrentUsersReader, connection: Any, name: str) -> Any:
-        read.append(name)
-        return original(reader, connection, name)
+    def count(name: str) -> None:
+        original = getattr(current_users, name)
 
-    monkeypatch.setattr(CurrentUsersReader, "_read_consents", counted)
-    platform.land(event("like", "item_liked", item_id="i1"), object_id="1")
+        def counted(connection: Any) -> Any:
+            read.append(name)
+            return original(connection)
+
+        monkeypatch.setattr(current_users, name, counted)
+
+    count("_segments")
+    count("_switched_off")
+    platform.land(consent("u1", "10:00", personalisation=False), object_id="1")
     platform.process()
     reader = CurrentUsersReader(platform.published)
-    reader.read()
-    reader.read()
-    assert len(read) == len(set(read)) == 1
+    assert reader.read().opted_out == {"u1"}
+    assert read == ["_segments", "_switched_off"]
 
-    # What a later publication took up is forgotten with its file.
-    platform.land(consent("u1", "10:00", personalisation=False), object_id="2")
+    # Whoever has preferences may do what they like: their row is the same.
+    platform.land(event("view", "item_viewed", item_id="i2"), object_id="2")
     platform.process()
     assert reader.read().opted_out == {"u1"}
-    assert len(read) == len(set(read)) == 2
+    assert read == ["_segments", "_switched_off"]
+
+    platform.land(consent("u1", "11:00", personalisation=True), object_id="3")
+    platform.process()
+    assert reader.read().opted_out == set()
+    assert read == ["_segments", "_switched_off", "_switched_off"]

@@ -65,6 +65,7 @@ MODELS = (
     "interactions",
     "activity",
     "item_days",
+    "user_preferences",
     "user_feedback",
     "feedback_scores",
     "item_opinions",

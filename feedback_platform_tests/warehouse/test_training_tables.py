@@ -52,7 +52,8 @@ def test_events_from_after_the_cut_change_nothing_that_training_sees(
         lines[:] = [
             line | {"event_id": f"{number}-{place}"}
             for place, line in enumerate(lines)
-            if isinstance(line, dict)
+            # What users allow today counts for the past, too.
+            if isinstance(line, dict) and line["event_type"] != "consent_changed"
         ]
     times = sorted(_time(line) for _, lines in objects for line in lines)
     cut = times[random.randrange(len(times) // 3, len(times) * 4 // 5)]
@@ -264,8 +265,9 @@ def test_segments_learn_from_what_was_observed_alone(platform: SmallPlatform) ->
 def test_who_opted_out_takes_no_part_at_any_time_until_they_come_back(
     platform: SmallPlatform,
 ) -> None:
-    def consent(event_id: str, at: str, **properties: bool) -> dict[str, Any]:
-        return event(event_id, "consent_changed", occurred_at=at, properties=properties)
+    def consent(event_id: str, at: str, user_id: str = "u1", **said: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = {"user_id": user_id, "occurred_at": at, "properties": said}
+        return event(event_id, "consent_changed", **fields)
 
     def participants() -> list[list[str]]:
         with open_for_training(platform.published) as publication:
@@ -283,26 +285,30 @@ def test_who_opted_out_takes_no_part_at_any_time_until_they_come_back(
             assert len(training_tables.feedback_times(publication)) == frames[0].height
         return [frame["user_id"].to_list() for frame in frames]
 
+    # Of u3 neither the feedback nor the clicks count; users and features know that there is one.
+    is_known = [[], [], ["u3"], ["u3"], [], [], ["u3"], [], []]
     film = {"user_id": None, "item_id": "film", "occurred_at": BEFORE}
     listed: dict[str, Any] = {"item_id": "film", "recommendation_id": "r", "position": 1}
     platform.land(
         event("film", "item_updated", **film, properties={"categories": ["war"]}),
         event("one", "item_liked", item_id="film", occurred_at=BEFORE),
         event("two", "item_liked", item_id="film", user_id="u2", occurred_at=BEFORE),
+        event("three", "item_liked", item_id="film", user_id="u3", occurred_at=BEFORE),
         *[
             event(f"shown {user}", "item_impression", user_id=user, occurred_at=BEFORE, **listed)
-            for user in ("u1", "u2")
+            for user in ("u1", "u2", "u3")
         ],
+        consent("signals", "2026-03-01T15:00:00Z", "u3", signals={"like": False, "click": False}),
         consent("no", "2026-03-01T15:00:00Z", personalisation=False),
         consent("other", "2026-03-01T16:00:00Z", research=True),
         object_id="1",
     )
     platform.process()
-    assert participants() == [["u2"]] * 9
+    assert participants() == [["u2", *signal_off] for signal_off in is_known]
 
     platform.land(consent("yes", "2026-03-01T17:00:00Z", personalisation=True), object_id="2")
     platform.process()
-    assert participants() == [["u1", "u2"]] * 9
+    assert participants() == [["u1", "u2", *signal_off] for signal_off in is_known]
 
 
 def test_a_training_reads_one_state_whatever_is_published_meanwhile(

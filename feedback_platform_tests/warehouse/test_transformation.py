@@ -20,6 +20,7 @@ ORDER = (
     "activity",
     "item_days",
     "attribute_updates",
+    "user_preferences",
     "sessions",
     "users",
     "items",
@@ -48,7 +49,7 @@ def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatf
     random = Random(7)
     _land_at_random(platform, random, "0")
     platform.process()
-    for number, models_run in enumerate((2, 4, 5, 15), start=1):
+    for number, models_run in enumerate((2, 4, 5, 16), start=1):
         _land_at_random(platform, random, f"{number}")
         platform.clean()
         platform.stage()
@@ -67,7 +68,7 @@ def test_a_first_run_that_died_is_simply_run_again(platform: SmallPlatform) -> N
     _land_at_random(platform, random, "0")
     platform.clean()
     platform.stage()
-    platform.run(ORDER[:13])
+    platform.run(ORDER[:14])
     platform.process()
 
     assert platform.tables() == platform.rebuilt().stored()

@@ -31,6 +31,13 @@ items as (
 
     select * from {{ ref('items') }}
 
+),
+
+user_preferences as (
+
+    select * from {{ ref('user_preferences') }}
+    where {{ is_touched_by_hash(ref('user_preferences'), 'user_id', 'select user_id from touched') }}
+
 )
 
 select
@@ -38,5 +45,5 @@ select
     {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
-    {{ user_features('activity', 'feedback_scores', 'items') }}
+    {{ user_features('activity', 'feedback_scores', 'items', 'user_preferences') }}
 )

@@ -14,6 +14,19 @@ with user_feedback as (
 
 ),
 
+user_preferences as (
+
+    select * from {{ ref('user_preferences') }}
+    where {{ is_touched_by_hash(ref('user_preferences'), 'user_id') }}
+
+),
+
+counted as (
+
+    {{ counted_feedback('user_feedback', 'user_preferences') }}
+
+),
+
 score_rules as (
 
     select * from {{ ref('score_rules') }}
@@ -25,7 +38,7 @@ select
     {{ hash_of('user_id') }} as user_id_hash,
     {{ staged_through() }} as batch_sequence
 from (
-    {{ feedback_scores('user_feedback', 'score_rules') }}
+    {{ feedback_scores('counted', 'score_rules') }}
 )
 -- A user's rows apart from each other: a hash that repeats itself is compressed by runs, and takes
 -- three times as long to read.

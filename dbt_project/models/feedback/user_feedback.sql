@@ -35,6 +35,7 @@ select
     *,
     cast("timestamp" as date) as day,
     {{ hash_of('feedback_id') }} as feedback_id_hash,
+    {{ hash_of('user_id') }} as user_id_hash,
     {{ pair_hash() }} as pair_hash
 from (
     {{ user_feedback('interactions', 'signal_weights', 'score_rules') }}

@@ -1,6 +1,6 @@
 {#-
-    What was said of users and items: few of the interactions, kept together so that the attributes
-    of one of them are found without reading all interactions.
+    What was said of users and items, and what users allow: few of the interactions, kept together
+    so that the attributes of one of them are found without reading all interactions.
 -#}
 {{ config(pre_hook="{{ forget_touched('event_id') }}") }}
 
@@ -9,7 +9,7 @@
 with interactions as (
 
     select * from {{ ref('interactions') }}
-    where event_type in ('user_updated', 'item_updated') and {{ is_newly_stored() }}
+    where event_type in ('user_updated', 'item_updated', 'consent_changed') and {{ is_newly_stored() }}
 
 )
 

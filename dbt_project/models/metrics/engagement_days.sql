@@ -17,7 +17,7 @@
 with changed as (
 
     {% if stored -%}
-    select distinct day from {{ new_changes() }}
+    select distinct day from {{ new_changes() }} where day is not null
     {%- else -%}
     select distinct day from {{ ref('interactions') }}
     {%- endif %}

@@ -25,16 +25,10 @@ NEWEST_EVENT: Final = """
     select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
 """
 
-# Made once on a connection, and read by every measurement: consent may have been given long ago.
-OPTED_OUT: Final = """
-    create temp table opted_out as
-    select user_id
-    from interaction.interactions
-    where event_type = 'consent_changed' and user_id is not null
-    group by user_id
-    having
-        arg_max(properties ->> '/personalisation', row(occurred_at, event_id)) = 'false'
-        or arg_max(properties ->> '/research', row(occurred_at, event_id)) = 'false'
+_TAKES_PART: Final = """
+    user_id not in (
+        select user_id from interaction.user_preferences where not (personalisation and research)
+    )
 """
 # Whoever sends events can make up places; those of which most is known are looked at.
 MOST_PLACES: Final = 1_000
@@ -87,7 +81,7 @@ def measure(query: Query, metric: str, scope: Scope, span: Span) -> Sequence[tup
     """Return what was observed of a metric at each place of a scope.
 
     Args:
-        query: runs SQL over the tables, on a connection that has `OPTED_OUT`.
+        query: runs SQL over the tables.
         metric: one of `METRICS`.
         scope: dimension → value, or `each`; an empty one is the whole product.
         span: when.
@@ -128,7 +122,7 @@ def _sql(metric: str, scope: Scope) -> str:
         by_user as (
             select {columns}user_id, count(*)::double as given, sum(observed.value) as total
             from observed {" ".join(joins)}
-            where user_id not in (from opted_out){conditions}
+            where {_TAKES_PART}{conditions}
             group by all
         )
 

@@ -14,7 +14,6 @@ from feedback_platform.adjustment.rules.book import Book
 from feedback_platform.adjustment.rules.definition import Rule
 from feedback_platform.adjustment.rules.evaluation import Evaluation, is_new, keep, last_evaluation
 from feedback_platform.adjustment.rules.ledger import Ledger, adjustments_table
-from feedback_platform.adjustment.rules.measurement import OPTED_OUT
 from feedback_platform.adjustment.rules.observing import Observation, observe
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
@@ -47,7 +46,7 @@ class AdjustmentConfig(dg.Config):
 
 @dg.asset(
     key=keys.ADJUSTMENTS,
-    deps=[keys.INTERACTIONS, keys.SESSIONS, keys.ITEMS],
+    deps=[keys.INTERACTIONS, keys.SESSIONS, keys.ITEMS, keys.USER_PREFERENCES],
     group_name=keys.MEASURE,
     owners=keys.OWNERS,
     kinds={"python", "duckdb"},
@@ -148,7 +147,6 @@ def _observed(
     (batch,) = single_row(connection, "select completed_through from pipeline.state")
     if not is_new(lake, rules, int(batch)):
         return None
-    connection.execute(OPTED_OUT)
 
     def query(sql: str, parameters: list[Any]) -> pl.DataFrame:
         return relation_frame(connection, sql, parameters)

@@ -10,7 +10,7 @@ import polars as pl
 
 from feedback_platform.adjustment.rules.definition import Scope
 from feedback_platform.adjustment.rules.intervals import Sample
-from feedback_platform.adjustment.rules.measurement import OPTED_OUT, Span, measure
+from feedback_platform.adjustment.rules.measurement import Span, measure
 from feedback_platform.warehouse.published import relation_frame
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -54,6 +54,9 @@ class Tables:
                 duration_seconds double, is_bounce boolean
             );
             create table interaction.items (item_id varchar, categories varchar[]);
+            create table interaction.user_preferences (
+                user_id varchar, personalisation boolean, research boolean
+            );
             create schema ml;
             create table ml.user_segments (user_id varchar, segment_id bigint);
             """
@@ -83,16 +86,10 @@ class Tables:
     def query(self, sql: str, parameters: list[Any]) -> pl.DataFrame:
         return relation_frame(self._connection, sql, parameters)
 
-    def opt_out(self) -> None:
-        """Look up who opted out, as an evaluation does at first."""
-        self._connection.execute("drop table if exists opted_out")
-        self._connection.execute(OPTED_OUT)
-
     def measured(
         self, metric: str, scope: Scope | None = None, span: Span = WHOLE
     ) -> dict[str, Sample]:
         """What was measured, by the places' values."""
-        self.opt_out()
         found = measure(self.query, metric, scope or {}, span)
         return {" ".join(place.values()): sample for place, sample in found}
 

@@ -110,20 +110,15 @@ def test_sums_are_those_over_users(tables: Tables) -> None:
     )
 
 
-@pytest.mark.parametrize("switch", ["personalisation", "research"])
-def test_who_opted_out_takes_no_part_until_they_change_their_mind(
-    tables: Tables, switch: str
+@pytest.mark.parametrize("preferences", [(False, True), (True, False)])
+def test_who_switched_off_personalisation_or_research_takes_no_part(
+    tables: Tables, preferences: tuple[bool, bool]
 ) -> None:
-    tables.happen(1, user_id="stays")
-    tables.happen(1, user_id="leaves")
-    consent = {"event_type": "consent_changed", "user_id": "leaves"}
-    tables.happen(0, **consent, properties=f'{{"{switch}": true}}')
-    tables.happen(5, **consent, properties=f'{{"{switch}": false}}')
-    tables.happen(6, **consent, properties='{"newsletter": false}')
+    for user in ("silent", "stays", "leaves"):
+        tables.happen(1, user_id=user)
+    tables.insert("interaction.user_preferences", "stays", True, True)
+    tables.insert("interaction.user_preferences", "leaves", *preferences)
 
-    assert tables.fraction("click_through_rate") == (0, 1)
-
-    tables.happen(7, **consent, properties=f'{{"{switch}": true}}')
     assert tables.fraction("click_through_rate") == (0, 2)
 
 

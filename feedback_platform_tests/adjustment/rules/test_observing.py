@@ -29,7 +29,6 @@ def test_where_nothing_ever_happened_there_is_nothing_to_observe(tables: Tables)
 
 def test_a_rule_that_has_fired_measures_what_came_after(tables: Tables) -> None:
     show(tables, 0, 120)
-    tables.opt_out()
     fired = START + timedelta(minutes=50)
     book = Book().with_arm(RULE.name, "placement=home", Arm(is_armed=False, since=fired))
 
@@ -47,7 +46,6 @@ def test_a_rule_that_has_fired_measures_what_came_after(tables: Tables) -> None:
 def test_a_place_that_a_sender_called_each_is_one_place(tables: Tables) -> None:
     show(tables, 0, 120, placement="each")
     show(tables, 0, 120)
-    tables.opt_out()
     fired = START + timedelta(minutes=50)
     book = Book().with_arm(RULE.name, "placement=each", Arm(is_armed=False, since=fired))
 
@@ -65,7 +63,6 @@ def test_places_with_too_little_to_say_make_nobody_less_sure(tables: Tables) -> 
     show(tables, 0, 60, placement="sidebar")
     show(tables, 0, 20, placement="rare")
     tables.happen(100, event_type="item_viewed")
-    tables.opt_out()
 
     seen = observe(tables.query, [RULE], Book(), 1)
 
@@ -87,7 +84,6 @@ def test_a_guard_is_asked_where_the_rule_fired_before_and_after(
         watch=Watch((guard(metric="click_through_rate", window=timedelta(hours=1)),)),
     )
     show(tables, 0, 120)
-    tables.opt_out()
     seen = observe(tables.query, [guarded], Book(), 1)
     assert seen is not None
     ledger = Ledger(Lake(tmp_path.as_uri()))
