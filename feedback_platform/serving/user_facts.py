@@ -29,7 +29,7 @@ _MOST_DOUBLINGS: Final = 5
 _STRANGER: Final = Facts()
 _UNKNOWN: Final = Facts(is_personalised=False)
 _ALLOWS_ALL: Final = Preferences()
-_OPTED_OUT: Final = Preferences(is_personalised=False)
+_NONE: Final[frozenset[str]] = frozenset()
 _NANOSECONDS: Final = 1_000_000_000
 _Stamp = tuple[int, int, int]
 
@@ -99,7 +99,7 @@ class PublishedUsers:
         users = self._users
         if users is None:
             return NOTHING_ALLOWED
-        published = _OPTED_OUT if user_id in users.opted_out else _ALLOWS_ALL
+        published = _published(users, user_id)
         return published if self._pending is None else self._pending.applied_to(published, user_id)
 
     async def start(self) -> None:
@@ -167,6 +167,15 @@ class PublishedUsers:
         self._failures = 0
         self._asked_for = frozenset(asked)
         return _Found(found, published)
+
+
+def _published(users: CurrentUsers, user_id: str) -> Preferences:
+    is_personalised = user_id not in users.opted_out
+    allows_research = user_id not in users.out_of_research
+    signals_off = users.signals_off.get(user_id, _NONE)
+    if is_personalised and allows_research and not signals_off:
+        return _ALLOWS_ALL
+    return Preferences(is_personalised, allows_research, signals_off)
 
 
 def _is_before(said_at: datetime, stamp: _Stamp) -> bool:

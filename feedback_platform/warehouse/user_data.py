@@ -30,13 +30,16 @@ class Part:
         name: of the part.
         about: what it is, in words.
         tables: that it is read from.
-        query: with the user as its only parameter.
+        query: with the user as its last parameter.
+        is_of_files: whether the query reads the files of its table, which are its first parameter:
+            of some tables readers do not see what their users do not allow to be used.
     """
 
     name: str
     about: str
     tables: tuple[str, ...]
     query: str
+    is_of_files: bool = False
 
 
 PARTS: Final = (
@@ -60,13 +63,17 @@ PARTS: Final = (
     ),
     Part(
         "feedback",
-        "What was taken for your opinion of an item, and how much it is believed.",
+        "What was taken for your opinion of an item, and how much it is believed. It has what you "
+        "switched off as well: that is kept, and counts for nothing.",
         ("feedback.user_feedback",),
-        'from feedback.user_feedback where user_id = ? order by "timestamp", feedback_id',
+        "from read_parquet(?, hive_partitioning = false) where user_id = ? "
+        'order by "timestamp", feedback_id',
+        is_of_files=True,
     ),
     Part(
         "feedback_scores",
-        "How much you are taken to like each item, from 0 to 1, and how certain that is.",
+        "How much you are taken to like each item, from 0 to 1, and how certain that is, by what "
+        "you allow.",
         ("feedback.feedback_scores",),
         "from feedback.feedback_scores where user_id = ? order by item_id",
     ),
@@ -112,8 +119,11 @@ class UserData:
         published_at: when it became visible (UTC).
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, user_id: str) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, directory: Path, user_id: str
+    ) -> None:
         self._connection = connection
+        self._directory = directory
         self._user_id = user_id
         self.through, self.published_at = _state(connection)
         found = connection.execute(
@@ -126,7 +136,13 @@ class UserData:
         """Yield the rows of a part, of which a few are in memory; none where there is no table."""
         if not self._tables.issuperset(part.tables):
             return
-        found = self._connection.execute(part.query, [self._user_id])
+        parameters: list[Any] = [self._user_id]
+        if part.is_of_files:
+            files = self._files(*part.tables)
+            if not files:
+                return
+            parameters.insert(0, files)
+        found = self._connection.execute(part.query, parameters)
         columns = [(name, str(kind) == "JSON") for name, kind, *_ in found.description or ()]
         while piece := found.fetchmany(_ROWS):
             for row in piece:
@@ -134,6 +150,12 @@ class UserData:
                     name: orjson.Fragment(value) if is_json and value is not None else value
                     for (name, is_json), value in zip(columns, row, strict=True)
                 }
+
+    def _files(self, table: str) -> list[str]:
+        rows = self._connection.execute(
+            'select name from published.files where "table" = ? order by rowid', [table]
+        ).fetchall()
+        return [str(self._directory / name) for (name,) in rows]
 
     def stop(self) -> None:
         """End a query that runs in another thread."""
@@ -156,7 +178,7 @@ def open_user_data(path: Path, user_id: str) -> Iterator[UserData]:
         connection.execute("set threads = 1")
         # What one export may hold.
         connection.execute("set memory_limit = '256MB'")
-        yield UserData(connection, user_id)
+        yield UserData(connection, path.parent / "tables", user_id)
 
 
 def _state(connection: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:

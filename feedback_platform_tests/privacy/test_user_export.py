@@ -32,6 +32,15 @@ PREFERENCES = {"personalisation": False, "research": True, "signals": {"click": 
 MORE = (
     event("x1", 30, event_type="item_liked", user_id=STAYING, value=None),
     event("x2", 31, event_type="user_updated", user_id=STAYING, properties={"plan": "pro"}),
+    # What they did before they switched it off is kept.
+    event("x4", 33, event_type="item_liked", user_id="opted-out-1", value=None),
+    event(
+        "x5",
+        34,
+        event_type="consent_changed",
+        user_id="opted-out-1",
+        properties={"personalisation": False},
+    ),
     event(
         "x3",
         32,
@@ -125,6 +134,15 @@ def test_it_is_all_that_the_layers_attribute_to_them_and_nothing_else(
             assert row.get("user_id", user_id) == user_id
     # Who shares a device with them is never named.
     assert other not in json.dumps(document)
+
+
+def test_what_does_not_count_is_known_all_the_same(platform: SmallPlatform) -> None:
+    document = exported(platform, "opted-out-1")
+
+    (like,) = rows(document, "feedback")
+    assert (like["signal"], like["user_id"]) == ("like", "opted-out-1")
+    assert rows(document, "feedback_scores") == []
+    assert len(rows(document, "interactions")) == 2
 
 
 def test_what_nobody_known_did_on_their_devices_is_theirs(platform: SmallPlatform) -> None:

@@ -18,6 +18,7 @@ from feedback_platform.privacy.user_export import UserExport
 from feedback_platform.serving.exports import AT_ONCE
 from feedback_platform_tests.serving.published_users import publish_users
 from feedback_platform_tests.serving.running import RunningServer, running_server
+from feedback_platform_tests.serving.test_pending_preferences import said
 from feedback_platform_tests.serving.users import (
     ADMINISTRATOR,
     GUARDED,
@@ -50,7 +51,7 @@ def data(server: RunningServer, user_id: str = "ada") -> Any:
 def publish_many(server: RunningServer, count: int) -> None:
     """A publication in which ada did a lot."""
     path = server.settings.published_path
-    publish_users(path, segments={"ada": "fans", "eve": "fans"}, opted_out=["ada", "eve"])
+    publish_users(path, said=[said("a"), said("e", "eve")])
     (events,) = (path.parent / "tables").glob("interaction.interactions-*.parquet")
     ada = pl.read_parquet(events).filter(user_id="ada")
     others = pl.read_parquet(events).filter(user_id="eve")
