@@ -87,12 +87,12 @@ def build_application(
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
+    neighbours = Neighbours(meeting_place)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / workers,
     )
-    neighbours = Neighbours(meeting_place)
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
