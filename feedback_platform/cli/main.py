@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "flags": ("flags", "flags"),
     "adjustments": ("adjustments", "adjustments"),
     "quarantine": ("quarantine", "quarantine"),
+    "users": ("users", "users"),
     "erase": ("erasure", "erase"),
     "doctor": ("doctor", "doctor"),
 }

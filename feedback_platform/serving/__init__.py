@@ -1,1 +1,1 @@
-"""The ASGI application: the collector, flags, the schema registry, health, documentation."""
+"""The ASGI application: the collector, flags, users, the schema registry, health, documentation."""

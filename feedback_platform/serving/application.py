@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -17,8 +18,11 @@ from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.access import Access
 from feedback_platform.serving.api_keys import ApiKeys
 from feedback_platform.serving.documentation import documentation_routes
+from feedback_platform.serving.erasures import Erasures
+from feedback_platform.serving.exports import Exports
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
@@ -28,25 +32,40 @@ from feedback_platform.serving.metrics.platform import (
     flag_metrics,
     publication_metrics,
 )
+from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.opendsr import PREFIX as OPENDSR
+from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
+from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.preferences import PreferencesEndpoint
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.user_facts import PublishedUsers
-from feedback_platform.settings import Settings
+from feedback_platform.serving.users import PREFIX as USERS
+from feedback_platform.serving.users import Users
+from feedback_platform.settings import DBT_PROJECT_DIR, Settings
+from feedback_platform.warehouse.score_settings import signal_names
 
 
 class Application:
-    """Events and flags first: their paths are told apart before any routing."""
+    """Most paths are told apart before any routing: events first, then others by their prefix."""
 
     def __init__(
-        self, collector: Collector, ofrep: Ofrep, others: ASGIApp, operation: Operation
+        self,
+        collector: Collector,
+        by_prefix: Mapping[str, ASGIApp],
+        others: Starlette,
+        neighbours: Neighbours,
+        operation: Operation,
     ) -> None:
-        self._collector = collector
-        self._ofrep = ofrep
-        self._others = Guard(others)
+        self.collector = collector
+        self.by_prefix = by_prefix
+        self.others = others
+        self._guarded = Guard(others)
+        self._neighbours = neighbours
         self._operation = operation
         self._observed = operation.observed(self._answer)
 
@@ -55,12 +74,20 @@ class Application:
         await self._observed(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._collector.handles(scope["path"]):
-            await self._collector(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(OFREP):
-            await self._ofrep(scope, receive, send)
-        else:
-            await self._others(scope, receive, send)
+        await self._chosen(scope)(scope, receive, send)
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http":
+            return self._guarded
+        path: str = scope["path"]
+        if self.collector.handles(path):
+            return self.collector
+        for prefix, application in self.by_prefix.items():
+            if path.startswith(prefix):
+                # What another worker has answered before this request was sent counts for it.
+                self._neighbours.receive()
+                return application
+        return self._guarded
 
     def begin_to_stop(self) -> None:
         """Say at /readyz that the server stops."""
@@ -80,6 +107,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
+    neighbours = Neighbours(process.meeting_place)
     station = Station(
         lake,
         write_keys=settings.write_keys,
@@ -88,10 +116,20 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    users = PublishedUsers(settings.published_path)
+    pending = PendingPreferences(lake)
+    users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
+    access = Access(settings.api_keys, settings.user_token_secrets)
+    erasures = Erasures(lake, pending, neighbours)
+    preferences = PreferencesEndpoint(
+        lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
+    )
     streams = FlagStreams(feed)
-    ofrep = Ofrep(feed, users, keys, streams)
+    by_prefix: dict[str, ASGIApp] = {
+        OFREP: Ofrep(feed, users, keys, streams),
+        USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
+        OPENDSR: OpenDsr(lake, station, access, erasures),
+    }
     metrics = [
         *collector_metrics(collector),
         *flag_metrics(feed, streams),
@@ -102,12 +140,15 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
-        await users.start()
-        await feed.start()
+        neighbours.start()
+        # Together they wait no longer for a store that does not answer than one of them.
+        await asyncio.gather(pending.start(), users.start(), feed.start())
         yield
         await feed.stop()
         await users.stop()
+        await pending.stop()
         await station.commit.stop()
+        neighbours.stop()
         operation.snapshots.close()
 
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
@@ -120,7 +161,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, ofrep, others, operation)
+    return Application(collector, by_prefix, others, neighbours, operation)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

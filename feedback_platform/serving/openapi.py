@@ -14,11 +14,9 @@ from feedback_platform.ingestion.collector.limits import (
     MAX_MESSAGE_ID,
 )
 from feedback_platform.ingestion.collector.segment_messages import ALIAS, NEEDED, TRACK
-from feedback_platform.serving.ofrep_openapi import (
-    SECURITY_SCHEMES,
-    ofrep_paths,
-    ofrep_schemas,
-)
+from feedback_platform.serving import ofrep_openapi, users_openapi
+from feedback_platform.settings import DBT_PROJECT_DIR
+from feedback_platform.warehouse.score_settings import signal_names
 
 _JSON: Final = "application/json"
 _KEYS: Final[list[dict[str, list[str]]]] = [{"basic": []}, {"bearer": []}, {}]
@@ -57,7 +55,8 @@ def openapi_document() -> dict[str, Any]:
             **_batch_paths(),
             "/v1/projects/{writeKey}/settings": {"get": _settings_operation()},
             "/v1/cloudevents": {"post": _cloudevents_operation()},
-            **ofrep_paths(),
+            **ofrep_openapi.ofrep_paths(),
+            **users_openapi.users_paths(),
             "/healthz": {"get": _health_operation("alive", "Whether the process lives.", ())},
             "/readyz": {
                 "get": _health_operation("ready", "Whether events would be stored now.", (503,))
@@ -74,7 +73,8 @@ def openapi_document() -> dict[str, Any]:
                     "description": "The write key is the user name; the password is empty.",
                 },
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
-                **SECURITY_SCHEMES,
+                **ofrep_openapi.SECURITY_SCHEMES,
+                **users_openapi.SECURITY_SCHEMES,
             },
         },
     }
@@ -194,7 +194,8 @@ def _schemas() -> dict[str, Any]:
         "batch": _batch_schema(),
         "cloudevent": _cloudevent_schema(),
         **{kind: _message_schema(kind) for kind in NEEDED},
-        **ofrep_schemas(),
+        **ofrep_openapi.ofrep_schemas(),
+        **users_openapi.users_schemas(signal_names(DBT_PROJECT_DIR / "seeds")),
     }
 
 

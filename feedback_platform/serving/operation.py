@@ -34,6 +34,11 @@ class ServingProcess:
     shared_directory: Path | None = None
     access_share: float = 0.0
 
+    @property
+    def meeting_place(self) -> Path | None:
+        """Where their sockets lie; None for a single one."""
+        return None if self.shared_directory is None else self.shared_directory / "sockets"
+
 
 # The one process of a server that has no others.
 ALONE: Final = ServingProcess()

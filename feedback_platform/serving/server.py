@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
 
 import uvicorn
@@ -25,6 +24,7 @@ from feedback_platform.serving.application import Application, build_application
 from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
 from feedback_platform.serving.http_server import HttpServer
 from feedback_platform.serving.logs import configure_logs
+from feedback_platform.serving.neighbours import meeting_place
 from feedback_platform.serving.operation import ALONE, ServingProcess
 from feedback_platform.serving.stop_signals import StopSignals, noted_signals
 from feedback_platform.serving.supervisor import Patience, Supervisor
@@ -155,8 +155,8 @@ def run_server(
         process = ServingProcess(access_share=options.access_share)
         return _server(settings, process, options).serve_until(signals, listener)
     patience = Patience(end=_KILL_SECONDS + options.drain_seconds)
-    with TemporaryDirectory(prefix="feedback-platform-") as directory:
-        worker = _Worker(settings, options, listener, Path(directory))
+    with meeting_place() as directory:
+        worker = _Worker(settings, options, listener, directory)
         return Supervisor(worker, options.workers, signals, patience).run()
 
 

@@ -81,6 +81,15 @@ def check_score_settings(seeds_dir: Path) -> None:
     _check_rules(seeds_dir / RULES_FILE)
 
 
+def signal_names(seeds_dir: Path) -> list[str]:
+    """Return the kinds of feedback that count: those that a weight says so of.
+
+    Args:
+        seeds_dir: where the files lie.
+    """
+    return sorted(name for name, _ in _rows(seeds_dir / WEIGHTS_FILE, "signal") if name)
+
+
 def _check_weights(path: Path) -> None:
     seen: set[str] = set()
     for signal, row in _rows(path, "signal"):

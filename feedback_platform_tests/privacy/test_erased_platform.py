@@ -14,6 +14,8 @@ from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.lake import keys
 from feedback_platform.lake.tombstones import erased_requests, erased_through
 from feedback_platform.privacy.erasing import erase_from_lake
+from feedback_platform.privacy.preferences import PreferencesChange
+from feedback_platform.privacy.preferences_log import PreferencesEntry, PreferencesLog
 from feedback_platform.privacy.proof import TracesLeftError
 from feedback_platform.privacy.proving import prove_erasures
 from feedback_platform.privacy.reports import ErasureReport, read_report
@@ -41,6 +43,9 @@ def platform(tmp_path: Path, project: DbtProject) -> SmallPlatform:
     platform = SmallPlatform.at(tmp_path, project)
     land(platform.lake)
     platform.process()
+    off = PreferencesChange(personalisation=False)
+    for name in (LEAVING, f"anonymous:{OWN_PHONE}"):
+        PreferencesLog(platform.lake).append(PreferencesEntry(f"{len(name)}", RECEIVED, name, off))
     file_request(platform.lake, [LEAVING], now=NOW)
     return platform
 

@@ -1,31 +1,78 @@
-"""A published database with nothing in it but who is in which segment and who opted out."""
+"""A published database with nothing in it but segments, what users said, and what they allow."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
 import polars as pl
 
+from feedback_platform.privacy.preferences import Preferences
+from feedback_platform.privacy.preferences_log import PreferencesEntry
 from feedback_platform.warehouse.published_database import PublishedState, write_database
 from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
 
 _TABLES = (
+    PublishedTable("interaction", "interactions", time="occurred_at"),
     PublishedTable("interaction", "user_preferences", key=("user_id",)),
     PublishedTable("ml", "user_segments"),
     PublishedTable("ml", "segment_profiles"),
 )
 
 
-def publish_users(path: Path, *, segments: Mapping[str, str], opted_out: Sequence[str]) -> None:
-    """Put a publication in place as the pipeline does: files first, then a rename."""
+def publish_users(
+    path: Path,
+    *,
+    segments: Mapping[str, str] | None = None,
+    opted_out: Sequence[str] = (),
+    said: Sequence[PreferencesEntry] = (),
+) -> None:
+    """Put a publication in place as the pipeline does: files first, then a rename.
+
+    Args:
+        path: of the published database.
+        segments: the name of each user's.
+        opted_out: who switched personalisation off.
+        said: what others have said, the oldest first.
+    """
+    segments = segments or {}
     names = sorted(set(segments.values()))
+    allowed = {user: Preferences(is_personalised=False) for user in opted_out}
+    for entry in said:
+        before = allowed.get(entry.user_id, Preferences())
+        allowed[entry.user_id] = entry.change.applied_to(before)
     frames = [
         pl.DataFrame(
-            [(user, False, True, []) for user in opted_out],
+            [
+                {
+                    "event_id": entry.event_id,
+                    "event_type": "consent_changed",
+                    "user_id": entry.user_id,
+                    "occurred_at": entry.said_at.astimezone(UTC).replace(tzinfo=None),
+                    "properties": json.dumps(entry.change.content),
+                }
+                for entry in said
+            ],
+            schema={
+                "event_id": pl.String,
+                "event_type": pl.String,
+                "user_id": pl.String,
+                "occurred_at": pl.Datetime("us"),
+                "properties": pl.String,
+                "experiment_id": pl.String,
+                "variant": pl.String,
+            },
+        ),
+        pl.DataFrame(
+            [
+                (user, each.is_personalised, each.allows_research, sorted(each.signals_off))
+                for user, each in allowed.items()
+            ],
             schema={
                 "user_id": pl.String,
                 "personalisation": pl.Boolean,
@@ -39,7 +86,20 @@ def publish_users(path: Path, *, segments: Mapping[str, str], opted_out: Sequenc
             schema={"user_id": pl.String, "segment_id": pl.Int32},
             orient="row",
         ),
-        pl.DataFrame({"segment_id": range(len(names)), "name": names}),
+        pl.DataFrame(
+            {
+                "segment_id": range(len(names)),
+                "name": names,
+                "users": [1] * len(names),
+                "top_preferences": [["film"]] * len(names),
+            },
+            schema={
+                "segment_id": pl.Int64,
+                "name": pl.String,
+                "users": pl.Int64,
+                "top_preferences": pl.List(pl.String),
+            },
+        ),
     ]
     directory = path.parent / "tables"
     directory.mkdir(parents=True, exist_ok=True)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from feedback_platform.adjustment.flags.context import Facts
+from feedback_platform.privacy.preferences import Preferences, PreferencesChange
+from feedback_platform.privacy.preferences_log import PreferencesEntry
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform_tests.serving.flag_server import apply_flags, evaluate
 from feedback_platform_tests.serving.published_users import publish_users
 from feedback_platform_tests.serving.running import RunningServer
 from feedback_platform_tests.waiting import comes_true, until
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def test_users_are_strangers_before_the_first_publication(tmp_path: Path) -> None:
@@ -37,6 +42,25 @@ def test_a_publication_takes_the_place_of_the_one_before(tmp_path: Path) -> None
     asyncio.run(users.look())
     assert users.of("ada") == Facts(is_personalised=False)
     assert users.of("bob") == users.of("eve") == Facts(0, "fans")
+
+
+def test_every_switch_that_is_published_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.duckdb"
+    users = PublishedUsers(path)
+    change = PreferencesChange(research=False, signals={"click": False, "view": False})
+    said = [
+        PreferencesEntry("a", NOW, "ada", change),
+        PreferencesEntry("b", NOW, "ada", PreferencesChange(signals={"view": True})),
+    ]
+    publish_users(path, segments={"ada": "fans"}, opted_out=["eve"], said=said)
+
+    asyncio.run(users.look())
+
+    expected = Preferences(allows_research=False, signals_off=frozenset({"click"}))
+    assert users.preferences_of("ada") == expected
+    assert users.preferences_of("eve") == Preferences(is_personalised=False)
+    assert users.preferences_of("bob") == Preferences()
+    assert users.of("ada") == Facts(0, "fans")
 
 
 def test_a_publication_that_cannot_be_read_leaves_the_one_before(

@@ -11,6 +11,7 @@ from feedback_platform.warehouse.score_settings import (
     RULES_FILE,
     WEIGHTS_FILE,
     check_score_settings,
+    signal_names,
 )
 from feedback_platform.warehouse.transformation import DbtProject
 
@@ -143,3 +144,8 @@ def test_every_rule_is_used() -> None:
     rules = [line.split(",")[0] for line in (SEEDS / RULES_FILE).read_text().splitlines()[1:]]
 
     assert [name for name in rules if f"rule('{name}'" not in macros] == []
+
+
+def test_the_signals_are_those_that_have_a_weight() -> None:
+    names = signal_names(SEEDS)
+    assert names == ["click", "conversion", "dismissal", "like", "rating", "use", "view"]

@@ -1,0 +1,117 @@
+"""GET and PUT of what a user allows.
+
+What is put is answered when it is durable twice: as an event in raw, from which the layers hear of
+it, and in the log of preferences, from which every process knows it until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from feedback_platform.errors import InvalidInputError
+from feedback_platform.events import columns as c
+from feedback_platform.events.received import Format, opened_line
+from feedback_platform.ingestion.collector.documents import decoded
+from feedback_platform.ingestion.collector.refusals import RequestRefusedError
+from feedback_platform.ingestion.collector.station import Station
+from feedback_platform.lake.store import Lake
+from feedback_platform.privacy.preferences import requested_change
+from feedback_platform.privacy.preferences_log import PreferencesEntry, PreferencesLog
+from feedback_platform.privacy.requests import named_fields
+from feedback_platform.serving.neighbours import Neighbours
+from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.store_calls import StoreCalls
+from feedback_platform.serving.user_facts import PublishedUsers
+
+MAX_BODY_BYTES: Final = 8 * 1024
+# Of one user, until the next publication; each of them is an object in the lake.
+MOST_WAITING: Final = 50
+_TOPIC: Final = b"preferences"
+_SOURCE: Final = "preferences"
+_RETRY_AFTER_SECONDS: Final = 30
+
+
+class PreferencesEndpoint:
+    """Reads and changes preferences; whoever calls it has made sure of who asks."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        station: Station,
+        users: PublishedUsers,
+        pending: PendingPreferences,
+        neighbours: Neighbours,
+        signals: Sequence[str],
+    ) -> None:
+        self._station = station
+        self._users = users
+        self._pending = pending
+        self._neighbours = neighbours
+        self._signals = tuple(signals)
+        self._log = PreferencesLog(lake)
+        self._store = StoreCalls("changed-preferences")
+        neighbours.subscribe(_TOPIC, self._heard)
+
+    def content(self, user_id: str) -> dict[str, Any]:
+        """Return what a user allows.
+
+        Raises:
+            RequestRefusedError: it was not read yet (503).
+        """
+        if not self._users.are_known:
+            text = "What users allow was not read yet, since the store does not answer; try again."
+            raise RequestRefusedError.for_now(text, 2)
+        return self._users.preferences_of(user_id).content(self._signals)
+
+    async def change(self, user_id: str, body: bytes) -> dict[str, Any]:
+        """Take what a user says from now on, and return all that they allow.
+
+        Args:
+            user_id: as the layers call them.
+            body: JSON.
+
+        Raises:
+            RequestRefusedError: it says nothing that there is (400), the user is about to be erased
+                (409), changes all the time (429), or the store failed (503).
+        """
+        try:
+            change = requested_change(decoded(body), self._signals)
+        except InvalidInputError as error:
+            raise RequestRefusedError(400, "invalid_preferences", str(error)) from error
+        # What is not known cannot be answered.
+        self.content(user_id)
+        if self._pending.is_leaving(user_id):
+            text = "The user is about to be erased; until then nothing is done with what is known."
+            raise RequestRefusedError(409, "erasure_pending", text)
+        if self._pending.waiting(user_id) >= MOST_WAITING:
+            retry_after = ((b"retry-after", b"%d" % _RETRY_AFTER_SECONDS),)
+            text = "Too many changes of this user wait for the next publication; try again later."
+            raise RequestRefusedError(429, "too_many_changes", text, retry_after)
+        if change:
+            event_id = f"{_SOURCE}-{self._station.new_id()}"
+            entry = self._pending.new_entry(event_id, user_id, change)
+            now, received_at = self._station.now()
+            await self._station.commit.store(_event_line(entry, received_at), now)
+            await self._store.run(partial(self._log.append, entry))
+            self._pending.take([entry])
+            self._neighbours.send(_TOPIC, entry.to_bytes())
+        return self.content(user_id)
+
+    def _heard(self, payload: bytes) -> None:
+        self._pending.take([PreferencesEntry.from_bytes(payload)])
+
+
+def _event_line(entry: PreferencesEntry, received_at: str) -> bytes:
+    event: Mapping[str, Any] = {
+        c.EVENT_ID: entry.event_id,
+        c.EVENT_TYPE: "consent_changed",
+        **named_fields(entry.user_id),
+        c.OCCURRED_AT: entry.said_at.isoformat(timespec="microseconds"),
+        c.PROPERTIES: entry.change.content,
+    }
+    line = opened_line(Format.EVENT, received_at=received_at, source=_SOURCE)
+    return line + orjson.dumps(event) + b"}\n"
