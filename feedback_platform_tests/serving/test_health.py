@@ -16,6 +16,7 @@ from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving import health as health_module
 from feedback_platform.serving.health import Health
+from feedback_platform_tests.waiting import comes_true
 
 SILENCE = "the lake does not answer"
 
@@ -70,6 +71,8 @@ def test_a_lake_that_is_silent_is_not_asked_again_meanwhile(
         health = health_of(lake)
         for _ in range(10):
             assert await health.obstacle() == SILENCE
+        # The thread that asks may begin late.
+        await comes_true(lambda: lake.asked > 0)
         assert lake.asked == 1
         # What the collector needs for its own work is free.
         assert await asyncio.wait_for(asyncio.to_thread(lambda: 7), 30) == 7
