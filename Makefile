@@ -17,6 +17,7 @@ run: $(VENV)/.runtime ## load the demo data if there is none, start Dagster, pri
 demo: $(VENV)/.runtime ## the whole loop once, without servers
 	@$(BIN)/feedback-platform demo --data-dir $(DATA_DIR)
 
+# Eight minutes at the most on two cores, and better six: see docs/testing.md.
 test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sqlite3
@@ -19,6 +20,8 @@ from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
 from feedback_platform.warehouse.transformation import DbtProject
+from feedback_platform_tests.dagster_shortcuts import keep_engines
+from feedback_platform_tests.dbt_shortcuts import take_shortcuts
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
 if TYPE_CHECKING:
@@ -56,6 +59,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def _keep_for_good() -> None:
+    """Let the collector leave alone what is there now: a million objects that nobody drops."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Everything is imported."""
+    _keep_for_good()
+
+
+def pytest_sessionfinish() -> None:
+    """At its end the interpreter takes everything apart, and libraries tell of what it cannot."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _dbt_is_parsed_once() -> Iterator[None]:
     """Parsing takes seconds and finds the same for every platform, wherever its files lie."""
@@ -66,7 +85,9 @@ def _dbt_is_parsed_once() -> Iterator[None]:
         if project.project_dir != DBT_PROJECT_DIR:
             return parse(project)
         if not of_this_project:
+            take_shortcuts(patch)
             of_this_project.append(parse(project))
+            _keep_for_good()
         return of_this_project[0]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -85,6 +106,15 @@ def _dagster_waits_for_no_disk() -> Iterator[None]:
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
     yield
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dagster_keeps_its_engines() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Importing it takes a second; whoever runs it has collected a test that does.
+        if "dagster" in sys.modules:
+            keep_engines(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

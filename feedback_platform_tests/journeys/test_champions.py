@@ -19,6 +19,9 @@ from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.journeys.reader import reader
 from feedback_platform_tests.learning.registered import tear
 
+# In short: orchestration/test_champion_choice.py and learning/test_learned_tables.py.
+pytestmark = pytest.mark.slow
+
 CHAMPION = """
     select version from ml.model_versions where model = 'recommender' and status = 'champion'
 """
@@ -156,7 +159,6 @@ def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
     assert second["reason"] in torn["reason"]
 
 
-@pytest.mark.slow
 def test_readers_see_only_whole_states_while_champions_change(
     copy: Installation, tmp_path: Path
 ) -> None:

@@ -6,6 +6,9 @@ import pytest
 from feedback_platform.orchestration.sensors import drift_sensor
 from feedback_platform_tests.installation import Installation
 
+# In short: monitoring/test_streams.py and orchestration/test_sensors.py.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shifted(tmp_path_factory: pytest.TempPathFactory) -> Installation:

@@ -9,6 +9,9 @@ from feedback_platform.ingestion.importing import import_events
 from feedback_platform.ingestion.open_bandit import read_open_bandit
 from feedback_platform_tests.installation import Installation
 
+# In short: ingestion/test_open_bandit.py and warehouse/test_layers.py.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bandit(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import polars as pl
+
+from feedback_platform.learning.segments import Segmentation, segment_users
 
 CATEGORIES = ["alerts", "imports", "reports", "workflows"]
 
@@ -37,3 +41,9 @@ def planted(
 
 
 AFFINITIES, TRUTH = planted()
+
+
+@cache
+def segmented(algorithm: str) -> Segmentation:
+    """`AFFINITIES` in segments, which takes a second; for all who only look at them."""
+    return segment_users(AFFINITIES, seed=1, algorithm=algorithm)

@@ -6,14 +6,14 @@ import pytest
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.arrays import pack
+from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_model import SegmentModel
-from feedback_platform.learning.segments import segment_users
 from feedback_platform.learning.user_matrix import user_matrix
-from feedback_platform_tests.learning.affinities import AFFINITIES
+from feedback_platform_tests.learning.affinities import segmented
 
 
 def test_the_stored_model_assigns_users_as_training_did() -> None:
-    found = segment_users(AFFINITIES, seed=1)
+    found = segmented(KMEANS)
     model = SegmentModel.from_bytes(found.model.to_bytes())
     labels, distances = model.assign(found.matrix)
     assert (labels == found.labels).all()
@@ -21,7 +21,7 @@ def test_the_stored_model_assigns_users_as_training_did() -> None:
 
 
 def test_a_new_user_with_new_categories_is_assigned_too() -> None:
-    found = segment_users(AFFINITIES, seed=1)
+    found = segmented(KMEANS)
     new = pl.DataFrame(
         {
             "user_id": ["n", "n", "o"],

@@ -10,11 +10,17 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning import segment_profiles
 from feedback_platform.learning.segment_clustering import KMEANS, WARD
 from feedback_platform.learning.segments import STRONGEST, adjusted_rand_index, segment_users
-from feedback_platform_tests.learning.affinities import AFFINITIES, TRUTH, affinities_of, planted
+from feedback_platform_tests.learning.affinities import (
+    AFFINITIES,
+    TRUTH,
+    affinities_of,
+    planted,
+    segmented,
+)
 
 
 def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
-    found = segment_users(AFFINITIES, seed=1)
+    found = segmented(KMEANS)
     table = segment_profiles.assignments(found, "v1")
     assert found.names == ("Alerts", "Imports", "Reports")
     assert adjusted_rand_index(table, TRUTH) > 0.95
@@ -24,7 +30,7 @@ def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
 
 
 def test_ward_finds_the_planted_groups_too() -> None:
-    found = segment_users(AFFINITIES, seed=1, algorithm=WARD)
+    found = segmented(WARD)
     table = segment_profiles.assignments(found, "v1")
     assert found.names == ("Alerts", "Imports", "Reports")
     assert adjusted_rand_index(table, TRUTH) > 0.9
@@ -33,7 +39,7 @@ def test_ward_finds_the_planted_groups_too() -> None:
 
 
 def test_whoever_finds_more_groups_again_groups_the_users() -> None:
-    either = [segment_users(AFFINITIES, seed=1, algorithm=name) for name in (KMEANS, WARD)]
+    either = [segmented(name) for name in (KMEANS, WARD)]
     chosen = segment_users(AFFINITIES, seed=1, algorithm=STRONGEST)
     assert [len(each.names) for each in either] == [3, 3]
     best = max(either, key=lambda each: each.strengths[3])
@@ -42,7 +48,7 @@ def test_whoever_finds_more_groups_again_groups_the_users() -> None:
 
 @pytest.mark.parametrize("algorithm", [KMEANS, WARD])
 def test_every_user_is_in_the_segment_with_the_nearest_centre(algorithm: str) -> None:
-    found = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    found = segmented(algorithm)
     labels, distances = found.model.assign(found.matrix)
     assert (labels == found.labels).all()
     assert distances == pytest.approx(found.distances, abs=1e-6)
@@ -50,7 +56,7 @@ def test_every_user_is_in_the_segment_with_the_nearest_centre(algorithm: str) ->
 
 @pytest.mark.parametrize("algorithm", [KMEANS, WARD])
 def test_clear_groups_are_more_stable_than_groups_that_are_made_up(algorithm: str) -> None:
-    clear = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    clear = segmented(algorithm)
     shares = np.random.default_rng(1).dirichlet(np.full(4, 5.0), 190).tolist()
     made_up = segment_users(
         affinities_of({f"u{n:03}": row for n, row in enumerate(shares)}),
@@ -69,7 +75,7 @@ def test_clear_groups_are_more_stable_than_groups_that_are_made_up(algorithm: st
 @pytest.mark.parametrize("algorithm", [KMEANS, WARD])
 def test_the_order_of_rows_changes_nothing(algorithm: str) -> None:
     mixed_rows = AFFINITIES.sample(fraction=1, shuffle=True, seed=5)
-    straight = segment_users(AFFINITIES, seed=1, algorithm=algorithm)
+    straight = segmented(algorithm)
     mixed = segment_users(mixed_rows, seed=1, algorithm=algorithm)
     assert segment_profiles.assignments(straight, "v").equals(
         segment_profiles.assignments(mixed, "v")
@@ -90,8 +96,8 @@ def test_the_means_of_large_segments_are_the_same_to_the_last_digit_each_time() 
 
 
 def test_another_seed_gives_clear_groups_the_same_numbers() -> None:
-    labels = [segment_users(AFFINITIES, seed=seed).labels.tolist() for seed in (1, 2)]
-    assert labels[0] == labels[1]
+    other = segment_users(AFFINITIES, seed=2)
+    assert other.labels.tolist() == segmented(KMEANS).labels.tolist()
 
 
 def test_equally_large_groups_are_numbered_by_name() -> None:
@@ -148,13 +154,13 @@ def test_profiles_show_shares_lifts_and_feature_means() -> None:
 
 
 def test_assignments_have_their_schema() -> None:
-    table = segment_profiles.assignments(segment_users(AFFINITIES, seed=1), "v1")
+    table = segment_profiles.assignments(segmented(KMEANS), "v1")
     assert table.schema == pl.Schema(segment_profiles.ASSIGNMENTS_SCHEMA)
     assert table["user_id"].is_sorted()
 
 
 def test_features_without_users_are_refused() -> None:
-    found = segment_users(AFFINITIES, seed=1)
+    found = segmented(KMEANS)
     with pytest.raises(InvalidInputError, match="user_id"):
         segment_profiles.profiles(found, "v1", pl.DataFrame({"x": [1]}))
 

@@ -35,7 +35,7 @@ OPEN: Final = "everybody"
 SENDER: Final = "whoever has a write key"
 USER: Final = "the user, and administrators"
 ADMIN: Final = "administrators"
-REGISTRY: Final = "administrators, in the registry's own words"
+KEYED: Final = "administrators, by their key alone"
 TABLE: Final[Mapping[str, str]] = {
     OPEN: """
         GET /
@@ -100,7 +100,8 @@ TABLE: Final[Mapping[str, str]] = {
         GET /opendsr/requests/{subject_request_id}
         POST /opendsr/requests
     """,
-    REGISTRY: """
+    KEYED: """
+        GET /metrics
         DELETE /registry/config
         DELETE /registry/config/{subject}
         DELETE /registry/mode
@@ -264,7 +265,7 @@ def test_who_is_known_for_something_else_is_not_let_in_either(
         SENDER: [bearer("ada"), ADMINISTRATOR],
         USER: [bearer("eve"), bearer("ADA"), bearer("ada "), SEND_KEY],
         ADMIN: [bearer("ada"), SEND_KEY],
-        REGISTRY: [bearer("ada"), SEND_KEY],
+        KEYED: [bearer("ada"), SEND_KEY],
     }
     for headers in others[kind]:
         answer = ask(guarded, endpoint, headers)
@@ -285,7 +286,7 @@ def test_whoever_may_is_let_in(tmp_path: Path) -> None:
         SENDER: [SEND_KEY],
         USER: [ADMINISTRATOR, basic("a-key:"), bearer("ada")],
         ADMIN: [ADMINISTRATOR],
-        REGISTRY: [ADMINISTRATOR],
+        KEYED: [ADMINISTRATOR],
     }
     with running_server(tmp_path / "data", GUARDED) as running:
         for endpoint in GUARDED_ENDPOINTS:

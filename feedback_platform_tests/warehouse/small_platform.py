@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,19 @@ class SmallPlatform:
         other = SmallPlatform(self.directory / name, self.project, self.lake, self.reference)
         other.transform()
         return other
+
+    def copy_to(self, directory: Path) -> SmallPlatform:
+        """Another platform in the same state; what is published names files by their place."""
+        assert not self.published.exists()
+        shutil.copytree(self.directory, directory)
+        return SmallPlatform.at(directory, self.project, self.reference)
+
+    def seen_now(self, directory: Path) -> SmallPlatform:
+        """What readers see at the moment, to be queried later: its files stay for an hour."""
+        seen = replace(self, directory=directory)
+        seen.published.parent.mkdir(parents=True)
+        shutil.copy(self.published, seen.published)
+        return seen
 
     def query(self, sql: str, parameters: list[Any] | None = None) -> list[Row]:
         """Rows of a query over the published database, as any reader sees them."""

@@ -16,7 +16,8 @@ import pytest
 
 from feedback_platform.cleaning.configuration import default_rules, parse_rules
 from feedback_platform.settings import DBT_PROJECT_DIR
-from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+from feedback_platform.warehouse.transformation import DbtProject
+from feedback_platform_tests.warehouse.small_platform import Row, SmallPlatform, event
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FLAGS = (
@@ -80,17 +81,6 @@ def test_more_than_a_person_can_do_is_a_burst_and_as_much_is_none(
     assert platform.tables() == platform.rebuilt().stored()
 
 
-def test_a_long_burst_exceeds_the_limit_of_a_minute(platform: SmallPlatform) -> None:
-    platform.land(
-        *deeds(241, seconds=60),
-        *deeds(30, first=500, start=NOON + timedelta(minutes=1)),
-        object_id="1",
-    )
-    platform.process()
-
-    assert platform.query(FLAGS) == [(False, None, None, 30), (True, "minute", 240, 241)]
-
-
 def test_a_burst_that_was_none_is_believed_again(platform: SmallPlatform) -> None:
     platform.land(*deeds(61), object_id="2")
     platform.process()
@@ -122,15 +112,87 @@ def test_a_device_that_becomes_a_users_brings_its_deeds_along(platform: SmallPla
     assert platform.tables() == platform.rebuilt().stored()
 
 
-@pytest.mark.parametrize("fields", [{"session_id": "s1"}, {}])
-def test_a_burst_counts_nowhere_but_is_there_to_be_looked_at(
-    platform: SmallPlatform, fields: dict[str, Any]
+def _order(user_id: str) -> bytes:
+    """A hundred deeds in one message."""
+    message = {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": user_id,
+        "messageId": "order",
+        "timestamp": "2026-03-01T12:00:00Z",
+        "properties": {"products": [{"product_id": f"p{n}", "price": 1} for n in range(100)]},
+    }
+    received_at = "2026-03-02T12:00:00Z"
+    return orjson.dumps({"format": "segment", "received_at": received_at, "message": message})
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> SmallPlatform:
+    """Each user is one test's."""
+    platform = SmallPlatform.at(tmp_path_factory.mktemp("automation"), project)
+    later = NOON + timedelta(minutes=1)
+    platform.land(
+        *deeds(241, seconds=60, user_id="hasty"),
+        *deeds(30, first=500, start=later, user_id="hasty"),
+        *[
+            event(f"s{number}", "item_impression", item_id=f"i{number}", user_id="shown")
+            for number in range(300)
+        ],
+        _order("buyer"),
+        *deeds(61, first=600, user_id="changed"),
+        event("plan", "user_updated", user_id="changed", properties={"plan": "pro"}),
+        event(
+            "phone", "item_liked", user_id="told", item_id="i1", device_type="Phone",
+            platform="iPadOS",
+        ),
+        object_id="1",
+    )  # fmt: skip
+    platform.process()
+    return platform
+
+
+def flags_of(platform: SmallPlatform, *users: str) -> list[Row]:
+    of_users = FLAGS.replace("group by", "where user_id in (select unnest($1)) group by")
+    return platform.query(of_users, [list(users)])
+
+
+def test_a_long_burst_exceeds_the_limit_of_a_minute(seen: SmallPlatform) -> None:
+    assert flags_of(seen, "hasty") == [(False, None, None, 30), (True, "minute", 240, 241)]
+
+
+def test_what_is_shown_or_comes_in_one_message_is_no_burst(seen: SmallPlatform) -> None:
+    assert flags_of(seen, "shown", "buyer") == [(False, None, None, 400)]
+
+
+def test_what_is_reported_of_a_user_during_a_burst_counts(seen: SmallPlatform) -> None:
+    assert flags_of(seen, "changed") == [(False, None, None, 1), (True, "ten_seconds", 60, 61)]
+    assert seen.query(
+        "select attributes ->> 'plan' from interaction.users where user_id = 'changed'"
+    ) == [("pro",)]
+
+
+def test_the_columns_of_features_are_the_categories_of_the_rules_that_ship(
+    seen: SmallPlatform,
 ) -> None:
-    platform.land(*deeds(61, **fields), object_id="1")
+    (features,) = seen.records("from features.user_features where user_id = 'told'")
+    for encoding, prefix, chosen in (
+        (default_rules().encodings[0], "is_device_", "mobile"),
+        (default_rules().encodings[1], "is_platform_", "ios"),
+    ):
+        columns = {name: one for name, one in features.items() if name.startswith(prefix)}
+        assert columns == {f"{prefix}{name}": int(name == chosen) for name in encoding.names}
+
+
+def test_a_burst_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatform) -> None:
+    platform.land(
+        *deeds(61, user_id="visitor", session_id="s1"),
+        *deeds(61, first=100, user_id="sender"),
+        object_id="1",
+    )
     platform.process()
 
     tables = platform.tables()
-    assert len(tables["interaction.interactions"]) == 61
+    assert len(tables["interaction.interactions"]) == 122
     assert {name: tables[name] for name in COUNTING} == {name: [] for name in COUNTING}
 
 
@@ -159,37 +221,6 @@ def test_a_bot_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatfo
     assert platform.query("select item_id from features.item_features") == [("i2",)]
     assert platform.query("select users from metrics.engagement_daily") == [(1,)]
     assert platform.query("from metrics.satisfaction_daily") == []
-
-
-def test_what_is_shown_or_comes_in_one_message_is_no_burst(platform: SmallPlatform) -> None:
-    shown = [
-        event(f"s{number}", "item_impression", item_id=f"i{number}", user_id="u2")
-        for number in range(300)
-    ]
-    order = {
-        "type": "track",
-        "event": "Order Completed",
-        "userId": "u3",
-        "messageId": "order",
-        "timestamp": "2026-03-01T12:00:00Z",
-        "properties": {"products": [{"product_id": f"p{n}", "price": 1} for n in range(100)]},
-    }
-    received = {"format": "segment", "received_at": "2026-03-02T12:00:00Z", "message": order}
-    line = orjson.dumps(received)
-    platform.land(*shown, line, object_id="1")
-    platform.process()
-
-    assert platform.query(FLAGS) == [(False, None, None, 400)]
-
-
-def test_what_is_reported_of_a_user_during_a_burst_counts(platform: SmallPlatform) -> None:
-    platform.land(
-        *deeds(61), event("plan", "user_updated", properties={"plan": "pro"}), object_id="1"
-    )
-    platform.process()
-
-    assert platform.query(FLAGS) == [(False, None, None, 1), (True, "ten_seconds", 60, 61)]
-    assert platform.query("select attributes ->> 'plan' from interaction.users") == [("pro",)]
 
 
 def test_a_capped_outlier_is_believed_and_an_excluded_one_is_not(platform: SmallPlatform) -> None:
@@ -228,21 +259,3 @@ def test_clean_rows_of_an_earlier_release_come_in_without_what_it_did_not_know(
     ) == [(False, False, None)]
     assert platform.query("select confidence from feedback.user_feedback") == [(0.0,)]
     assert platform.query("select is_platform_unknown from features.user_features") == [(1,)]
-
-
-def test_the_columns_of_features_are_the_categories_of_the_rules_that_ship(
-    platform: SmallPlatform,
-) -> None:
-    platform.land(
-        event("e", "item_liked", item_id="i1", device_type="Phone", platform="iPadOS"),
-        object_id="1",
-    )
-    platform.process()
-
-    (features,) = platform.records("from features.user_features")
-    for encoding, prefix, chosen in (
-        (default_rules().encodings[0], "is_device_", "mobile"),
-        (default_rules().encodings[1], "is_platform_", "ios"),
-    ):
-        columns = {name: one for name, one in features.items() if name.startswith(prefix)}
-        assert columns == {f"{prefix}{name}": int(name == chosen) for name in encoding.names}

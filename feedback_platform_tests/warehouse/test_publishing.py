@@ -15,6 +15,7 @@ import pytest
 from feedback_platform.errors import NothingPublishedError
 from feedback_platform.warehouse import parts, published, training_tables
 from feedback_platform.warehouse.publishing import TABLE_MACROS, TABLES
+from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
 FILES = 'select partition, name from published.files where "table" = ? order by partition'
@@ -65,6 +66,25 @@ def _age(directory: Path) -> None:
     """Make every file two hours old, longer than a stale one is kept."""
     for path in directory.rglob("*.parquet"):
         os.utime(path, (time.time() - 7200,) * 2)
+
+
+@pytest.fixture(scope="module")
+def about_to_publish(
+    tmp_path_factory: pytest.TempPathFactory, project: DbtProject
+) -> SmallPlatform:
+    platform = SmallPlatform.at(tmp_path_factory.mktemp("liked") / "platform", project)
+    _likes(platform, 1)
+    platform.clean()
+    platform.transform()
+    return platform
+
+
+@pytest.fixture
+def liked(about_to_publish: SmallPlatform, tmp_path: Path) -> SmallPlatform:
+    """A platform of one's own whose first two likes are published."""
+    platform = about_to_publish.copy_to(tmp_path / "liked")
+    platform.publish()
+    return platform
 
 
 def test_every_name_of_the_contract_resolves_for_a_plain_reader(platform: SmallPlatform) -> None:
@@ -183,25 +203,23 @@ def _visit(occurred_at: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_reader_keeps_the_state_that_it_opened(platform: SmallPlatform) -> None:
+def test_a_reader_keeps_the_state_that_it_opened(liked: SmallPlatform) -> None:
     count = "select count(*) from interaction.interactions"
-    _likes(platform, 1)
-    platform.process()
-    _age(platform.published.parent)  # nothing new has come for hours
-    with duckdb.connect(platform.published, read_only=True) as reader:
-        _likes(platform, 2, month=2)
-        platform.process()
-        _likes(platform, 3)
-        platform.process()
+    _age(liked.published.parent)  # nothing new has come for hours
+    with duckdb.connect(liked.published, read_only=True) as reader:
+        _likes(liked, 2, month=2)
+        liked.process()
+        _likes(liked, 3)
+        liked.process()
 
         for table in TABLES:
             reader.execute(f"from {table.qualified}").fetchall()
         assert reader.execute(count).fetchall() == [(2,)]
 
         # Who asks now is shown the new state, though this process holds the old one open.
-        with published.open_published(platform.published) as newcomer:
+        with published.open_published(liked.published) as newcomer:
             assert newcomer.execute(count).fetchall() == [(6,)]
-    assert platform.tables() == platform.rebuilt().stored()
+    assert liked.tables() == liked.rebuilt().stored()
 
 
 def test_files_that_nobody_can_read_any_more_are_deleted(platform: SmallPlatform) -> None:
@@ -221,14 +239,12 @@ def test_files_that_nobody_can_read_any_more_are_deleted(platform: SmallPlatform
 
 
 def test_a_publication_that_fails_leaves_the_old_state(
-    platform: SmallPlatform, monkeypatch: pytest.MonkeyPatch
+    liked: SmallPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _likes(platform, 1)
-    platform.process()
-    before = platform.tables()
-    _likes(platform, 2)
-    platform.clean()
-    platform.transform()
+    before = liked.tables()
+    _likes(liked, 2)
+    liked.clean()
+    liked.transform()
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -236,55 +252,51 @@ def test_a_publication_that_fails_leaves_the_old_state(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", fail)
         with pytest.raises(OSError, match="No space left"):
-            platform.publish()
+            liked.publish()
 
-    assert platform.tables() == before
-    assert [path.name for path in platform.published.parent.iterdir() if path.is_file()] == [
+    assert liked.tables() == before
+    assert [path.name for path in liked.published.parent.iterdir() if path.is_file()] == [
         "feedback.duckdb"
     ]
-    assert platform.publish().rows["interaction.interactions"] == 4
+    assert liked.publish().rows["interaction.interactions"] == 4
 
 
 @pytest.mark.parametrize("damage", ["no database", "cut off", "of something else"])
 def test_a_published_database_that_is_damaged_is_replaced(
-    platform: SmallPlatform, damage: str
+    liked: SmallPlatform, damage: str
 ) -> None:
-    _likes(platform, 1)
-    platform.process()
-    before = platform.tables()
+    before = liked.tables()
     match damage:
         case "no database":
-            platform.published.write_bytes(b"damaged" * 2000)
+            liked.published.write_bytes(b"damaged" * 2000)
         case "cut off":
-            os.truncate(platform.published, 20_000)
+            os.truncate(liked.published, 20_000)
         case _:
-            platform.published.unlink()
-            duckdb.connect(platform.published).close()
+            liked.published.unlink()
+            duckdb.connect(liked.published).close()
 
-    platform.publish()
+    liked.publish()
 
-    assert platform.tables() == before
+    assert liked.tables() == before
 
 
 def test_a_reader_that_polls_sees_whole_states_and_no_error(
-    platform: SmallPlatform, tmp_path: Path
+    liked: SmallPlatform, tmp_path: Path
 ) -> None:
-    _likes(platform, 0)
-    platform.process()
     stop = tmp_path / "stop"
     with subprocess.Popen(
-        [sys.executable, "-c", POLL, str(platform.published), str(stop)],
+        [sys.executable, "-c", POLL, str(liked.published), str(stop)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "polling\n"
-        for number in (1, 2):
-            _likes(platform, number)
-            platform.process()
+        for number in (2, 3):
+            _likes(liked, number)
+            liked.process()
             for _ in range(5):
-                platform.publish()
+                liked.publish()
                 time.sleep(0.02)
         stop.touch()
         output, errors = reader.communicate(timeout=60)
@@ -296,11 +308,9 @@ def test_a_reader_that_polls_sees_whole_states_and_no_error(
     assert outcome["polls"] > 20
 
 
-def test_times_are_read_as_utc(platform: SmallPlatform) -> None:
-    _likes(platform, 1)
-    platform.process()
+def test_times_are_read_as_utc(liked: SmallPlatform) -> None:
 
-    with training_tables.open_for_training(platform.published) as publication:
+    with training_tables.open_for_training(liked.published) as publication:
         times = training_tables.feedback_times(publication)
         earlier = training_tables.training_scores(publication, datetime(2026, 3, 1, 12, tzinfo=UTC))
         later = training_tables.training_scores(

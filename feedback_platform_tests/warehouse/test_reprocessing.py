@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.seeds import seeds
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import (
@@ -20,6 +21,7 @@ from feedback_platform_tests.warehouse.small_platform import (
 )
 
 Lines = list[dict[str, Any] | bytes]
+Reread = tuple[SmallPlatform, SmallPlatform, SmallPlatform]
 
 
 def read_differently(
@@ -97,109 +99,131 @@ def test_a_backfill_beside_live_events_ends_in_the_tables_of_one_clean_run(
             assert incremental[table] == rows, table
 
 
-def test_an_event_that_another_object_holds_too_comes_back_from_there(
-    platform: SmallPlatform,
-) -> None:
-    first = platform.land(event("e", "item_liked", item_id="i1"), object_id="1")
-    platform.process()
-    again = event("e", "item_rated", item_id="i1", value=2)
-    platform.land(again, received_at=RECEIVED + timedelta(days=1), object_id="2")
-    platform.process()
-    assert platform.query("select signal from feedback.user_feedback") == [("like",)]
+DEVICE = {"anonymous_id": "a1"}
+UNKNOWN = {"user_id": None, "session_id": None}
 
-    read_differently(platform, first, event("other", "item_liked", item_id="i2"))
+
+def _view(minute: int) -> dict[str, Any]:
+    at = f"2026-03-01T12:{minute:02}:00Z"
+    return event(f"visit {minute}", "item_viewed", user_id="visitor", item_id="i1", occurred_at=at)
+
+
+@pytest.fixture(scope="module")
+def reread(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> Reread:
+    """What readers saw before objects were read differently, after some, and after all were.
+
+    Each test has users, devices, items and events of its own.
+    """
+    directory = tmp_path_factory.mktemp("reread")
+    platform = SmallPlatform.at(directory / "platform", project)
+
+    def land(name: str, *lines: dict[str, Any], hours: int = 0) -> str:
+        at = RECEIVED + timedelta(hours=hours)
+        return platform.land(*lines, received_at=at, object_id=name)
+
+    held = land("held1", _liked("held", "h1", "holder"))
+    first, second, _ = (
+        land(f"several{hour}", _liked("several", f"s{hour}", "sender"), hours=hour)
+        for hour in range(3)
+    )
+    known = land("gone1", event("gone login", "item_liked", user_id="gus", item_id="g1", **DEVICE))
+    land("gone2", event("gone before", "item_viewed", item_id="g2", **DEVICE, **UNKNOWN))
+    other = {"anonymous_id": "b1"}
+    left = land("left1", event("left before", "item_viewed", item_id="l2", **other, **UNKNOWN))
+    land("visit1", _view(0), _view(40))
+    middle = land("visit2", _view(20))
+    platform.process()
+    before = platform.seen_now(directory / "before")
+
+    platform.rewrite(second, _liked("several x", "sx", "sender"))
+    for empty in (known, left, middle):
+        platform.rewrite(empty)
+    platform.reprocess(second, known, left, middle)
+    land("held2", event("held", "item_rated", user_id="holder", item_id="h1", value=2), hours=24)
+    land("left2", event("left login", "item_liked", user_id="leo", item_id="l1", **other))
+    platform.process()
+    between = platform.seen_now(directory / "between")
+
+    platform.rewrite(first, _liked("several y", "sy", "sender"))
+    platform.rewrite(held, _liked("held other", "h2", "holder"))
+    platform.reprocess(first, held)
     assert not staged_is_rebuild(platform)
-    platform.transform()
-    platform.publish()
+    platform.process()
+    return before, between, platform
 
-    assert platform.query("select feedback_id, signal from feedback.user_feedback order by 1") == [
-        ("e", "rating"),
-        ("other", "like"),
-    ]
-    assert platform.tables() == platform.rebuilt().stored()
+
+def _liked(event_id: str, item_id: str, user_id: str) -> dict[str, Any]:
+    return event(event_id, "item_liked", user_id=user_id, item_id=item_id)
+
+
+def test_an_event_that_another_object_holds_too_comes_back_from_there(reread: Reread) -> None:
+    signals = (
+        "select feedback_id, signal from feedback.user_feedback where user_id = 'holder' order by 1"
+    )
+    _, between, after = reread
+
+    assert between.query(signals) == [("held", "like")]
+    assert after.query(signals) == [("held", "rating"), ("held other", "like")]
 
 
 def test_of_several_deliveries_elsewhere_the_earliest_that_counts_comes_back(
-    platform: SmallPlatform,
+    reread: Reread,
 ) -> None:
-    def land(number: int, item_id: str) -> str:
-        received_at: datetime = RECEIVED + timedelta(hours=number)
-        liked = event("e", "item_liked", item_id=item_id)
-        return platform.land(liked, received_at=received_at, object_id=f"{number}")
+    _, _, after = reread
 
-    first, second, _ = (land(number, f"i{number}") for number in range(3))
-    platform.process()
     # What the second object said before it was reprocessed is no delivery any more.
-    read_differently(platform, second, event("x", "item_liked", item_id="ix"))
-    platform.process()
-    read_differently(platform, first, event("y", "item_liked", item_id="iy"))
-    platform.process()
-
-    assert platform.query(
-        "select event_id, item_id from interaction.interactions order by event_id"
-    ) == [("e", "i2"), ("x", "ix"), ("y", "iy")]
-    assert platform.tables() == platform.rebuilt().stored()
+    assert after.query(
+        "select event_id, item_id from interaction.interactions "
+        "where user_id = 'sender' order by event_id"
+    ) == [("several", "s2"), ("several x", "sx"), ("several y", "sy")]
 
 
 def test_an_event_that_no_object_holds_any_more_leaves_with_all_that_came_of_it(
-    platform: SmallPlatform,
+    reread: Reread,
 ) -> None:
-    device = {"anonymous_id": "a1"}
-    unknown = {"user_id": None, "session_id": None}
-    known = platform.land(event("login", "item_liked", item_id="i1", **device), object_id="1")
-    platform.land(event("before", "item_viewed", item_id="i2", **device, **unknown), object_id="2")
-    platform.process()
-    owners = "select user_id from interaction.interactions order by event_id"
-    assert platform.query(owners) == [("u1",), ("u1",)]
+    before, between, _ = reread
+    owners = (
+        "select user_id from interaction.interactions "
+        "where starts_with(event_id, 'gone') order by event_id"
+    )
 
-    read_differently(platform, known)
-    platform.process()
-
-    assert platform.query(owners) == [("anonymous:a1",)]
-    assert platform.query("select user_id from interaction.users") == [("anonymous:a1",)]
-    assert platform.query("select item_id from interaction.items") == [("i2",)]
-    assert platform.tables() == platform.rebuilt().stored()
+    assert before.query(owners) == [("gus",), ("gus",)]
+    assert between.query(owners) == [("anonymous:a1",)]
+    assert between.query(
+        "select user_id from interaction.users where user_id in ('gus', 'anonymous:a1')"
+    ) == [("anonymous:a1",)]
+    assert between.query("select item_id from interaction.items where item_id in ('g1', 'g2')") == [
+        ("g2",)
+    ]
 
 
 def test_an_event_that_leaves_does_not_come_back_with_the_owner_of_its_device(
-    platform: SmallPlatform,
+    reread: Reread,
 ) -> None:
-    device = {"anonymous_id": "a1"}
-    unknown = {"user_id": None, "session_id": None}
-    before = platform.land(
-        event("before", "item_viewed", item_id="i2", **device, **unknown), object_id="1"
+    _, between, _ = reread
+
+    assert between.query(
+        "select event_id from interaction.interactions where starts_with(event_id, 'left')"
+    ) == [("left login",)]
+
+
+def test_a_visit_parts_where_the_event_that_held_it_together_leaves(reread: Reread) -> None:
+    before, between, _ = reread
+    sessions = (
+        "select session_id, events from interaction.sessions where user_id = 'visitor' order by 1"
     )
-    platform.process()
 
-    read_differently(platform, before)
-    platform.land(event("login", "item_liked", item_id="i1", **device), object_id="2")
-    platform.process()
-
-    assert platform.query("select event_id from interaction.interactions") == [("login",)]
-    assert platform.tables() == platform.rebuilt().stored()
-
-
-def test_a_visit_parts_where_the_event_that_held_it_together_leaves(
-    platform: SmallPlatform,
-) -> None:
-    def view(minute: int) -> dict[str, Any]:
-        at = f"2026-03-01T12:{minute:02}:00Z"
-        return event(f"e{minute}", "item_viewed", item_id="i1", occurred_at=at)
-
-    platform.land(view(0), view(40), object_id="1")
-    middle = platform.land(view(20), object_id="2")
-    platform.process()
-    sessions = "select session_id, events from interaction.sessions order by 1"
-    assert platform.query(sessions) == [("visit:u1@2026-03-01T12:00:00.000000Z", 3)]
-
-    read_differently(platform, middle)
-    platform.process()
-
-    assert platform.query(sessions) == [
-        ("visit:u1@2026-03-01T12:00:00.000000Z", 1),
-        ("visit:u1@2026-03-01T12:40:00.000000Z", 1),
+    assert before.query(sessions) == [("visit:visitor@2026-03-01T12:00:00.000000Z", 3)]
+    assert between.query(sessions) == [
+        ("visit:visitor@2026-03-01T12:00:00.000000Z", 1),
+        ("visit:visitor@2026-03-01T12:40:00.000000Z", 1),
     ]
-    assert platform.tables() == platform.rebuilt().stored()
+
+
+def test_what_was_read_differently_is_what_a_rebuild_finds(reread: Reread) -> None:
+    _, _, after = reread
+
+    assert after.tables() == after.rebuilt().stored()
 
 
 def test_what_a_run_that_died_had_begun_with_leaves_no_trace_when_it_is_reprocessed(

@@ -45,11 +45,20 @@ def test_every_table_but_what_python_loads_is_a_model_or_a_seed(project: DbtProj
     assert wanted - {"signal_weights", "score_rules", "burst_limits"} <= project.model_names()
 
 
-def test_a_run_that_died_between_models_is_simply_run_again(platform: SmallPlatform) -> None:
+@pytest.mark.parametrize(
+    "deaths",
+    [
+        pytest.param((5,), id="once"),
+        pytest.param((2, 4, 5, 15), marks=pytest.mark.slow, id="time and again"),
+    ],
+)
+def test_a_run_that_died_between_models_is_simply_run_again(
+    platform: SmallPlatform, deaths: tuple[int, ...]
+) -> None:
     random = Random(7)
     _land_at_random(platform, random, "0")
     platform.process()
-    for number, models_run in enumerate((2, 4, 5, 16), start=1):
+    for number, models_run in enumerate(deaths, start=1):
         _land_at_random(platform, random, f"{number}")
         platform.clean()
         platform.stage()
