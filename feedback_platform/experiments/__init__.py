@@ -1,0 +1,9 @@
+"""Experiments: who gets which variant, what came of it, and what to do about it.
+
+`definitions_file` reads what a person wrote into a `definition`; `assignment` says who takes part
+and in which variant. From `sums` over users, which is all that leaves the tables, `estimates` makes
+a mean of each arm, `effects` compares two of them at a fixed horizon and `sequential` at any time;
+`sample_ratio` checks the split, `multiplicity` what many comparisons are worth. `analysis` puts
+these together and `decision` says what follows. `planning` says beforehand how many users it takes.
+Nothing here reads a table, an environment or a clock.
+"""
