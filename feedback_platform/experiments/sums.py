@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from typing import Final
 
+from feedback_platform.adjustment.rules.intervals import Sample
+
 TOTAL: Final = "total"
 COUNT: Final = "count"
 TOTAL_BEFORE: Final = "total_before"
@@ -39,6 +41,19 @@ class Sums:
             {name: value + other.sums[name] for name, value in self.sums.items()},
             {pair: value + other.products[pair] for pair, value in self.products.items()},
         )
+
+
+def of_sample(sample: Sample) -> Sums:
+    """Return the sums of a metric that trigger rules measure: a ratio."""
+    return Sums(
+        sample.users,
+        {TOTAL: sample.total, COUNT: sample.count},
+        {
+            (TOTAL, TOTAL): sample.total_squares,
+            (TOTAL, COUNT): sample.products,
+            (COUNT, COUNT): sample.count_squares,
+        },
+    )
 
 
 def pairs(figures: tuple[str, ...]) -> list[tuple[str, str]]:
