@@ -33,7 +33,8 @@ from feedback_platform.experiments.planning import (
 )
 from feedback_platform.experiments.sample_ratio import MISMATCH, sample_ratio_p_value
 from feedback_platform.experiments.sequential import any_time
-from feedback_platform.experiments.sums import Sums, of_shares
+from feedback_platform.experiments.sums import Sums
+from feedback_platform_tests.experiments.arms import of_shares
 from feedback_platform_tests.experiments.made_up import LOOKS, MEASURED, looks, population
 
 USERS_A_LOOK = 200

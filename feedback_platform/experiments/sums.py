@@ -34,14 +34,6 @@ class Sums:
     sums: Mapping[str, float] = field(default_factory=dict)
     products: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
-    def __add__(self, other: Sums) -> Sums:
-        """Return the sums over the users of both, who are different ones."""
-        return Sums(
-            self.users + other.users,
-            {name: value + other.sums[name] for name, value in self.sums.items()},
-            {pair: value + other.products[pair] for pair, value in self.products.items()},
-        )
-
 
 def of_sample(sample: Sample) -> Sums:
     """Return the sums of a metric that trigger rules measure: a ratio."""
@@ -60,8 +52,3 @@ def pairs(figures: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the products that are summed up of some figures, squares among them."""
     ordered = [name for name in FIGURES if name in figures]
     return list(combinations_with_replacement(ordered, 2))
-
-
-def of_shares(users: int, successes: int) -> Sums:
-    """Return the sums of an arm in which each user is a success or not."""
-    return Sums(users, {TOTAL: float(successes)}, {(TOTAL, TOTAL): float(successes)})

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feedback_platform.experiments.definition import Design, Experiment, Goal, Lever
-from feedback_platform.experiments.sums import Sums, pairs
+from feedback_platform.experiments.sums import TOTAL, Sums, pairs
 
 DESIGN = Design(timedelta(days=28))
 
@@ -25,6 +25,11 @@ def sums_of(**figures: npt.ArrayLike) -> Sums:
             for first, second in pairs(tuple(users))
         },
     )
+
+
+def of_shares(users: int, successes: int) -> Sums:
+    """The sums over users of whom each is a success or not."""
+    return Sums(users, {TOTAL: float(successes)}, {(TOTAL, TOTAL): float(successes)})
 
 
 def experiment(**changes: Any) -> Experiment:

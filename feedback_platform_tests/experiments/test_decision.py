@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from feedback_platform.experiments.analysis import Analysis, analyse
 from feedback_platform.experiments.decision import Verdict, decide, winner
 from feedback_platform.experiments.definition import Experiment, Goal, Guard
-from feedback_platform.experiments.sums import Sums, of_shares
-from feedback_platform_tests.experiments.arms import DESIGN, experiment, sums_of
+from feedback_platform.experiments.sums import Sums
+from feedback_platform_tests.experiments.arms import DESIGN, experiment, of_shares, sums_of
 
 GUARDED = experiment(guards=(Guard("returning_users", 0.05),))
 ONCE = replace(DESIGN, is_sequential=False)

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 import tea_tasting
-from tea_tasting.aggr import read_aggregates
 from tea_tasting.metrics import RatioOfMeans
 
 from feedback_platform.experiments.effects import ANYTHING, absolute, fixed, relative
 from feedback_platform.experiments.estimates import Estimate, estimate_arms
 from feedback_platform.experiments.metrics import Kind
-from feedback_platform.experiments.sums import TOTAL, Sums, of_shares
-from feedback_platform_tests.experiments.arms import sums_of
+from feedback_platform.experiments.sums import TOTAL, Sums
+from feedback_platform_tests.experiments.arms import of_shares, sums_of
 
 # Sum and sum of squares of two arms.
 CONTROL = Sums(3407, {TOTAL: 1396.87}, {(TOTAL, TOTAL): 52377.9767})
@@ -138,27 +137,6 @@ def test_what_tea_tasting_is_configured_to_changes_nothing_here() -> None:
     assert fixed(adjusted, 0.05).p_value == pytest.approx(0.00229, abs=5e-6)
 
     assert tea_tasting.get_config() == configured
-
-
-def test_sums_of_two_groups_of_users_are_those_of_all_of_them() -> None:
-    first, second = of_users("orders a session", is_adjusted=True)
-    users = tea_tasting.make_users_data(rng=42, covariates=True)
-    columns = ("orders", "sessions", "orders_covariate", "sessions_covariate")
-    wanted = read_aggregates(
-        users,
-        None,
-        has_count=True,
-        mean_cols=columns,
-        var_cols=columns,
-        cov_cols=[("orders", "sessions")],
-    )
-
-    both = first + second
-
-    assert both.users == wanted.count()
-    assert both.sums["total"] / both.users == pytest.approx(wanted.mean("orders"))
-    crossed = both.products["total", "count"] - both.sums["total"] * both.sums["count"] / both.users
-    assert crossed / (both.users - 1) == pytest.approx(wanted.cov("orders", "sessions"))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from feedback_platform.experiments.analysis import analyse
 from feedback_platform.experiments.decision import Verdict, decide
 from feedback_platform.experiments.definition import Goal
-from feedback_platform.experiments.sums import of_shares
-from feedback_platform_tests.experiments.arms import experiment
+from feedback_platform_tests.experiments.arms import experiment, of_shares
 
 
 def test_the_two_policies_of_open_bandit_are_compared(shared_data: Path) -> None:

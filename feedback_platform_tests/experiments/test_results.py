@@ -8,8 +8,7 @@ from feedback_platform.experiments.analysis import analyse
 from feedback_platform.experiments.decision import Verdict, decide
 from feedback_platform.experiments.definition import Guard
 from feedback_platform.experiments.results import Result, results
-from feedback_platform.experiments.sums import of_shares
-from feedback_platform_tests.experiments.arms import experiment
+from feedback_platform_tests.experiments.arms import experiment, of_shares
 
 EXPERIMENT = experiment(guards=(Guard("bounce_rate", 0.05),))
 # The names that DESIGN promises to readers of metrics.experiment_results.

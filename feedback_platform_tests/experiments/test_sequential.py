@@ -10,7 +10,7 @@ from feedback_platform.experiments.effects import ANYTHING, Difference, relative
 from feedback_platform.experiments.estimates import estimate_arms
 from feedback_platform.experiments.metrics import Kind
 from feedback_platform.experiments.sequential import any_time, breadth, tuning
-from feedback_platform.experiments.sums import of_shares
+from feedback_platform_tests.experiments.arms import of_shares
 
 differences = st.builds(
     Difference,
