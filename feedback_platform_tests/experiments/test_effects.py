@@ -10,10 +10,11 @@ import pytest
 import tea_tasting
 from tea_tasting.metrics import RatioOfMeans
 
+from feedback_platform.adjustment.rules.intervals import Sample, interval_of_change
 from feedback_platform.experiments.effects import ANYTHING, absolute, fixed, relative
 from feedback_platform.experiments.estimates import Estimate, estimate_arms
 from feedback_platform.experiments.metrics import Kind
-from feedback_platform.experiments.sums import TOTAL, Sums
+from feedback_platform.experiments.sums import TOTAL, Sums, of_sample
 from feedback_platform_tests.experiments.arms import of_shares, sums_of
 
 # Sum and sum of squares of two arms.
@@ -115,6 +116,33 @@ def test_ratios_and_what_the_past_explains_are_as_tea_tasting_reads_them(
     assert (read.low, read.high) == pytest.approx(
         (wanted.effect_size_ci_lower, wanted.effect_size_ci_upper), rel=1e-9
     )
+
+
+def test_a_ratio_is_as_sure_as_trigger_rules_find_it() -> None:
+    """They have the same variance, users being the unit, from sums of the same tables."""
+    before = Sample(
+        users=3, count=12, total=5.0, total_squares=11.0, products=23.0, count_squares=62.0
+    )
+    after = Sample(
+        users=4, count=10, total=7.0, total_squares=19.0, products=21.0, count_squares=34.0
+    )
+    wanted = interval_of_change(before, after, 0.95, is_proportion=False)
+
+    read = fixed(absolute(*estimates(of_sample(before), of_sample(after), Kind.RATIO)), 0.05)
+
+    assert (read.low, read.high) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_a_share_with_a_past_is_read_as_the_mean_that_it_is() -> None:
+    control = sums_of(total=[1, 0, 0, 1, 0], total_before=[1, 0, 1, 1, 0])
+    treatment = sums_of(total=[1, 1, 0, 1], total_before=[0, 1, 0, 1])
+
+    shares, means = (
+        estimates(control, treatment, kind, is_adjusted=True) for kind in (Kind.SHARE, Kind.MEAN)
+    )
+
+    assert shares == means
+    assert shares[0] != estimates(control, treatment, Kind.MEAN)[0]
 
 
 @pytest.fixture
