@@ -19,6 +19,7 @@ from feedback_platform.experiments.metrics import METRICS
 from feedback_platform.experiments.sample_ratio import sample_ratio_p_value
 from feedback_platform.experiments.sequential import any_time
 from feedback_platform.experiments.sums import TOTAL_BEFORE, Sums
+from feedback_platform.experiments.support import SMALLEST, support
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Reading:
         effect: mean less control, in the metric's own unit.
         fixed: where the effect lies, read once at the horizon.
         sequential: where it lies, read at any time.
-        relative_effect: the effect as a share of control; None of a control not above zero.
+        relative_effect: the effect as a share of control; None of a control not above zero, or
+            where too little has happened to say how sure anything is.
         relative, relative_sequential: where that lies.
     """
 
@@ -94,7 +96,9 @@ def _read(experiment: Experiment, metric: str, variant: str, arms: Mapping[str, 
     estimates = estimate_arms(control, treatment, METRICS[metric].kind, is_adjusted=is_adjusted)
     if estimates is None:
         return Reading(metric, variant, treatment.users)
-    difference, share = absolute(*estimates), relative(*estimates)
+    is_settled = support(control, treatment, METRICS[metric]) >= SMALLEST
+    difference = absolute(*estimates) if is_settled else None
+    share = relative(*estimates) if is_settled else None
     return Reading(
         metric=metric,
         variant=variant,

@@ -35,6 +35,7 @@ MOST_VARIANTS: Final = 10
 LARGEST_HOLDOUT: Final = 10.0
 SMALLEST_ARM: Final = 20
 
+_HOLDOUT: Final = ("percentage", "seed")
 _EXPERIMENT: Final = (
     "hypothesis", "varies", "variants", "control", "split", "percentage", "seed", "unit",
     "audience", "exclusion", "primary", "secondary", "guards", "horizon", "alpha", "power",
@@ -81,9 +82,6 @@ def parse_experiments(text: str, *, origin: str) -> Programme:
     _check_seeds(experiments.values(), holdout, origin)
     _check_slots(experiments.values(), origin)
     return Programme(experiments, holdout)
-
-
-_HOLDOUT: Final = ("percentage", "seed")
 
 
 def _holdout(entries: Entries) -> HoldOut:

@@ -66,11 +66,17 @@ def absolute(control: Estimate, treatment: Estimate) -> Difference | None:
 
 
 def relative(control: Estimate, treatment: Estimate) -> Difference | None:
-    """Return the difference as a share of control; None of a control that is not above zero."""
-    if control.mean <= 0 or control.variance_of_mean + treatment.variance_of_mean <= 0:
+    """Return the difference as a share of control; None of a control that is not above zero.
+
+    Nor is anything known of a treatment in which nothing happened: a share of nothing is nothing,
+    whatever control may be off by.
+    """
+    if control.mean <= 0:
         return None
     ratio = treatment.mean / control.mean
     variance = treatment.variance_of_mean + ratio**2 * control.variance_of_mean
+    if variance <= 0:
+        return None
     return Difference(
         ratio - 1,
         math.sqrt(variance) / control.mean,
@@ -103,4 +109,6 @@ def fixed(difference: Difference | None, alpha: float) -> Interval:
 def _freedom(control: Estimate, treatment: Estimate) -> float:
     """Return the degrees of freedom by Welch and Satterthwaite."""
     both = control.variance_of_mean + treatment.variance_of_mean
-    return both**2 / sum(arm.variance_of_mean**2 / (arm.users - 1) for arm in (control, treatment))
+    return 1 / sum(
+        (arm.variance_of_mean / both) ** 2 / (arm.users - 1) for arm in (control, treatment)
+    )

@@ -122,6 +122,21 @@ def test_without_any_observation_control_stays() -> None:
     assert verdict(GUARDED, nothing, is_over=True) is Verdict.KEEP_CONTROL
 
 
+def test_of_what_hardly_anybody_does_nothing_is_sure() -> None:
+    """A small arm in which nobody of a hundred does what one in a hundred does is no worse."""
+    small = experiment(split={"grid": 90.0, "cards": 10.0})
+    arms = {"grid": of_shares(900, 14), "cards": of_shares(100, 0)}
+
+    look = analyse(small, {"grid": 900, "cards": 100}, {"converting_users": arms})
+
+    assert verdict(small, look) is Verdict.WAIT
+    assert look.readings["converting_users", "cards"].effect == pytest.approx(-14 / 900)
+    # Twenty times as much of the same is surely worse.
+    more = {"grid": of_shares(18_000, 280), "cards": of_shares(2_000, 0)}
+    later = analyse(small, {"grid": 18_000, "cards": 2_000}, {"converting_users": more})
+    assert verdict(small, later) is Verdict.STOP
+
+
 def test_a_guard_of_which_nothing_was_seen_is_not_passed() -> None:
     unseen = looked_at(GUARDED, converting_users={"grid": 0.10, "cards": 0.13})
     nobody = looked_at(

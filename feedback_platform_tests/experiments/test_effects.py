@@ -188,8 +188,9 @@ def test_what_nobody_did_tells_nothing() -> None:
     assert not ANYTHING.excludes(1e9)
 
 
-def test_nothing_is_a_share_of_nothing() -> None:
-    arms = estimates(of_shares(500, 0), of_shares(500, 3), Kind.SHARE)
+@pytest.mark.parametrize(("control", "treatment"), [(0, 3), (3, 0)])
+def test_nothing_is_no_share_of_anything(control: int, treatment: int) -> None:
+    arms = estimates(of_shares(500, control), of_shares(500, treatment), Kind.SHARE)
 
     assert relative(*arms) is None
     assert absolute(*arms) is not None
