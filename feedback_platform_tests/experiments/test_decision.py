@@ -198,7 +198,8 @@ def test_of_two_that_may_ship_the_better_one_does() -> None:
     assert winner(three, none, decide(three, none, is_over=True)) is None
 
 
-shares = st.floats(0.01, 0.99)
+# Of what nearly everybody does, few are left who do not, and then nothing is said.
+shares = st.floats(0.01, 0.8)
 designs = st.builds(
     lambda is_sequential, alpha: replace(DESIGN, is_sequential=is_sequential, alpha=alpha),
     st.booleans(),
