@@ -1,11 +1,11 @@
 """How many users it takes to find an effect, and what so many users can find.
 
 At a fixed horizon: the sum of the standard errors without and with the effect, each times its
-normal quantile, has to fit into the effect (Fleiss, Levin, Paik 2003, "Statistical Methods for
-Rates and Proportions", eq. 4.14, without continuity correction). A share has another variance when
-it has changed; other metrics are taken to keep theirs. Read sequentially, the effect has to reach
-from the middle of the confidence sequence over its edge: at the latest with that many users the
-variant is found with the power asked for.
+normal quantile, has to fit into the effect; without it, both arms are as the baseline is (as Evan
+Miller's calculator has it, evanmiller.org/ab-testing/sample-size.html). A share has another
+variance when it has changed; other metrics are taken to keep theirs. Read sequentially, the effect
+has to reach from the middle of the confidence sequence over its edge: at the latest with that many
+users the variant is found with the power asked for.
 """
 
 from __future__ import annotations
