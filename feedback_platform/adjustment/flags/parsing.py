@@ -92,7 +92,7 @@ def _rule(where: str, table: Any, key: str, variants: tuple[str, ...]) -> Rule:
         name=name,
         split=split,
         when=tuple(
-            _condition(f"{where}, condition {number}", each)
+            parse_condition(f"{where}, condition {number}", each)
             for number, each in enumerate(conditions, start=1)
         ),
         percentage=_percentage(where, "percentage", table.get("percentage", EVERYBODY)),
@@ -101,7 +101,16 @@ def _rule(where: str, table: Any, key: str, variants: tuple[str, ...]) -> Rule:
     )
 
 
-def _condition(where: str, table: Any) -> Condition:
+def parse_condition(where: str, table: Any) -> Condition:
+    """Return a condition from its table.
+
+    Args:
+        where: the file and the place in it, for the error.
+        table: what TOML, or a record of the log, says of it.
+
+    Raises:
+        InvalidInputError: an entry is missing, unknown or not accepted.
+    """
     table = _table(where, table, ("attribute", *OPERATORS))
     attribute = _text(where, "attribute", table.get("attribute"))
     operators = [name for name in table if name != "attribute"]
