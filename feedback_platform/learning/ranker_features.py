@@ -7,6 +7,7 @@ does it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -118,7 +119,25 @@ def _of_scores(scores: Features) -> list[Features]:
     ]
 
 
-def _of_items(known: History, items: Integers, second: int) -> list[NDArray[np.floating]]:
+def _of_items(known: History, items: Integers, second: int) -> Iterable[NDArray[np.floating]]:
+    """Return what depends on items and the instant alone.
+
+    The lists of everybody are ranked at one instant: from the second question about an instant on,
+    the answers about the whole catalogue are at hand.
+    """
+    kept = known.of_all_items
+    if second not in kept:
+        kept.clear()
+        kept[second] = None
+        return _at_instant(known, items, second)
+    table = kept[second]
+    if table is None:
+        everything = np.arange(len(known.item_ids))
+        table = kept[second] = np.stack(_at_instant(known, everything, second))
+    return table[:, items]
+
+
+def _at_instant(known: History, items: Integers, second: int) -> list[NDArray[np.floating]]:
     ledger = known.by_item
     start, now = ledger.starts[items], ledger.places(items, second)
     month, week = (ledger.places(items, second - days * DAY) for days in (30, 7))

@@ -135,6 +135,14 @@ class History:
     threshold: float
 
     @cached_property
+    def of_all_items(self) -> dict[int, Floats | None]:
+        """A second that was asked for → what the features found out about all items at it.
+
+        It holds the newest only, and nothing as long as that was asked for once.
+        """
+        return {}
+
+    @cached_property
     def item_rows(self) -> dict[str, int]:
         """Index of each item."""
         return {item_id: row for row, item_id in enumerate(self.item_ids)}

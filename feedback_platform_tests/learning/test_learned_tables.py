@@ -114,6 +114,17 @@ def table(lake: Lake, name: str) -> pl.DataFrame:
     return learned_tables(lake)["ml", name]
 
 
+def test_a_sample_of_very_many_users_measures(lake: Lake, frames: TrainingFrames) -> None:
+    everybody = learned_from(lake, frames, now=NOON, trigger="initial").trained
+    few = learned_from(
+        lake, frames, now=NOON + timedelta(hours=1), trigger="manual", most_evaluated=10
+    ).trained
+    assert few.metrics["evaluated_users"] == 10 < len(everybody.evaluation.user_ids)
+    assert set(few.evaluation.user_ids) < set(everybody.evaluation.user_ids)
+    # What the model learns from is the same.
+    assert few.twin.to_bytes() == everybody.twin.to_bytes()
+
+
 def _turned(frames: TrainingFrames) -> pl.DataFrame:
     """After the cut everybody likes four items of the kind that they had no taste for."""
     known = set(frames.scores_at_cut.select("user_id", "item_id").iter_rows())

@@ -163,3 +163,13 @@ def test_the_order_of_the_candidates_makes_no_difference() -> None:
     order = np.array([2, 0, 3, 1])
     mixed = replace(asked(), items=order, scores=SAID[order])
     assert features(KNOWN, mixed) == pytest.approx(features(KNOWN, asked())[order], nan_ok=True)
+
+
+@pytest.mark.parametrize("items", [[0, 1, 2, 3], [3, 1], [2]])
+def test_who_asks_again_at_an_instant_gets_the_same(items: list[int]) -> None:
+    known = history(SCORES, ITEMS, ["a", "b", "c", "d"], shown=SHOWN)
+    one = replace(asked(), items=np.array(items), scores=SAID[items])
+    other = replace(one, user_id="v", at=at(60 * DAY))
+    first = [features(known, one), features(known, other)]
+    for candidates, expected in ((one, first[0]), (one, first[0]), (other, first[1])) * 2:
+        assert features(known, candidates) == pytest.approx(expected, rel=0, abs=0, nan_ok=True)
