@@ -1,0 +1,179 @@
+"""The items of a file of lists: what they are called, what everybody thinks, what follows what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_platform.learning.online.array_file import ArrayFile
+from feedback_platform.learning.ranker_features import OF_ITEMS
+from feedback_platform.learning.ranker_sequences import FADING, LAST
+
+Indexes = NDArray[np.int64]
+# Sixteen bits: a request looks at hundreds of items, and a small array is made faster.
+Places = NDArray[np.int16]
+
+_FADED = (FADING ** np.arange(LAST)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """What follows some items, each pair apart.
+
+    Attributes:
+        items: that follow; one may follow several.
+        weights: how much.
+        leaders: the item that each follows.
+    """
+
+    items: Indexes
+    weights: NDArray[np.float32]
+    leaders: Indexes
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """What people took shortly after or before each item, the strongest of them.
+
+    Attributes:
+        starts: (items + 1,), where each item's part begins.
+        items: the neighbours, by index.
+        weights: of each.
+    """
+
+    starts: NDArray[np.int64]
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+    def after(self, last: Sequence[int]) -> Following:
+        """Return what follows a user's last items, the newest last; as many as `LAST` speak."""
+        newest = list(reversed(last[-LAST:]))
+        parts = [slice(int(self.starts[item]), int(self.starts[item + 1])) for item in newest]
+        lengths = [part.stop - part.start for part in parts]
+        if not sum(lengths):
+            return Following(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+        place = np.repeat(np.arange(len(parts)), lengths)
+        items = np.concatenate([self.items[part] for part in parts]).astype(np.int64)
+        weights = np.concatenate([self.weights[part] for part in parts]) * _FADED[place]
+        return Following(items, weights, np.array(newest)[place])
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The items, in the order of their indexes.
+
+    Attributes:
+        item_ids: which.
+        titles: what each is called.
+        categories: (items x categories), shares as the ranker knows them.
+        category_names, category_starts, category_lists: all categories of each item.
+        features: (items x `OF_ITEMS`), those of the ranker's that depend on the item alone.
+        popularity: how much everybody likes each.
+        popular: indexes, the most popular first, without what may not be listed.
+        is_available, is_boosted: of each item.
+        neighbours: what follows what.
+        segments: names.
+        lifts: (segments x items), how many times as often a segment likes it as everybody; 0 where
+            too few do.
+    """
+
+    item_ids: list[str]
+    titles: list[str]
+    categories: NDArray[np.float32]
+    category_names: list[str]
+    category_starts: NDArray[np.int64]
+    category_lists: NDArray[np.int32]
+    features: NDArray[np.float32]
+    popularity: NDArray[np.float32]
+    popular: NDArray[np.int32]
+    is_available: NDArray[np.bool_]
+    is_boosted: NDArray[np.bool_]
+    neighbours: Neighbours
+    segments: list[str]
+    lifts: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, file: ArrayFile) -> Catalogue:
+        """Return the items of a file.
+
+        Raises:
+            InvalidInputError: its parts do not fit together.
+        """
+        item_ids = file.texts("item_ids").all()
+        size = len(item_ids)
+        names = file.texts("category_names").all()
+        lists = file.indexes("category_lists", (None,), len(names))
+        neighbours = file.indexes("neighbours", (None,), size)
+        segments = file.texts("segments").all()
+        return cls(
+            item_ids=item_ids,
+            titles=file.texts("titles", size).all(),
+            categories=file.array("categories", np.float32, (size, None)),
+            category_names=names,
+            category_starts=file.starts("category_starts", size, len(lists)),
+            category_lists=lists,
+            features=file.array("item_features", np.float32, (size, OF_ITEMS)),
+            popularity=file.array("popularity", np.float32, (size,)),
+            popular=file.indexes("popular", (None,), size),
+            is_available=file.array("is_available", np.uint8, (size,)).astype(np.bool_),
+            is_boosted=file.array("is_boosted", np.uint8, (size,)).astype(np.bool_),
+            neighbours=Neighbours(
+                file.starts("neighbour_starts", size, len(neighbours)),
+                neighbours,
+                file.array("neighbour_weights", np.float32, (len(neighbours),)),
+            ),
+            segments=segments,
+            lifts=file.array("segment_lifts", np.float32, (len(segments), size)),
+        )
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """Index of each item."""
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
+    @cached_property
+    def category_sizes(self) -> NDArray[np.float32]:
+        """How many items each category has, an item of several categories in parts."""
+        return self.categories.sum(axis=0)
+
+    def categories_of(self, item: int) -> tuple[str, ...]:
+        """Return the names of an item's categories."""
+        found = self._categories_of.get(item)
+        if found is None:
+            part = self.category_lists[self.category_starts[item] : self.category_starts[item + 1]]
+            found = tuple(self.category_names[category] for category in part.tolist())
+            self._categories_of[item] = found
+        return found
+
+    @cached_property
+    def _categories_of(self) -> dict[int, tuple[str, ...]]:
+        return {}
+
+    def places(self, items: Indexes) -> Places:
+        """Return where each item stands among some, -1 for the others, (all items,)."""
+        places = np.full(len(self.item_ids), -1, dtype=np.int16)
+        places[items] = np.arange(len(items), dtype=np.int16)
+        return places
+
+
+def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float32]:
+    """Return how much each of some items follows in all, (size,)."""
+    found = places[following.items]
+    is_wanted = found >= 0
+    sums = np.bincount(found[is_wanted], following.weights[is_wanted], minlength=size)
+    return sums.astype(np.float32)
+
+
+def leaders_of(following: Following, places: Places, size: int) -> Indexes:
+    """Return which item each of some items follows most, -1 where it follows none, (size,)."""
+    found = places[following.items]
+    (wanted,) = np.nonzero(found >= 0)
+    wanted = wanted[following.weights[wanted].argsort(kind="stable")]
+    leaders = np.full(size, -1)
+    # What is written last stays.
+    leaders[found[wanted]] = following.leaders[wanted]
+    return leaders
