@@ -20,8 +20,8 @@ _PREFLIGHT: Final[Fields] = (
     *CROSS_ORIGIN,
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, if-none-match, x-api-key, last-event-id, cache-control, "
-        b"x-request-id",
+        b"authorization, content-type, if-none-match, x-api-key, x-request-id, last-event-id, "
+        + b"cache-control",
     ),
     (b"access-control-max-age", b"86400"),
 )
