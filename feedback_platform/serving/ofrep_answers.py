@@ -16,12 +16,20 @@ CROSS_ORIGIN: Final[Fields] = (
     (b"access-control-expose-headers", b"etag, retry-after, x-request-id"),
 )
 _JSON: Final = (b"content-type", b"application/json")
+_ALLOWED_HEADERS: Final = (
+    b"authorization",
+    b"content-type",
+    b"if-none-match",
+    b"x-api-key",
+    b"x-request-id",
+    b"last-event-id",
+    b"cache-control",
+)
 _PREFLIGHT: Final[Fields] = (
     *CROSS_ORIGIN,
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, if-none-match, x-api-key, x-request-id, last-event-id, "
-        + b"cache-control",
+        b", ".join(_ALLOWED_HEADERS),
     ),
     (b"access-control-max-age", b"86400"),
 )
