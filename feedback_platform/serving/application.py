@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +21,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
@@ -47,12 +49,15 @@ class Application:
             await self._others(scope, receive, send)
 
 
-def build_application(settings: Settings, *, workers: int = 1) -> Application:
+def build_application(
+    settings: Settings, *, workers: int = 1, meeting_place: Path | None = None
+) -> Application:
     """Return the application of one process.
 
     Args:
         settings: whom it listens to, and where it stores.
         workers: how many such processes share the load, and so the rate of each key.
+        meeting_place: where these find each other; None for a single one.
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
@@ -61,6 +66,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / workers,
     )
+    neighbours = Neighbours(meeting_place)
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
@@ -71,6 +77,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
     @asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
+        neighbours.start()
         await users.start()
         await feed.start()
         yield
@@ -78,6 +85,7 @@ def build_application(settings: Settings, *, workers: int = 1) -> Application:
         await feed.stop()
         await users.stop()
         await station.commit.stop()
+        neighbours.stop()
 
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
     routes: list[BaseRoute] = [

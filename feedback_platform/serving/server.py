@@ -13,7 +13,8 @@ import resource
 import signal
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from uvicorn.supervisors import Multiprocess
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.serving.application import build_application
 from feedback_platform.serving.connections import MAX_CONNECTIONS, Connection
+from feedback_platform.serving.neighbours import meeting_place
 from feedback_platform.settings import Settings
 
 _BACKLOG: Final = 2048
@@ -43,15 +45,19 @@ class ApplicationFactory:
         workers: how many processes there are.
         is_alone: whether the process does nothing else, so that its log and its memory may be
             arranged for the server.
+        meeting_place: the directory in which they find each other; None for a single one.
     """
 
     settings: Settings
     workers: int = 1
     is_alone: bool = False
+    meeting_place: Path | None = None
 
     def __call__(self) -> ASGIApp:
         """Return the application of this process."""
-        application = build_application(self.settings, workers=self.workers)
+        application = build_application(
+            self.settings, workers=self.workers, meeting_place=self.meeting_place
+        )
         if self.is_alone:
             _arrange_process()
         return _until_parent_dies(application) if self.workers > 1 else application
@@ -88,14 +94,16 @@ def run_server(settings: Settings, listener: socket.socket, *, workers: int) -> 
         workers: how many processes share the load.
     """
     _allow_many_files()
-    config = server_configuration(ApplicationFactory(settings, workers, is_alone=True))
     # uvicorn raises the signal again when it has stopped in order; that is no failure.
     for stopping in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stopping, _ignore)
-    if workers > 1:
+    factory = ApplicationFactory(settings, workers, is_alone=True)
+    if workers == 1:
+        uvicorn.Server(server_configuration(factory)).run(sockets=[listener])
+        return
+    with meeting_place() as directory:
+        config = server_configuration(replace(factory, meeting_place=directory))
         Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _arrange_process() -> None:
