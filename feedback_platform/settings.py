@@ -33,6 +33,10 @@ _WEBHOOK_SECRET = (
 )
 _PRINTABLE = re.compile(r"[!-~]+")
 _BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+# As long as what HMAC with SHA-256 makes (RFC 7518, 3.2).
+SHORTEST_USER_TOKEN_SECRET = 32
+_USER_TOKEN_SECRET = re.compile(rf"[!-+\--~]{{{SHORTEST_USER_TOKEN_SECRET},200}}")
+_MOST_USER_TOKEN_SECRETS = 2
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 _OF_TESTS = frozenset({"FEEDBACK_SHARED_DATA"})
@@ -52,6 +56,7 @@ class Settings:
         write_keys: secret of each sender of events, by a name that may be shown; none in a
             trusted, local installation.
         api_keys: secret of each administrator, by a name that may be shown.
+        user_token_secrets: what end users' tokens are signed with, and what they were until now.
         events_per_second: how many events each write key may send, or None for as many as it likes.
         event_mapping: the file that maps the senders' own event names, or None.
         cleaning_rules: the file with the installation's own cleaning rules, or None.
@@ -73,6 +78,7 @@ class Settings:
     segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user_token_secrets: tuple[str, ...] = field(default=(), repr=False)
     events_per_second: float | None = None
     event_mapping: Path | None = None
     cleaning_rules: Path | None = None
@@ -143,6 +149,7 @@ def load_settings(
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
+        user_token_secrets=_user_token_secrets(environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
         event_mapping=_file("FEEDBACK_EVENT_MAPPING", environment),
         cleaning_rules=_file("FEEDBACK_CLEANING_RULES", environment),
@@ -317,6 +324,22 @@ def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
             )
         secrets[called] = found["secret"]
     return secrets
+
+
+def _user_token_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what tokens may be signed with; while it changes, the new secret before the old."""
+    name = "FEEDBACK_USER_TOKEN_SECRET"
+    text = environment.get(name, "").strip()
+    found = tuple(part.strip() for part in text.split(",")) if text else ()
+    is_sound = all(map(_USER_TOKEN_SECRET.fullmatch, found)) and len(set(found)) == len(found)
+    if not is_sound or len(found) > _MOST_USER_TOKEN_SECRETS:
+        raise InvalidSettingError(
+            name,
+            "…",
+            f"{SHORTEST_USER_TOKEN_SECRET} to 200 characters of printable ASCII without a comma; "
+            "while it is changed, the new one, a comma and the old one",
+        )
+    return found
 
 
 def _file(name: str, environment: Mapping[str, str]) -> Path | None:

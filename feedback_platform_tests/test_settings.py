@@ -165,6 +165,7 @@ def test_without_any_variable_nobody_needs_a_key() -> None:
 
     assert settings.write_keys == {}
     assert settings.api_keys == {}
+    assert settings.user_token_secrets == ()
     assert settings.events_per_second is None
     assert settings.event_mapping is None
     assert settings.cleaning_rules is None
@@ -190,8 +191,41 @@ def test_malformed_keys_are_refused_without_showing_them(keys: str) -> None:
     assert keys not in str(refused.value)
 
 
+def test_users_tokens_have_a_secret_and_for_a_while_two() -> None:
+    new, old = "n" * 32, "o" * 200
+
+    one = load_settings(environment={"FEEDBACK_USER_TOKEN_SECRET": new})
+    two = load_settings(environment={"FEEDBACK_USER_TOKEN_SECRET": f"{new}, {old}"})
+
+    assert one.user_token_secrets == (new,)
+    assert two.user_token_secrets == (new, old)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "n" * 31,
+        "n" * 201,
+        f"{'n' * 16} {'n' * 16}",
+        "\u00fc" * 32,
+        f"{'n' * 32},",
+        "n" * 32 + "\udcff",
+        f"{'n' * 32},{'n' * 32}",
+        ",".join(letter * 32 for letter in "nop"),
+    ],
+)
+def test_a_secret_of_tokens_that_could_be_guessed_is_refused_without_showing_it(
+    secret: str,
+) -> None:
+    with pytest.raises(InvalidSettingError, match="FEEDBACK_USER_TOKEN_SECRET is '…'") as refused:
+        load_settings(environment={"FEEDBACK_USER_TOKEN_SECRET": secret})
+
+    assert secret not in str(refused.value)
+
+
 def test_the_settings_do_not_print_their_secrets() -> None:
     environment = {
+        "FEEDBACK_USER_TOKEN_SECRET": "7c3e" * 8,
         "FEEDBACK_WRITE_KEYS": "web:4f9c2e81",
         "FEEDBACK_API_KEYS": "5d0a77b3",
         "FEEDBACK_SCHEMA_REGISTRY_URL": "https://reader:91ce04d2@registry.example",
@@ -199,6 +233,7 @@ def test_the_settings_do_not_print_their_secrets() -> None:
 
     shown = repr(load_settings(environment=environment))
 
+    assert "7c3e" not in shown
     assert "4f9c2e81" not in shown
     assert "5d0a77b3" not in shown
     assert "91ce04d2" not in shown
