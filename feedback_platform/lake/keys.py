@@ -22,6 +22,7 @@ FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
 ERASURE_REPORTS = "privacy/reports"
+PREFERENCES = "preferences/log"
 TOMBSTONES = "privacy/tombstones"
 TOMBSTONE_KEY = "privacy/tombstone-key"
 ERASED_THROUGH = "privacy/erased-through.json"
@@ -159,6 +160,16 @@ def erasure_request(request_id: str) -> str:
 def erasure_report(request_id: str) -> str:
     """Return the key of what was done for a request."""
     return f"{ERASURE_REPORTS}/{request_id}.json"
+
+
+def preferences_log(instant: datetime) -> str:
+    """Return the key behind which those of what was said since a UTC instant lie."""
+    return f"{PREFERENCES}/{instant:%Y%m%dT%H%M%S%f}Z"
+
+
+def preferences_entry(said_at: datetime, event_id: str) -> str:
+    """Return the key of what a user said of their preferences."""
+    return f"{preferences_log(said_at)}-{event_id}.json"
 
 
 def tombstones(name: str) -> str:

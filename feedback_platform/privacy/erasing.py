@@ -3,7 +3,8 @@
 1. The devices that are theirs are found and remembered in the request.
 2. Tombstones: from now on cleaning takes nothing of them.
 3. A batch in the ledger marks the instant: who began to clean before it cannot commit behind it.
-4. Raw, clean and quarantined rows, models and lists lose them. All of this may be done again.
+4. Raw, clean and quarantined rows, what was said of preferences, models and lists lose them. All of
+   this may be done again.
 5. The mark of the warehouse: whoever opens it next builds it anew from the clean layer.
 
 The request stays pending until the proof is made (`proof`). Who runs it again until then looks for
@@ -36,6 +37,7 @@ from feedback_platform.privacy.clean_rows import (
 from feedback_platform.privacy.identities import resolved
 from feedback_platform.privacy.layers import LayerErasure, Stopwatch, note_progress
 from feedback_platform.privacy.learned_models import erase_from_models
+from feedback_platform.privacy.preferences_log import erase_preferences
 from feedback_platform.privacy.raw_lines import erase_raw_lines
 from feedback_platform.privacy.requests import ErasureRequest, pending_requests, stuck_requests
 
@@ -105,10 +107,13 @@ def _erase_rows(
 ) -> int:
     """Take who was ever erased out of raw, clean and quarantined rows; return how many left.
 
-    Rows of raw do not count: nothing is built from them that was not cleaned.
+    Rows of raw do not count: nothing is built from them that was not cleaned. Neither does what
+    users said of their preferences, which the tables have from the events that say it.
     """
     watch = Stopwatch()
     tombstones = load_tombstones(lake)
+    note_progress(lake, erase_preferences(lake, tombstones))
+    watch.lap()
     raw = erase_raw_lines(lake, list_raw_objects(lake), tombstones, mapping, progress=progress)
     note_progress(lake, LayerErasure("raw", raw.looked_at, raw.rewritten, raw.removed, watch.lap()))
     clean = erase_clean_rows(lake, tombstones, raw.lines)

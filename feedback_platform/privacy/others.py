@@ -15,6 +15,8 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import Tombstones
 from feedback_platform.privacy.clean_rows import CLEAN_COLUMNS, CLEAN_HAPPENED
+from feedback_platform.privacy.preferences_log import entries_of, is_erased
+from feedback_platform.privacy.requests import identity_of
 from feedback_platform.privacy.traces import Traces, is_distinct
 
 # What may be called like a user or a device, and stays.
@@ -47,7 +49,7 @@ def looked_at_beside_others(lake: Lake, erased: Collection[str], tombstones: Tom
     """Return which ids can be looked for, and which are names of something that stays, too.
 
     Args:
-        lake: whose clean layer is read.
+        lake: whose clean layer and log of preferences are read.
         erased: users and devices; at least one.
         tombstones: who was erased.
     """
@@ -70,6 +72,13 @@ def looked_at_beside_others(lake: Lake, erased: Collection[str], tombstones: Tom
                 names = column.drop_nulls().unique()
                 known.update(names.filter(names.is_in(wanted.implode())))
                 longer.update(names.filter(names.str.contains_any(distinct)) if distinct else [])
+    said = entries_of(lake, lake.list_keys(keys.PREFERENCES))
+    for key, entry in said.items():
+        if is_erased(entry, tombstones):
+            rows_left[key] = 1
+        else:
+            # What somebody who came back has said may not be clean yet.
+            shared.update({identity_of(entry.user_id).id}.intersection(erased))
     ids, longer = set(erased) - shared, longer - set(erased)
     traces = Traces(ids, longer)
     mentioned |= _mentioned(lake, traces)

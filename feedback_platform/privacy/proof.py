@@ -159,7 +159,7 @@ class Scan:
     def _in_object(self, key: str, data: bytes) -> Found:
         if is_written(key):
             return NOTHING
-        if keys.is_raw_object(key):
+        if keys.is_raw_object(key) or key.startswith(f"{keys.PREFERENCES}/"):
             return self._traces.in_lines(self._salvaged(f"lake: {key}", data))
         return self._in_content(f"lake: {key}", data)
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from feedback_platform.errors import InvalidInputError, LakeObjectMissingError
+from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import Identity, IdentityKind
@@ -53,48 +54,82 @@ class ErasureRequest:
         return frozenset([*self.users, *(f"{ANONYMOUS}{name}" for name in self.devices)])
 
 
-def file_request(lake: Lake, user_ids: Iterable[str], *, now: datetime) -> ErasureRequest:
+def identity_of(user_id: str) -> Identity:
+    """Return whom the layers' id of a user stands for."""
+    if user_id.startswith(ANONYMOUS):
+        return Identity(IdentityKind.DEVICE, user_id.removeprefix(ANONYMOUS))
+    return Identity(IdentityKind.USER, user_id)
+
+
+def named_fields(user_id: str) -> dict[str, str]:
+    """Return the field of an event that names a user of the layers."""
+    identity = identity_of(user_id)
+    name = c.ANONYMOUS_ID if identity.kind is IdentityKind.DEVICE else c.USER_ID
+    return {name: identity.id}
+
+
+def check_user_id(user_id: str) -> None:
+    """Check that a text may be a user's id.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    if not identity_of(user_id).id.strip() or len(user_id) > LONGEST_ID or "\n" in user_id:
+        raise InvalidInputError(
+            f"{user_id[:40]!r} is no user's id: one has 1 to {LONGEST_ID} characters on one line, "
+            "and is not blank."
+        )
+
+
+def file_request(
+    lake: Lake, user_ids: Iterable[str], *, now: datetime, request_id: str | None = None
+) -> ErasureRequest:
     """Record that users are to be erased; once this returns, they will be.
 
     Args:
         lake: where.
         user_ids: as senders call them, or `anonymous:` and a device.
         now: UTC; what they do later is a new relationship.
+        request_id: one that names nobody, of letters, digits and dashes; a new one when left out.
 
     Raises:
         InvalidInputError: there is nobody to erase, or an id is none.
+        LakeObjectExistsError: another request of this id is pending.
         LakeUnavailableError: the store failed; the request may be there all the same.
     """
     named = dict.fromkeys(user_ids)
     if not named:
         raise InvalidInputError("Nobody is named whom to erase; give at least one user's id.")
     for name in named:
-        if not name.removeprefix(ANONYMOUS).strip() or len(name) > LONGEST_ID or "\n" in name:
-            raise InvalidInputError(
-                f"{name[:40]!r} is no user's id: one has 1 to {LONGEST_ID} characters on one line, "
-                "and is not blank."
-            )
-    devices = [name.removeprefix(ANONYMOUS) for name in named if name.startswith(ANONYMOUS)]
+        check_user_id(name)
+    identities = [identity_of(name) for name in named]
+    made_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}"
     request = ErasureRequest(
-        request_id=f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}",
+        request_id=request_id or made_id,
         requested_at=now.astimezone(UTC),
-        users=tuple(name for name in named if not name.startswith(ANONYMOUS)),
-        devices=tuple(devices),
+        users=tuple(each.id for each in identities if each.kind is IdentityKind.USER),
+        devices=tuple(each.id for each in identities if each.kind is IdentityKind.DEVICE),
     )
-    lake.put(keys.erasure_request(request.request_id), _written(request), mode="create")
+    lake.put(keys.erasure_request(request.request_id), written_request(request), mode="create")
     return request
 
 
-def pending_requests(lake: Lake) -> list[ErasureRequest]:
-    """Return the requests that are not done, the oldest first."""
+def pending_requests(lake: Lake, known: Collection[ErasureRequest] = ()) -> list[ErasureRequest]:
+    """Return the requests that are not done, the oldest first.
+
+    Args:
+        lake: where.
+        known: some that need not be read again.
+    """
+    by_key = {keys.erasure_request(request.request_id): request for request in known}
     found = []
     for key in lake.list_keys(keys.ERASURE_REQUESTS):
         try:
-            found.append(_read(lake.get(key)))
+            found.append(by_key.get(key) or read_request(lake.get(key)))
         except LakeObjectMissingError:
             # Another process has just finished it.
             continue
-    return found
+    return sorted(found, key=lambda request: (request.requested_at, request.request_id))
 
 
 def resolve_request(
@@ -103,7 +138,7 @@ def resolve_request(
     """Remember which devices are the users': once they are erased, nothing tells of it any more."""
     known = replace(request, devices=tuple(sorted(devices)), is_resolved=True)
     if known != request:
-        lake.put(keys.erasure_request(request.request_id), _written(known), mode="overwrite")
+        lake.put(keys.erasure_request(request.request_id), written_request(known), mode="overwrite")
     return known
 
 
@@ -151,11 +186,13 @@ def stuck_requests(lake: Lake) -> StuckRequests:
     return StuckRequests(frozenset(content["requests"]), content["in_tables"])
 
 
-def _written(request: ErasureRequest) -> bytes:
+def written_request(request: ErasureRequest) -> bytes:
+    """Return a request as it lies in the lake."""
     return json.dumps(asdict(request), default=datetime.isoformat).encode()
 
 
-def _read(content: bytes) -> ErasureRequest:
+def read_request(content: bytes) -> ErasureRequest:
+    """Return the request that was written."""
     stored = json.loads(content)
     return ErasureRequest(
         request_id=stored["request_id"],

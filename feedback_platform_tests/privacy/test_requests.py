@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import Identity, IdentityKind
@@ -53,6 +53,25 @@ def test_neither_its_id_nor_its_text_names_anybody(lake: Lake) -> None:
 
     assert request.request_id.startswith("20260301T120000000000Z-")
     assert "ada" not in repr(request)
+
+
+def test_the_oldest_comes_first_whatever_it_is_called(lake: Lake) -> None:
+    younger = file_request(lake, ["ada"], now=NOON + timedelta(hours=1), request_id="a-1")
+    older = file_request(lake, ["bob"], now=NOON, request_id="b-2")
+
+    assert pending_requests(lake) == [older, younger]
+    with pytest.raises(LakeObjectExistsError):
+        file_request(lake, ["eve"], now=NOON, request_id="a-1")
+
+
+def test_requests_that_are_known_are_not_read_again(lake: Lake) -> None:
+    known = file_request(lake, ["ada"], now=NOON)
+    lake.put(keys.erasure_request(known.request_id), b"torn", mode="overwrite")
+    fresh = file_request(lake, ["bob"], now=NOON + timedelta(hours=1))
+
+    assert pending_requests(lake, [known]) == [known, fresh]
+    close_request(lake, known.request_id)
+    assert pending_requests(lake, [known]) == [fresh]
 
 
 def test_devices_that_were_found_are_remembered(lake: Lake) -> None:
