@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
@@ -70,7 +72,8 @@ def build_application(
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    users = PublishedUsers(settings.published_path)
+    pending = PendingPreferences(lake)
+    users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
 
@@ -78,12 +81,13 @@ def build_application(
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         station.commit.start()
         neighbours.start()
-        await users.start()
-        await feed.start()
+        # Together they wait no longer for a store that does not answer than one of them.
+        await asyncio.gather(pending.start(), users.start(), feed.start())
         yield
         health.is_draining = True
         await feed.stop()
         await users.stop()
+        await pending.stop()
         await station.commit.stop()
         neighbours.stop()
 

@@ -1,19 +1,25 @@
-"""What the server knows of the users for whom flags are evaluated, from the published tables."""
+"""What the server knows of users: the published tables, and what they said since."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
 from feedback_platform.adjustment.flags.context import Facts
 from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.lake.daemon_threads import DaemonThreads
+from feedback_platform.privacy.preferences import NOTHING_ALLOWED, Preferences
+from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.warehouse.current_users import CurrentUsers, CurrentUsersReader
+from feedback_platform.warehouse.published_events import published_event_ids
 
 _log = logging.getLogger(__name__)
 
@@ -21,37 +27,80 @@ _LOOK_SECONDS: Final = 2.0
 _FIRST_LOOK_SECONDS: Final = 5.0
 _MOST_DOUBLINGS: Final = 5
 _STRANGER: Final = Facts()
-_UNREAD: Final = Facts(is_personalised=False)
+_UNKNOWN: Final = Facts(is_personalised=False)
+_ALLOWS_ALL: Final = Preferences()
+_OPTED_OUT: Final = Preferences(is_personalised=False)
+_NANOSECONDS: Final = 1_000_000_000
 _Stamp = tuple[int, int, int]
+
+
+class _Found(NamedTuple):
+    """What a look at the publication has found.
+
+    Attributes:
+        users: None where they are as before.
+        published: the events among those asked for that readers can see.
+        is_newest: whether the users in memory, with these, are those of the newest publication.
+    """
+
+    users: CurrentUsers | None = None
+    published: frozenset[str] = frozenset()
+    is_newest: bool = True
 
 
 class PublishedUsers:
     """Segments and consents in memory, read anew by a thread when a publication came.
 
     Whoever asks meanwhile has the ones before, whole. As long as none were read, nobody is known to
-    allow personalisation, so nobody gets any.
+    allow personalisation, so nobody gets any. What users said since counts on top of that.
     """
 
-    def __init__(self, path: Path, *, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        pending: PendingPreferences | None = None,
+        *,
+        look_seconds: float = _LOOK_SECONDS,
+    ) -> None:
+        """Prepare to read.
+
+        Args:
+            path: of the published database.
+            pending: what users said since; None for whoever asks for the tables alone.
+            look_seconds: between two looks for a publication.
+        """
         self._path = path
+        self._pending = pending
         self._look_seconds = look_seconds
         self._reader = CurrentUsersReader(path)
         self._thread = DaemonThreads("users")
         self._users: CurrentUsers | None = None
         self._stamp: _Stamp | None = None
+        self._asked_for: frozenset[str] = frozenset()
         self._failures = 0
         self._looks_to_wait = 0
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def are_known(self) -> bool:
+        """Whether it is known by now what users allow."""
+        return self._users is not None and (self._pending is None or self._pending.is_known)
+
     def of(self, targeting_key: str) -> Facts:
         """Return what is known of a user."""
         users = self._users
-        if users is None:
-            return _UNREAD
+        if users is None or not self.preferences_of(targeting_key).is_personalised:
+            return _UNKNOWN
         segment = users.segments.get(targeting_key)
-        if targeting_key in users.opted_out:
-            return Facts(is_personalised=False)
         return _STRANGER if segment is None else Facts(segment.segment_id, segment.name)
+
+    def preferences_of(self, user_id: str) -> Preferences:
+        """Return what a user allows; nothing as long as nobody knows."""
+        users = self._users
+        if users is None:
+            return NOTHING_ALLOWED
+        published = _OPTED_OUT if user_id in users.opted_out else _ALLOWS_ALL
+        return published if self._pending is None else self._pending.applied_to(published, user_id)
 
     async def start(self) -> None:
         """Read the users, for which requests wait a while, and begin to look for publications."""
@@ -68,9 +117,16 @@ class PublishedUsers:
 
     async def look(self) -> None:
         """Take over what is published now, if it is something new."""
-        users = await self._thread.run(self._news)
-        if users is not None:
-            self._users = users
+        if self._pending is None:
+            found = await self._thread.run(partial(self._news, {}))
+        else:
+            asked = self._pending.unpublished()
+            events = {entry.event_id: entry.said_at for entry in asked.entries}
+            found = await self._thread.run(partial(self._news, events))
+        if found.users is not None:
+            self._users = found.users
+        if self._pending is not None and found.is_newest:
+            self._pending.settle(asked, found.published)
 
     async def _look_on(self) -> None:
         while True:
@@ -80,30 +136,42 @@ class PublishedUsers:
                 _log.exception("The published users cannot be read; the last ones go on.")
             await asyncio.sleep(self._look_seconds)
 
-    def _news(self) -> CurrentUsers | None:
-        """Return the users of a publication that was not read yet, or None."""
+    def _news(self, events: Mapping[str, datetime]) -> _Found:
+        """Return what is new, and which of some events are published by now."""
         stamp = _stamp_of(self._path)
         if stamp is None:
-            return CurrentUsers() if self._users is None else None
+            return _Found(CurrentUsers() if self._users is None else None)
+        # What was said since cannot be in it, and nobody looks twice for the same in one place.
+        asked = {name: at for name, at in events.items() if _is_before(at, stamp)}
         if stamp == self._stamp:
-            if not self._failures:
-                return None
-            # It may be readable later; each failure waits twice as many looks for the next attempt.
-            self._looks_to_wait -= 1
-            if self._looks_to_wait >= 0:
-                return None
+            if self._failures:
+                # It may be readable later; each failure waits twice as long for the next attempt.
+                self._looks_to_wait -= 1
+                if self._looks_to_wait >= 0:
+                    return _Found(is_newest=False)
+            elif asked.keys() <= self._asked_for:
+                return _Found()
         else:
             self._failures = 0
+        is_read = stamp == self._stamp and not self._failures
         self._stamp = stamp
         try:
-            found = self._reader.read()
+            # In this order: the users are those of this publication, or of a newer one.
+            published = published_event_ids(self._path, asked)
+            found = None if is_read else self._reader.read()
         except (FeedbackPlatformError, duckdb.Error):
             self._looks_to_wait = 2 ** min(self._failures, _MOST_DOUBLINGS)
             self._failures += 1
             _log.warning("The published users cannot be read; the last ones go on.", exc_info=True)
-            return None
+            return _Found(is_newest=False)
         self._failures = 0
-        return found
+        self._asked_for = frozenset(asked)
+        return _Found(found, published)
+
+
+def _is_before(said_at: datetime, stamp: _Stamp) -> bool:
+    _, changed_at, _ = stamp
+    return said_at.timestamp() < changed_at / _NANOSECONDS
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

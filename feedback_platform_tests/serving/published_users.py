@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import duckdb
 import polars as pl
 
+from feedback_platform.privacy.preferences_log import PreferencesEntry
 from feedback_platform.warehouse.published_database import PublishedState, write_database
 from feedback_platform.warehouse.published_files import PublishedFile, PublishedTable
 
@@ -22,8 +23,15 @@ _TABLES = (
 )
 
 
-def publish_users(path: Path, *, segments: Mapping[str, str], opted_out: Sequence[str]) -> None:
+def publish_users(
+    path: Path,
+    *,
+    segments: Mapping[str, str] | None = None,
+    opted_out: Sequence[str] = (),
+    said: Sequence[PreferencesEntry] = (),
+) -> None:
     """Put a publication in place as the pipeline does: files first, then a rename."""
+    segments = segments or {}
     names = sorted(set(segments.values()))
     consents = [
         {
@@ -34,6 +42,16 @@ def publish_users(path: Path, *, segments: Mapping[str, str], opted_out: Sequenc
             "properties": json.dumps({"personalisation": False}),
         }
         for user in opted_out
+    ]
+    consents += [
+        {
+            "event_id": entry.event_id,
+            "event_type": "consent_changed",
+            "user_id": entry.user_id,
+            "occurred_at": entry.said_at.astimezone(UTC).replace(tzinfo=None),
+            "properties": json.dumps(entry.change.content),
+        }
+        for entry in said
     ]
     frames = [
         pl.DataFrame(
