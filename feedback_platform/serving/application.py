@@ -16,29 +16,45 @@ from starlette.types import Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.ingestion.collector.application import Collector
+from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.access import Access
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
 from feedback_platform.serving.ofrep_keys import ClientKeys
 from feedback_platform.serving.ofrep_stream import FlagStreams
 from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.published_lists import PublishedLists
+from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
+from feedback_platform.serving.recommendations import Recommendations
 from feedback_platform.serving.registry import build_registry_application
+from feedback_platform.serving.session_events import FOLDED, SessionLines
+from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
 
 
 class Application:
-    """Events and flags first: their paths are told apart before any routing."""
+    """Events, flags and lists first: their paths are told apart before any routing."""
 
-    def __init__(self, collector: Collector, ofrep: Ofrep, others: Starlette) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        ofrep: Ofrep,
+        recommendations: Recommendations,
+        others: Starlette,
+    ) -> None:
         self._collector = collector
         self._ofrep = ofrep
+        self._recommendations = recommendations
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +63,8 @@ class Application:
             await self._collector(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(OFREP):
             await self._ofrep(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(RECOMMENDATIONS):
+            await self._recommendations(scope, receive, send)
         else:
             await self._others(scope, receive, send)
 
@@ -63,18 +81,29 @@ def build_application(
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
+    neighbours = Neighbours(meeting_place)
+    mapping = load_mapping(settings.event_mapping)
+    memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / workers,
+        audience=Audience(memory.hear, mapping, FOLDED),
     )
-    neighbours = Neighbours(meeting_place)
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
     pending = PendingPreferences(lake)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
+    lists = PublishedLists(lake, settings.cache_dir / "lists")
+    recommendations = Recommendations(
+        lists,
+        memory,
+        users,
+        Access(settings.api_keys, settings.user_token_secrets),
+        Impressions(station),
+    )
     ofrep = Ofrep(feed, users, keys, FlagStreams(feed))
 
     @asynccontextmanager
@@ -82,9 +111,10 @@ def build_application(
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(pending.start(), users.start(), feed.start())
+        await asyncio.gather(pending.start(), users.start(), feed.start(), lists.start())
         yield
         health.is_draining = True
+        await lists.stop()
         await feed.stop()
         await users.stop()
         await pending.stop()
@@ -100,7 +130,7 @@ def build_application(
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
-    return Application(collector, ofrep, others)
+    return Application(collector, ofrep, recommendations, others)
 
 
 def _as_json(_request: Request, error: Exception) -> Response:
