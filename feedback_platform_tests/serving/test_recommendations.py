@@ -58,7 +58,7 @@ def serving(
 
 def is_known(server: RunningServer) -> bool:
     """Whether the server has read by now what users allow."""
-    answer = server.ask("GET", "/v1/recommendations/cat", headers=AS_ADMINISTRATOR)
+    answer = server.ask("GET", "/v1/recommendations/cat?log=false", headers=AS_ADMINISTRATOR)
     return answer.status == 200 and answer.content["is_personalised"]
 
 
