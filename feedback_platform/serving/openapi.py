@@ -14,10 +14,11 @@ from feedback_platform.ingestion.collector.limits import (
     MAX_MESSAGE_ID,
 )
 from feedback_platform.ingestion.collector.segment_messages import ALIAS, NEEDED, TRACK
-from feedback_platform.serving.ofrep_openapi import (
-    SECURITY_SCHEMES,
-    ofrep_paths,
-    ofrep_schemas,
+from feedback_platform.serving import ofrep_openapi, recommendations_openapi
+from feedback_platform.serving.ofrep_openapi import ofrep_paths, ofrep_schemas
+from feedback_platform.serving.recommendations_openapi import (
+    recommendation_paths,
+    recommendation_schemas,
 )
 
 _JSON: Final = "application/json"
@@ -58,6 +59,7 @@ def openapi_document() -> dict[str, Any]:
             "/v1/projects/{writeKey}/settings": {"get": _settings_operation()},
             "/v1/cloudevents": {"post": _cloudevents_operation()},
             **ofrep_paths(),
+            **recommendation_paths(),
             "/healthz": {"get": _health_operation("alive", "Whether the process lives.", ())},
             "/readyz": {
                 "get": _health_operation("ready", "Whether events would be stored now.", (503,))
@@ -73,7 +75,8 @@ def openapi_document() -> dict[str, Any]:
                     "description": "The write key is the user name; the password is empty.",
                 },
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
-                **SECURITY_SCHEMES,
+                **ofrep_openapi.SECURITY_SCHEMES,
+                **recommendations_openapi.SECURITY_SCHEMES,
             },
         },
     }
@@ -183,6 +186,7 @@ def _schemas() -> dict[str, Any]:
         "cloudevent": _cloudevent_schema(),
         **{kind: _message_schema(kind) for kind in NEEDED},
         **ofrep_schemas(),
+        **recommendation_schemas(),
     }
 
 
