@@ -84,7 +84,7 @@ class SessionMemory:
         self._clock = clock
         # In the order in which they go: the oldest first.
         self._kept: deque[_Kept] = deque()
-        self._by_user: dict[str, deque[_Kept]] = {}
+        self._by_user: dict[str, list[_Kept]] = {}
         self._owners: OrderedDict[str, str] = OrderedDict()
         self._devices: dict[str, list[str]] = {}
         self._bytes = 0
@@ -143,13 +143,13 @@ class SessionMemory:
             kept = _Kept(user or ANONYMOUS + device, line, expires_at)
             own = self._by_user.get(kept.key)
             if own is None:
-                own = self._by_user[kept.key] = deque()
+                own = self._by_user[kept.key] = []
             own.append(kept)
             self._kept.append(kept)
             self._bytes += kept.size
             if len(own) > limits.events_per_user:
                 # Its place in the common queue is given up when its turn comes.
-                self._release(own.popleft())
+                self._release(own.pop(0))
         while self._bytes > limits.total_bytes and self._kept:
             self._forget_first()
         self._forget_old()
@@ -164,7 +164,7 @@ class SessionMemory:
         own = self._by_user.get(kept.key)
         # A user's events go in the same order as all.
         if own and own[0] is kept:
-            self._release(own.popleft())
+            self._release(own.pop(0))
             if not own:
                 del self._by_user[kept.key]
         self._bytes -= kept.size
