@@ -29,6 +29,8 @@ FOLDED: Final = frozenset(
         "item_converted",
     }
 )
+# An order of more products folds in with the first of them.
+_MOST_OF_A_LINE: Final = 50
 
 
 class UserEvent(NamedTuple):
@@ -54,7 +56,7 @@ class SessionLines:
         found = translate(content, self._mapping, made_id=made_id)
         if isinstance(found, Refusal):
             return ()
-        events = (_user_event(event, self._event_types) for event in found)
+        events = (_user_event(event, self._event_types) for event in found[:_MOST_OF_A_LINE])
         return tuple(event for event in events if event is not None)
 
 

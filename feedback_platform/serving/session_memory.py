@@ -107,7 +107,7 @@ class SessionMemory:
             self._neighbours.send(TOPIC, message)
 
     def of(self, user_id: str) -> list[SessionEvent]:
-        """Return what a user did, in the order in which it was stored; each event once."""
+        """Return what a user did, each event once: the newest of it."""
         self._neighbours.receive()
         self._forget_old()
         found: dict[str, SessionEvent] = {}
@@ -119,7 +119,12 @@ class SessionMemory:
                     kept.line = b""
                 for event in kept.events:
                     found.setdefault(event.event_id, event.event)
-        return list(found.values())
+        events = list(found.values())
+        if len(events) > self._limits.events_per_user:
+            # A line may come to several events, and devices have some of their own.
+            events.sort(key=lambda event: event.at)
+            del events[: -self._limits.events_per_user]
+        return events
 
     def _keys_of(self, user_id: str) -> Iterator[str]:
         if user_id.startswith(ANONYMOUS) and user_id.removeprefix(ANONYMOUS) in self._owners:

@@ -98,6 +98,14 @@ def test_an_order_of_several_products_is_an_event_of_each() -> None:
     ]
 
 
+def test_of_an_order_of_very_many_products_the_first_ones_count() -> None:
+    products = [{"product_id": f"{number}"} for number in range(60)]
+
+    found = interpreted(track("Order Completed", products=products))
+
+    assert [each.event.item_id for each in found] == [f"{number}" for number in range(50)]
+
+
 def test_a_cloudevent_and_an_installations_own_names_are_understood(tmp_path: Path) -> None:
     event = {
         "specversion": "1.0",

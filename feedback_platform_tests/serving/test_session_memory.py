@@ -165,7 +165,7 @@ def test_whatever_comes_and_whoever_asks_no_bound_is_passed_and_nothing_is_told_
                 for found in items(kept, who):
                     assert who in owners[found]
                     assert clock.now - told_at[found] < limits.seconds
-                assert len(items(kept, who)) <= limits.events_per_user * (1 + limits.devices)
+                assert len(items(kept, who)) <= limits.events_per_user
     clock.now += limits.seconds
     assert items(kept, "ada") == []
     assert (kept.events, kept.held_bytes) == (0, 0)
