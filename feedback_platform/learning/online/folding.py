@@ -256,10 +256,11 @@ def _history(
 
 def _impressions(person: Person, session: Session, now: int) -> tuple[Indexes, NDArray[np.float64]]:
     """Return the items of the impressions that count, and which of them were clicked."""
-    first = person.shown_seconds.searchsorted(now - SHOWN_DAYS * DAY, "right")
-    last = person.shown_seconds.searchsorted(now, "right")
+    since = now - SHOWN_DAYS * DAY
+    first, last = person.shown_seconds.searchsorted([since, now], "right")
     seen, clicked = person.shown[first:last], person.shown_clicked[first:last]
     if session.shown:
-        seen = np.concatenate([seen, [item for item, _, _ in session.shown]])
-        clicked = np.concatenate([clicked, [is_clicked for _, _, is_clicked in session.shown]])
+        late = [each for each in session.shown if each[1] > since]
+        seen = np.concatenate([seen, [item for item, _, _ in late]])
+        clicked = np.concatenate([clicked, [is_clicked for _, _, is_clicked in late]])
     return seen.astype(np.int64), clicked.astype(np.float64)

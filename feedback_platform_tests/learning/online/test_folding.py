@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.lake.store import Lake
@@ -47,7 +47,7 @@ class World:
     known: History
     asked: dict[str, Asked]
 
-    def appended(self, user: str, events: list[SessionEvent], now: float) -> History:
+    def appended(self, user: str, events: list[SessionEvent]) -> History:
         """The history of today with a user's events in it; what follows what stays as it was."""
         own = SCORES.filter(pl.col("user_id") == user)
         before = dict(own.select("item_id", "feedback_score").iter_rows())
@@ -115,7 +115,7 @@ EVENTS = st.lists(
 LATER = st.one_of(st.integers(0, 9000), st.integers(24 * DAY, 31 * DAY))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, phases=(Phase.generate,))
 @given(user=st.sampled_from(USERS), drawn=EVENTS, later=LATER)
 def test_features_after_a_session_are_those_of_a_history_with_the_session_in_it(
     world: World, user: str, drawn: list[tuple[int, str, int]], later: int
@@ -135,7 +135,7 @@ def test_features_after_a_session_are_those_of_a_history_with_the_session_in_it(
         person, person.candidates, session, order.items[turned], order.places[turned], int(now)
     )[turned]
 
-    known = world.appended(user, events, now)
+    known = world.appended(user, events)
     asked = world.asked[user]
     later_on = replace(asked, at=NEWEST + timedelta(seconds=int(now) - int(second(0))))
     expected = features(known, later_on)
