@@ -19,6 +19,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.columns import USER_ID
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.online.publication import erase_from_lists
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_tables import ASSIGNMENTS_FILE
 from feedback_platform.learning.training import (
@@ -34,9 +35,9 @@ class ErasedModels:
     """What a pass over the models did.
 
     Attributes:
-        looked_at: versions, and the lists.
+        looked_at: versions, the lists, and the files that requests for lists are answered from.
         rewritten: those that changed, or were given up because they knew nobody else.
-        removed: rows of users, each once in each version, and rows of lists.
+        removed: rows of users, each once in each version and file, and rows of lists.
     """
 
     looked_at: int = 0
@@ -45,7 +46,7 @@ class ErasedModels:
 
 
 def erase_from_models(lake: Lake, users: Collection[str], *, before: int) -> ErasedModels:
-    """Take users out of every version, and out of the newest lists.
+    """Take users out of every version, out of the newest lists, and out of their files.
 
     Args:
         lake: where they are kept.
@@ -66,6 +67,10 @@ def erase_from_models(lake: Lake, users: Collection[str], *, before: int) -> Era
                 outcome.looked_at += 1
                 _erase(lake, version, users, outcome)
     _erase_lists(lake, users, outcome)
+    looked_at, rewritten, removed = erase_from_lists(lake, users)
+    outcome.looked_at += looked_at
+    outcome.rewritten += rewritten
+    outcome.removed += removed
     return outcome
 
 

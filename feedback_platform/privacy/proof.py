@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feedback_platform.errors import PermanentError
+from feedback_platform.errors import InvalidInputError, PermanentError
 from feedback_platform.lake import keys
 from feedback_platform.lake.raw import salvaged
 from feedback_platform.lake.store import Lake
@@ -174,9 +174,18 @@ class Scan:
             return self._traces.in_parquet(data)
         if place.endswith(".npz") and data:
             return self._traces.in_arrays(data)
+        if place.endswith(".lists") and data:
+            return self._in_lists(place, data)
         if data.startswith(_GZIP):
             data = self._salvaged(place, data)
         return self._traces.in_content(data)
+
+    def _in_lists(self, place: str, data: bytes) -> Found:
+        try:
+            return self._traces.in_lists(data)
+        except InvalidInputError:
+            self._unread.append(place)
+            return NOTHING
 
     def _salvaged(self, place: str, data: bytes) -> bytes:
         content, is_whole = salvaged(data)

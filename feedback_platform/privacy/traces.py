@@ -26,6 +26,8 @@ import numpy as np
 import polars as pl
 
 from feedback_platform.cleaning.erased_events import named_by
+from feedback_platform.learning.online.array_file import TEXT as LIST_TEXT
+from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.privacy.requests import ANONYMOUS
 from feedback_platform.privacy.searching import Search
 
@@ -196,6 +198,23 @@ class Traces:
                     content = array.tobytes()
                     is_archive = content.startswith(_ZIP)
                     found += self.in_arrays(content) if is_archive else self.in_noise([content])
+        return found
+
+    def in_lists(self, data: bytes) -> Found:
+        """Return in how many texts of a file of lists an id stands, and whether in its numbers.
+
+        Raises:
+            InvalidInputError: it is no such file.
+        """
+        file = ArrayFile.of(memoryview(data), "the lake")
+        found = self.in_text(pl.Series([json.dumps(dict(file.facts))], dtype=pl.String))
+        for name, array in file.arrays.items():
+            if name.endswith(LIST_TEXT):
+                stem = name.removesuffix(LIST_TEXT)
+                texts = pl.Series(file.texts(stem).all(), dtype=pl.String)
+                found += self.in_values(texts) if "user" in stem else self.in_text(texts)
+            else:
+                found += self.in_noise([array.tobytes()])
         return found
 
     def in_noise(self, chunks: Iterable[bytes]) -> Found:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from feedback_platform.learning.arrays import pack
+from feedback_platform.learning.online.array_file import as_arrays, write_arrays
 from feedback_platform.privacy.traces import NOTHING, Found, Traces, is_distinct
 
 TRACE, MENTION = Found(traces=1), Found(mentions=1)
@@ -42,6 +44,22 @@ def test_a_short_id_is_found_where_a_field_holds_ids() -> None:
     assert traces.in_frame(users) == Found(traces=2)
     texts = {"user_ids": ["42"], "item_ids": ["42"]}
     assert traces.in_arrays(pack({"w": np.zeros(3, np.float32)}, texts)) == TRACE
+
+
+def test_an_id_is_found_in_a_file_of_lists(tmp_path: Path) -> None:
+    def lists(users: list[str], titles: list[str]) -> bytes:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.lists"
+        texts = {**as_arrays("user_ids", users), **as_arrays("titles", titles)}
+        write_arrays(path, {}, {**texts, "weights": np.zeros(3)})
+        return path.read_bytes()
+
+    traces = Traces(["42", "person-1"])
+
+    assert traces.in_lists(lists(["42", "420"], ["42"])) == TRACE
+    assert traces.in_lists(lists(["bob", "person-1"], [])) == TRACE
+    # One behind the other, as they lie in the file.
+    assert traces.in_lists(lists(["bob"], ["x", "person-1", "x"])) == TRACE
+    assert traces.in_lists(lists(["bob", "person-12"], ["x", "42"])) == NOTHING
 
 
 def test_a_line_of_somebody_else_only_mentions_them() -> None:

@@ -32,7 +32,8 @@ _ALIGNMENT: Final = 64
 # A header names some fifty arrays and a few facts; more is none of ours.
 _LONGEST_HEADER: Final = 1 << 24
 _KINDS: Final = ("|u1", "<i4", "<u8", "<i8", "<f4", "<f8")
-_TEXT, _OFFSETS = "_utf8", "_offsets"
+TEXT: Final = "_utf8"
+_OFFSETS: Final = "_offsets"
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ class ArrayFile:
         Raises:
             InvalidInputError: it is missing, or its parts do not fit together.
         """
-        content = self.array(name + _TEXT, np.uint8, (None,))
+        content = self.array(name + TEXT, np.uint8, (None,))
         offsets = self.array(name + _OFFSETS, np.int64, (None,))
         parts = len(offsets) - 1 if count is None else count
         return Texts(content, self.starts(name + _OFFSETS, parts, len(content)))
@@ -176,7 +177,7 @@ def as_arrays(name: str, texts: Iterable[str]) -> dict[str, NDArray[Any]]:
     encoded = [text.encode() for text in texts]
     lengths = np.array([0, *map(len, encoded)], dtype=np.int64)
     return {
-        name + _TEXT: np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        name + TEXT: np.frombuffer(b"".join(encoded), dtype=np.uint8),
         name + _OFFSETS: np.cumsum(lengths),
     }
 

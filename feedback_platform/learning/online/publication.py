@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.online.array_file import ArrayFile
+from feedback_platform.learning.online.rewriting import users_in, write_without_users
 
 # Whoever looks for a new file does so within seconds, and copies it within minutes.
 KEPT: Final = timedelta(hours=1)
@@ -35,14 +39,44 @@ def publish_lists(lake: Lake, write: Callable[[Path], None], made_at: datetime) 
     Returns:
         its key.
     """
-    key = keys.online_lists_file(made_at, secrets.token_hex(4))
-    with TemporaryDirectory() as directory:
-        path = Path(directory) / _FILE
-        write(path)
-        lake.put_file(key, path)
-    lake.put(keys.online_lists_current(), json.dumps({"key": key}).encode(), mode="overwrite")
+    key = _published(lake, write, made_at)
     _remove_before(lake, made_at - KEPT, key)
     return key
+
+
+def erase_from_lists(lake: Lake, user_ids: Collection[str]) -> tuple[int, int, int]:
+    """Take users out of the file that counts, and delete those before it that know them.
+
+    A file that cannot be read is deleted: nobody can tell whom it knows. When that is the one that
+    counts, there is none until the lists are made again.
+
+    Returns:
+        how many files there were, how many changed or were deleted, and how many rows left.
+    """
+    current = current_lists(lake)
+    looked_at = changed = removed = 0
+    for key in lake.list_keys(keys.online_lists()):
+        looked_at += 1
+        content = lake.find(key)
+        if content is None:
+            continue
+        try:
+            file = ArrayFile.of(memoryview(content), key)
+            known = users_in(file, user_ids)
+            if not known:
+                continue
+            if key == current:
+                made_at = keys.online_lists_made_at(key) or datetime.fromtimestamp(0, UTC)
+                write = partial(write_without_users, file=file, user_ids=user_ids)
+                _published(lake, write, made_at)
+        except InvalidInputError:
+            known = 0
+            if key == current:
+                lake.delete([keys.online_lists_current()])
+        lake.delete([key])
+        changed += 1
+        removed += known
+    return looked_at, changed, removed
 
 
 def current_lists(lake: Lake) -> str | None:
@@ -86,11 +120,21 @@ def local_lists(lake: Lake, key: str, directory: Path) -> Path:
         finally:
             staged.unlink(missing_ok=True)
     for other in directory.glob("*.lists"):
-        if other.name < path.name:
+        if other != path:
             # Who has mapped it reads on.
             with suppress(FileNotFoundError):
                 other.unlink()
     return path
+
+
+def _published(lake: Lake, write: Callable[[Path], None], made_at: datetime) -> str:
+    key = keys.online_lists_file(made_at, secrets.token_hex(4))
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / _FILE
+        write(path)
+        lake.put_file(key, path)
+    lake.put(keys.online_lists_current(), json.dumps({"key": key}).encode(), mode="overwrite")
+    return key
 
 
 def _remove_before(lake: Lake, instant: datetime, current: str) -> None:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from feedback_platform.errors import LakeObjectMissingError
+from feedback_platform.lake import keys
+from feedback_platform.lake.store import Lake
+from feedback_platform.learning.online.online_lists import OnlineLists
+from feedback_platform.learning.online.publication import (
+    current_lists,
+    erase_from_lists,
+    local_lists,
+    publish_lists,
+    withdraw_lists,
+)
+from feedback_platform.learning.online.records import SessionEvent
+from feedback_platform_tests.learning.online.world import MADE_AT, listed, opened, second, trained
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake((tmp_path / "lake").as_uri())
+
+
+def content(text: bytes, lake: Lake, minutes: int) -> str:
+    def write(path: Path) -> None:
+        path.write_bytes(text)
+
+    return publish_lists(lake, write, MADE_AT + timedelta(minutes=minutes))
+
+
+def test_the_newest_file_counts_and_those_before_it_stay_for_an_hour(lake: Lake) -> None:
+    assert current_lists(lake) is None
+    first, second_one = content(b"1", lake, 0), content(b"2", lake, 50)
+
+    assert current_lists(lake) == second_one
+    assert lake.list_keys(keys.online_lists()) == [first, second_one]
+    third = content(b"3", lake, 70)
+    assert lake.list_keys(keys.online_lists()) == [second_one, third]
+    assert lake.get(third) == b"3"
+    assert withdraw_lists(lake) == 2
+    assert current_lists(lake) is None
+    assert lake.list_keys("models") == []
+
+
+def test_a_file_from_elsewhere_is_copied_once_and_takes_the_place_of_others(
+    s3_lake_url: str, tmp_path: Path
+) -> None:
+    lake = Lake(s3_lake_url)
+    first = content(b"first", lake, 0)
+    path = local_lists(lake, first, tmp_path / "copies")
+    assert path.read_bytes() == b"first"
+
+    newer = local_lists(lake, content(b"x" * 10, lake, 1), tmp_path / "copies")
+    assert newer.read_bytes() == b"x" * 10
+    assert list((tmp_path / "copies").iterdir()) == [newer]
+    with pytest.raises(LakeObjectMissingError):
+        local_lists(lake, first.replace("2026", "2025"), tmp_path / "copies")
+    assert list((tmp_path / "copies").iterdir()) == [newer]
+
+
+def test_a_file_without_some_users_answers_the_others_as_before(lake: Lake) -> None:
+    trained(lake)
+    listed(lake, MADE_AT - timedelta(minutes=1))
+    _, before = listed(lake)
+    click = [SessionEvent("item_clicked", "i020", None, second(5))]
+
+    outcome = erase_from_lists(lake, {"u003", "zoe", "nobody"})
+
+    assert outcome == (2, 2, 4)
+    (key,) = lake.list_keys(keys.online_lists())
+    assert current_lists(lake) == key
+    assert b"u003" not in lake.get(key)
+    after: OnlineLists = opened(lake)
+    for user in ("u000", "u002", "u004", "u119", "max"):
+        for session in ([], click):
+            told = {"session": session, "now": second(9)}
+            assert after.recommend(user, **told) == before.recommend(user, **told)  # type: ignore[arg-type]
+    for user in ("u003", "zoe"):
+        assert after.people.find(user) is None
+    assert erase_from_lists(lake, {"u003"}) == (1, 0, 0)
+
+
+def test_a_damaged_file_is_deleted_with_whom_it_may_know(lake: Lake) -> None:
+    content(b"no lists", lake, 0)
+    assert erase_from_lists(lake, {"u003"}) == (1, 1, 0)
+    assert lake.list_keys("models") == []
