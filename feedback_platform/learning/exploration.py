@@ -98,7 +98,10 @@ def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration
     rank = np.broadcast_to(place, (len(ranked), length)).copy()
     rank = np.where(is_swapped[:, None] & (place == slot[:, None]), other[:, None], rank)
     rank = np.where(is_swapped[:, None] & (place == other[:, None]), slot[:, None], rank)
-    padded = np.pad(ranked, ((0, 0), (0, max(0, length - ranked.shape[1]))), constant_values=-1)
+    missing = length - ranked.shape[1]
+    padded = ranked
+    if missing > 0:
+        padded = np.pad(ranked, ((0, 0), (0, missing)), constant_values=-1)
     items = np.take_along_axis(padded, rank, axis=1)
     chances = probabilities(
         rank + 1, np.broadcast_to(place + 1, rank.shape), sizes[:, None], length, exploration

@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_platform.learning.online.array_file import ArrayFile, Texts
+from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.learning.ranker_features import OF_ITEMS
 from feedback_platform.learning.ranker_sequences import FADING, LAST
 
 Indexes = NDArray[np.int64]
+# Sixteen bits: a request looks at hundreds of items, and a small array is made faster.
+Places = NDArray[np.int16]
 
 _FADED = (FADING ** np.arange(LAST)).astype(np.float32)
 
@@ -80,7 +82,7 @@ class Catalogue:
     """
 
     item_ids: list[str]
-    titles: Texts
+    titles: list[str]
     categories: NDArray[np.float32]
     category_names: list[str]
     category_starts: NDArray[np.int64]
@@ -109,7 +111,7 @@ class Catalogue:
         segments = file.texts("segments").all()
         return cls(
             item_ids=item_ids,
-            titles=file.texts("titles", size),
+            titles=file.texts("titles", size).all(),
             categories=file.array("categories", np.float32, (size, None)),
             category_names=names,
             category_starts=file.starts("category_starts", size, len(lists)),
@@ -140,28 +142,38 @@ class Catalogue:
 
     def categories_of(self, item: int) -> tuple[str, ...]:
         """Return the names of an item's categories."""
-        part = self.category_lists[self.category_starts[item] : self.category_starts[item + 1]]
-        return tuple(self.category_names[category] for category in part.tolist())
+        found = self._categories_of.get(item)
+        if found is None:
+            part = self.category_lists[self.category_starts[item] : self.category_starts[item + 1]]
+            found = tuple(self.category_names[category] for category in part.tolist())
+            self._categories_of[item] = found
+        return found
 
-    def sums(self, following: Following, items: Indexes) -> NDArray[np.float32]:
-        """Return how much each of some items follows in all, (n,)."""
-        places, is_wanted = self._places(following, items)
-        sums = np.bincount(places, following.weights[is_wanted], minlength=len(items))
-        return sums.astype(np.float32)
+    @cached_property
+    def _categories_of(self) -> dict[int, tuple[str, ...]]:
+        return {}
 
-    def leaders(self, following: Following, items: Indexes) -> Indexes:
-        """Return which item each of some items follows most, -1 where it follows none, (n,)."""
-        places, is_wanted = self._places(following, items)
-        order = np.argsort(following.weights[is_wanted], kind="stable")
-        leaders = np.full(len(items), -1)
-        # What is written last stays.
-        leaders[places[order]] = following.leaders[is_wanted][order]
-        return leaders
+    def places(self, items: Indexes) -> Places:
+        """Return where each item stands among some, -1 for the others, (all items,)."""
+        places = np.full(len(self.item_ids), -1, dtype=np.int16)
+        places[items] = np.arange(len(items), dtype=np.int16)
+        return places
 
-    def _places(self, following: Following, items: Indexes) -> tuple[Indexes, NDArray[np.bool_]]:
-        """Return where what follows stands among some items, and which of it does."""
-        places = np.full(len(self.item_ids), -1)
-        places[items] = np.arange(len(items))
-        found = places[following.items]
-        is_wanted = found >= 0
-        return found[is_wanted], is_wanted
+
+def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float32]:
+    """Return how much each of some items follows in all, (size,)."""
+    found = places[following.items]
+    is_wanted = found >= 0
+    sums = np.bincount(found[is_wanted], following.weights[is_wanted], minlength=size)
+    return sums.astype(np.float32)
+
+
+def leaders_of(following: Following, places: Places, size: int) -> Indexes:
+    """Return which item each of some items follows most, -1 where it follows none, (size,)."""
+    found = places[following.items]
+    (wanted,) = np.nonzero(found >= 0)
+    wanted = wanted[following.weights[wanted].argsort(kind="stable")]
+    leaders = np.full(size, -1)
+    # What is written last stays.
+    leaders[found[wanted]] = following.leaders[wanted]
+    return leaders

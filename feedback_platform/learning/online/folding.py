@@ -14,9 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback_platform.learning.online.catalogue import Catalogue, Following, Indexes
+from feedback_platform.learning.online.catalogue import (
+    Catalogue,
+    Following,
+    Indexes,
+    leaders_of,
+    sums_of,
+)
 from feedback_platform.learning.online.people import Candidates, Person
 from feedback_platform.learning.online.session import Session
+from feedback_platform.learning.online.tree_masks import TreeMasks
 from feedback_platform.learning.ranker_calibration import Calibration
 from feedback_platform.learning.ranker_features import (
     FEATURES,
@@ -35,11 +42,6 @@ from feedback_platform.learning.ranker_trees import Trees
 # may bring them.
 NEW_CANDIDATES: Final = 50
 _LEADING: Final = 5
-# Without a ranker: what the strongest of what follows the session is worth beside the ensemble's
-# sum, in standard deviations of the user's candidates.
-_SESSION_WEIGHT: Final = 1.0
-# The same beside what is popular, where the model does not know the user: its share.
-_COLD_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +71,19 @@ class Folding:
         sources: how many sources the ranker knows.
         trees, calibration: the ranker, None where the model has none.
         threshold: a score from here on is positive.
+        session_weight: without a ranker: what the strongest of what follows the session is worth
+            beside the ensemble's sum, in standard deviations of the user's candidates.
+        cold_share: where the model does not know the user: the share of what follows the session
+            beside what is popular.
     """
 
     catalogue: Catalogue
     sources: int
-    trees: Trees | None
+    trees: TreeMasks | Trees | None
     calibration: Calibration | None
     threshold: float
+    session_weight: float = 1.0
+    cold_share: float = 0.5
 
     def of_lists(self, candidates: Candidates, session: Session) -> Order:
         """Return the order of the lists, without what has left since."""
@@ -98,9 +106,7 @@ class Folding:
         """
         before = self.of_lists(candidates, session)
         led = self.led(session)
-        new = self._new(led, before, person, session)
-        items = np.concatenate([before.items, new])
-        places = np.concatenate([before.places, np.full(len(new), -1)])
+        items, places = self._joined(before, led, person, session)
         if self.trees is None or self.calibration is None:
             values = self._beside_the_sum(before, led, items)
             decisive = values
@@ -131,11 +137,11 @@ class Folding:
         led = self.led(session)
         if not len(led.items) or not len(items):
             return before
-        new = self._new(led, before, person, session)
-        items = np.concatenate([items, new])
-        places = np.concatenate([places, np.full(len(new), -1)])
+        items, places = self._joined(before, led, person, session)
         likes = np.log1p(catalogue.popularity[items].astype(np.float64))
-        values = (1 - _COLD_SHARE) * likes / likes.max() + _COLD_SHARE * self._share(led, items)
+        values = (1 - self.cold_share) * likes / likes.max() + self.cold_share * self._share(
+            led, items
+        )
         order = np.lexsort((items, -values))
         return self._raised(items[order], values[order], places[order], before, led)
 
@@ -167,7 +173,8 @@ class Folding:
         of_items = categories[items]
         own, is_liked, last = _history(person, session, self.threshold)
         seen, clicked = _impressions(person, session, now)
-        follows = self.catalogue.sums(self.catalogue.neighbours.after(own[-LAST:].tolist()), items)
+        following = self.catalogue.neighbours.after(own[-LAST:].tolist())
+        follows = sums_of(following, self.catalogue.places(items), len(items))
         width = self.sources + OF_SOURCES
         rows = np.empty((len(items), self.sources + len(FEATURES)), dtype=np.float32)
         rows[:, :width] = _said(candidates, self.sources)[places]
@@ -183,14 +190,21 @@ class Folding:
         as_asked[order] = rows
         return as_asked
 
-    def _new(self, led: Following, before: Order, person: Person, session: Session) -> Indexes:
-        """Return what follows the session's items most, of what else may be listed."""
+    def _joined(
+        self, before: Order, led: Following, person: Person, session: Session
+    ) -> tuple[Indexes, Indexes]:
+        """Return items, with what follows the session's most of what else may be listed."""
         items, of_item = np.unique(led.items, return_inverse=True)
         totals = np.bincount(of_item, led.weights, minlength=len(items))
-        known = np.concatenate([before.items, person.seen, list(session.leaving)])
-        may_come = self.catalogue.is_available[items] & ~np.isin(items, known.astype(np.int64))
+        is_known = self.catalogue.places(before.items) >= 0
+        is_known[person.seen] = True
+        is_known[list(session.leaving)] = True
+        may_come = self.catalogue.is_available[items] & ~is_known[items]
         items, totals = items[may_come], totals[may_come]
-        return items[np.lexsort((items, -totals))[:NEW_CANDIDATES]]
+        new = items[np.lexsort((items, -totals))[:NEW_CANDIDATES]]
+        places = np.full(len(before.items) + len(new), -1)
+        places[: len(before.items)] = before.places
+        return np.concatenate([before.items, new]), places
 
     def _beside_the_sum(self, before: Order, led: Following, items: Indexes) -> NDArray[np.float64]:
         """Return the ensemble's sum with what follows the session beside it."""
@@ -198,11 +212,11 @@ class Folding:
         values = np.full(len(items), least)
         values[: len(before.values)] = before.values
         spread = float(before.values.std()) if len(before.values) else 1.0
-        return values + _SESSION_WEIGHT * (spread or 1.0) * self._share(led, items)
+        return values + self.session_weight * (spread or 1.0) * self._share(led, items)
 
     def _share(self, led: Following, items: Indexes) -> NDArray[np.float64]:
         """Return how much each item follows the session, beside the one that does most."""
-        follows = self.catalogue.sums(led, items).astype(np.float64)
+        follows = sums_of(led, self.catalogue.places(items), len(items)).astype(np.float64)
         most = follows.max(initial=0.0)
         return follows / most if most > 0 else follows
 
@@ -215,7 +229,7 @@ class Folding:
         led: Following,
     ) -> Order:
         """Return an order with what the session has raised in it."""
-        leaders = self.catalogue.leaders(led, items)
+        leaders = leaders_of(led, self.catalogue.places(items), len(items))
         ranks = np.full(int(before.places.max(initial=-1)) + 2, len(items))
         ranks[before.places] = np.arange(len(before.places))
         # What is new has the last of the ranks, which is behind everything.

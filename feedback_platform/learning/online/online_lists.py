@@ -21,6 +21,7 @@ from feedback_platform.learning.online.people import STRANGER, People, Person
 from feedback_platform.learning.online.records import Explanation, Listed, SessionEvent
 from feedback_platform.learning.online.session import NO_SESSION, Session, session_of
 from feedback_platform.learning.online.session_feedback import SessionRules
+from feedback_platform.learning.online.tree_masks import TreeMasks
 from feedback_platform.learning.ranker_calibration import Calibration
 from feedback_platform.learning.ranker_features import FEATURES, OF_SOURCES
 from feedback_platform.learning.ranker_trees import Trees
@@ -95,7 +96,7 @@ class OnlineLists:
                 folding=Folding(
                     catalogue,
                     sources,
-                    trees,
+                    None if trees is None else TreeMasks.of(trees) or trees,
                     None if line is None else Calibration(**line),
                     float(facts["threshold"]),
                 ),
@@ -132,7 +133,18 @@ class OnlineLists:
         """
         made = self._made(user_id, session, now, is_personal=is_personal)
         size = min(n, len(made.order.items))
-        return [self._listed(made, place) for place in range(size)]
+        ranks = made.explored.ranks[0, :size]
+        order = made.order
+        columns = (order.items, order.values, order.places, order.led_by)
+        # Whole columns: every single number of an array costs as much to take out.
+        chosen = [column[ranks].tolist() for column in columns]
+        propensities = made.explored.propensities[0, :size].tolist()
+        return [
+            self._listed(made, place, rank, *of_item)
+            for place, (rank, *of_item) in enumerate(
+                zip(ranks.tolist(), *chosen, propensities, strict=True)
+            )
+        ]
 
     def explain(
         self,
@@ -215,25 +227,27 @@ class OnlineLists:
         explored = explore(lifted, items.shape[1], draws, exploration)
         return _List(person, session, order, explored)
 
-    def _listed(self, made: _List, place: int) -> Listed:
-        rank = int(made.explored.ranks[0, place])
-        item = int(made.order.items[rank])
+    def _listed(
+        self,
+        made: _List,
+        place: int,
+        rank: int,
+        item: int,
+        value: float,
+        stored: int,
+        led_by: int,
+        propensity: float,
+    ) -> Listed:
         is_raised = rank > place
         return Listed(
             item_id=self.catalogue.item_ids[item],
             title=self.catalogue.titles[item],
             categories=self.catalogue.categories_of(item),
-            score=float(made.order.values[rank]),
-            propensity=float(made.explored.propensities[0, place]),
+            score=value,
+            propensity=propensity,
             reason=EXPLORED
             if is_raised
-            else because(
-                self.catalogue,
-                made.person,
-                made.session,
-                place=int(made.order.places[rank]),
-                led_by=int(made.order.led_by[rank]),
-            ),
+            else because(self.catalogue, made.person, made.session, place=stored, led_by=led_by),
             is_exploration=is_raised,
         )
 
