@@ -73,6 +73,7 @@ class MadeLists:
             for none.
         cosines: how near each is, of the same shape.
         instant: the newest feedback, None without any.
+        has_own_instants: whether each user's own last feedback was the ranker's instant instead.
         salt: of what was drawn.
         exploration: how often two items of a list change places.
         length: of the lists.
@@ -86,6 +87,7 @@ class MadeLists:
     likes: NDArray[np.int32]
     cosines: NDArray[np.float32]
     instant: datetime | None
+    has_own_instants: bool
     salt: str
     exploration: Exploration
     length: int
@@ -199,6 +201,7 @@ def make_lists(
         nearest,
         cosines,
         now,
+        has_own_instants,
         salt,
         exploration,
         n,

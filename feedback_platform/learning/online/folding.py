@@ -1,7 +1,9 @@
 """A user's candidates with what the session adds: other features, new candidates, another order.
 
-The features are those of `ranker_features`, of a history to which the session was appended. What
-everybody's feedback says of an item is that of the instant at which the lists were made. New
+The features are those of `ranker_features`, of a history to which the session was appended, but for
+the clock: it stands where it stood when the lists were made. That goes for what everybody's
+feedback says of an item, and for how long ago the user was there last. The ranker has learned at
+instants at which hardly anybody had been there a minute before; in a session everybody has. New
 candidates are what follows the session's items; they were not among the user's best, so each source
 is taken to say of them the least that it says of those.
 """
@@ -71,6 +73,7 @@ class Folding:
         sources: how many sources the ranker knows.
         trees, calibration: the ranker, None where the model has none.
         threshold: a score from here on is positive.
+        instant: the second at which the lists were made; None where it was each user's own last.
         session_weight: without a ranker: what the strongest of what follows the session is worth
             beside the ensemble's sum, in standard deviations of the user's candidates.
         cold_share: where the model does not know the user: the share of what follows the session
@@ -82,6 +85,7 @@ class Folding:
     trees: TreeMasks | Trees | None
     calibration: Calibration | None
     threshold: float
+    instant: int | None
     session_weight: float = 1.0
     cold_share: float = 0.5
 
@@ -171,7 +175,7 @@ class Folding:
         items, places = items[order], places[order]
         categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
         of_items = categories[items]
-        own, is_liked, last = _history(person, session, self.threshold)
+        own, is_liked = _history(person, session, self.threshold)
         seen, clicked = _impressions(person, session, now)
         following = self.catalogue.neighbours.after(own[-LAST:].tolist())
         follows = sums_of(following, self.catalogue.places(items), len(items))
@@ -181,7 +185,7 @@ class Folding:
         rows[:, width : width + OF_ITEMS] = self.catalogue.features[items]
         columns: tuple[Any, ...] = (
             follows,
-            *user_columns(own, is_liked, now - last, of_items, categories, sizes),
+            *user_columns(own, is_liked, self._idle(person), of_items, categories, sizes),
             *impression_columns(items, seen, clicked, of_items, categories),
         )
         for place, column in enumerate(columns, start=width + OF_ITEMS):
@@ -189,6 +193,12 @@ class Folding:
         as_asked = np.empty_like(rows)
         as_asked[order] = rows
         return as_asked
+
+    def _idle(self, person: Person) -> int:
+        """Return for how many seconds the user had not been there when the lists were made."""
+        if self.instant is None or not len(person.own_seconds):
+            return 0
+        return self.instant - int(person.own_seconds[-1])
 
     def _joined(
         self, before: Order, led: Following, person: Person, session: Session
@@ -250,8 +260,8 @@ def _said(candidates: Candidates, sources: int) -> Features:
 
 def _history(
     person: Person, session: Session, threshold: float
-) -> tuple[Indexes, NDArray[np.bool_], int]:
-    """Return the items with feedback, the newest last, which are liked, and the last second."""
+) -> tuple[Indexes, NDArray[np.bool_]]:
+    """Return the items with feedback, the newest last, and which of them are liked."""
     taken = session.taken
     stays = np.ones(len(person.own), dtype=np.bool_)
     for each in taken:
@@ -264,8 +274,8 @@ def _history(
     if taken and len(seconds) > len(taken) and taken[0].second <= seconds[-len(taken) - 1]:
         # What happened before came later.
         order = np.lexsort((own, seconds))
-        own, is_liked, seconds = own[order], is_liked[order], seconds[order]
-    return own, is_liked, int(seconds[-1]) if len(seconds) else 0
+        own, is_liked = own[order], is_liked[order]
+    return own, is_liked
 
 
 def _impressions(person: Person, session: Session, now: int) -> tuple[Indexes, NDArray[np.float64]]:

@@ -99,6 +99,7 @@ class OnlineLists:
                     None if trees is None else TreeMasks.of(trees) or trees,
                     None if line is None else Calibration(**line),
                     float(facts["threshold"]),
+                    None if facts["instant"] is None else int(facts["instant"]),
                 ),
                 rules=SessionRules.from_facts(facts["rules"]),
                 exploration=_within(Exploration(**facts["exploration"]), int(facts["length"])),

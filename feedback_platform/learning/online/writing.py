@@ -80,6 +80,7 @@ def write_lists(
     facts = {
         "model_version": model_version,
         "made_at": settings.made_at.isoformat(),
+        "instant": None if made.has_own_instants else instant,
         "salt": made.salt,
         "length": made.length,
         "exploration": asdict(made.exploration),
