@@ -77,6 +77,7 @@ def write_made_up_lists(
         "length": 20,
         "exploration": asdict(exploration),
         "threshold": 0.5,
+        "instant": None,
         "features": list(FEATURES),
         "sources": [f"source {number}" for number in range(_SOURCES)] if trees else [],
         "calibration": asdict(Calibration(-2.0, 1.0)) if trees else None,
