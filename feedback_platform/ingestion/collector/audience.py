@@ -16,11 +16,18 @@ import orjson
 from feedback_platform.events import columns as c
 from feedback_platform.events.received import Format
 from feedback_platform.events.translation.mapping import EventMapping
-from feedback_platform.ingestion.collector.segment_messages import ALIAS, TRACK, fault_of
+from feedback_platform.ingestion.collector.segment_messages import (
+    ALIAS,
+    TRACK,
+    fault_of,
+    is_sound,
+)
 
 # A larger one than a click, a rating or an order is.
 MAX_LINE_BYTES: Final = 8 * 1024
+# Of a process; of batches fewer, since servers and imports send those, and pages single events.
 MAX_EVENTS_PER_SECOND: Final = 5_000
+MAX_BATCHED_PER_SECOND: Final = 2_000
 _MOST_NAMES: Final = 4096
 _DEVICE: Final = "anonymousId"
 # Messages that say whose a device is, and where they name it.
@@ -108,35 +115,42 @@ class Audience:
             sent_at: of the batch, for messages that do not say it.
         """
         chosen: list[Accepted] = []
+        most = MAX_BATCHED_PER_SECOND if kind is None else MAX_EVENTS_PER_SECOND
+        if not self._room(most):
+            self.passed_over += len(messages)
+            return chosen
         for message in messages:
             if type(message) is not dict:
                 continue
             own_kind = message.get("type", kind)
             if own_kind == TRACK:
                 name = message.get("event")
-                if type(name) is not str or not self._wants(name) or not self._has_room():
+                if type(name) is not str or not self._wants(name):
                     continue
             elif own_kind not in _LINKS:
                 continue
-            if fault_of(message, kind) is None:
+            if is_sound(message, own_kind) or fault_of(message, kind) is None:
                 chosen += _of_segment(message, own_kind, received_at, sent_at)
-        return chosen
+        return self._counted(chosen, most)
 
     def of_cloudevents(
         self, events: Sequence[Mapping[str, Any]], received_at: str
     ) -> list[Accepted]:
         """Return what is to be told of some sound events when they are durable."""
         chosen: list[Accepted] = []
+        if not self._room(MAX_BATCHED_PER_SECOND):
+            self.passed_over += len(events)
+            return chosen
         for event in events:
             name, data = event["type"], event.get("data")
             is_wanted = self._wants(name) or self._wants(name.rpartition(".")[2])
-            if is_wanted and type(data) is dict and self._has_room():
+            if is_wanted and type(data) is dict:
                 user, device = _text(data.get(c.USER_ID)), _text(data.get(c.ANONYMOUS_ID))
                 message = {name: event[name] for name in _OF_CLOUDEVENT if name in event}
                 line = _line(Format.CLOUDEVENT, message, received_at, None)
                 if (user or device) and line:
                     chosen.append(Accepted(user, device, line))
-        return chosen
+        return self._counted(chosen, MAX_BATCHED_PER_SECOND)
 
     def _wants(self, name: str) -> bool:
         wanted = self._wanted.get(name)
@@ -148,16 +162,21 @@ class Audience:
             self._wanted[name] = wanted
         return wanted
 
-    def _has_room(self) -> bool:
-        """Count an event; return whether it is one of a second that has not had too many."""
+    def _room(self, most: int) -> int:
+        """Return how many more may be told of in this second."""
         now = self._clock()
         if now - self._second >= 1.0:
             self._second, self._chosen = now, 0
-        if self._chosen >= MAX_EVENTS_PER_SECOND:
-            self.passed_over += 1
-            return False
-        self._chosen += 1
-        return True
+        return max(0, most - self._chosen)
+
+    def _counted(self, chosen: list[Accepted], most: int) -> list[Accepted]:
+        """Count what was chosen; return as many as there is room for, the newest of them."""
+        excess = len(chosen) - self._room(most)
+        if excess > 0:
+            self.passed_over += excess
+            del chosen[:excess]
+        self._chosen += len(chosen)
+        return chosen
 
 
 def _of_segment(

@@ -9,6 +9,7 @@ import pytest
 
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
 from feedback_platform.ingestion.collector.audience import (
+    MAX_BATCHED_PER_SECOND,
     MAX_EVENTS_PER_SECOND,
     MAX_LINE_BYTES,
     Accepted,
@@ -16,6 +17,14 @@ from feedback_platform.ingestion.collector.audience import (
 )
 
 RECEIVED = "2026-03-01T10:00:00.000000Z"
+LIKED: dict[str, Any] = {
+    "specversion": "1.0",
+    "type": "com.shop.item_liked",
+    "source": "s",
+    "id": "1",
+    "dataschema": "x",
+    "data": {"anonymous_id": "d", "item_id": "a"},
+}
 
 
 class Clock:
@@ -90,16 +99,9 @@ def test_a_single_message_has_the_type_of_its_path() -> None:
 
 
 def test_a_cloudevent_is_told_with_the_user_that_its_data_names() -> None:
-    event: dict[str, Any] = {
-        "specversion": "1.0",
-        "type": "com.shop.item_liked",
-        "source": "s",
-        "id": "1",
-    }
-    event |= {"data": {"anonymous_id": "d", "item_id": "a"}, "dataschema": "x"}
-    others = [event | {"type": "item_viewed"}, event | {"data": None}, event | {"data": {}}]
+    others = [LIKED | {"type": "item_viewed"}, LIKED | {"data": None}, LIKED | {"data": {}}]
 
-    (told,) = audience().of_cloudevents([event, *others], RECEIVED)
+    (told,) = audience().of_cloudevents([LIKED, *others], RECEIVED)
 
     assert (told.user_id, told.anonymous_id) == ("", "d")
     assert "dataschema" not in json.loads(told.line)["message"]
@@ -108,9 +110,19 @@ def test_a_cloudevent_is_told_with_the_user_that_its_data_names() -> None:
 def test_events_that_come_faster_than_users_act_are_passed_over_and_counted() -> None:
     clock = Clock()
     crowded = audience(clock)
-    messages = [track()] * (MAX_EVENTS_PER_SECOND + 10)
+    messages = [track(messageId=f"{number}") for number in range(MAX_BATCHED_PER_SECOND + 10)]
 
-    assert len(crowded.of_segment(messages, RECEIVED)) == MAX_EVENTS_PER_SECOND
+    told = crowded.of_segment(messages, RECEIVED)
+
+    assert len(told) == MAX_BATCHED_PER_SECOND
+    assert json.loads(told[-1].line)["message"] == messages[-1]
     assert crowded.passed_over == 10
+    assert crowded.of_segment(messages[:5], RECEIVED) == []
+    assert crowded.of_cloudevents([LIKED], RECEIVED) == []
+    assert crowded.passed_over == 16
+    # A page's single event has room where a batch has none any more.
+    for _ in range(MAX_BATCHED_PER_SECOND, MAX_EVENTS_PER_SECOND):
+        assert len(crowded.of_segment([track()], RECEIVED, kind="track")) == 1
+    assert crowded.of_segment([track()], RECEIVED, kind="track") == []
     clock.now += 1
-    assert len(crowded.of_segment([track()], RECEIVED)) == 1
+    assert len(crowded.of_segment(messages[:5], RECEIVED)) == 5
