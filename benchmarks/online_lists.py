@@ -59,6 +59,7 @@ LENGTH: Final = 10
 RESAMPLES: Final = 2_000
 WEIGHTS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+RATED: Final = "item_rated"
 # Of each user's last fifth; some have hundreds.
 RATINGS: Final = 10
 _EVENTS_SCHEMA: Final = {
@@ -146,7 +147,7 @@ def unfolded(lists: OnlineLists) -> Ranks:
     """Return what lists the published items, without those that have left."""
 
     def ranks(visit: Visit, session: Sequence[SessionEvent], at: float) -> list[str]:
-        gone = {event.item_id for event in session if event.event_type in SAYS}
+        gone = {event.item_id for event in session if said_by(event) is not None}
         listed = lists.recommend(visit.user_id, [], now=at, n=100)
         return [each.item_id for each in listed if each.item_id not in gone][:LENGTH]
 
@@ -183,10 +184,11 @@ def measured(lists: OnlineLists, visits: Sequence[Visit], ranks: Ranks) -> np.nd
         seen: set[str] = set(known_to(lists, visit.user_id))
         first = True
         for place, event in enumerate(visit.events):
-            if event.event_type not in SAYS:
+            says = said_by(event)
+            if says is None:
                 continue
             is_new = event.item_id not in seen and not first
-            if is_new and SAYS[event.event_type] >= POSITIVE_THRESHOLD:
+            if is_new and says >= POSITIVE_THRESHOLD:
                 listed = ranks(visit, visit.events[:place], event.at)
                 rank = listed.index(event.item_id) + 1 if event.item_id in listed else 0
                 values.append((float(rank > 0), 1 / np.log2(rank + 1) if rank else 0.0))
@@ -195,6 +197,13 @@ def measured(lists: OnlineLists, visits: Sequence[Visit], ranks: Ranks) -> np.nd
         if values:
             rows.append(np.mean(values, axis=0))
     return np.array(rows)
+
+
+def said_by(event: SessionEvent) -> float | None:
+    """Return what an event says of its item; None where it says nothing."""
+    if event.event_type == RATED and event.value is not None:
+        return (event.value - 0.5) / 4.5
+    return SAYS.get(event.event_type)
 
 
 def known_to(lists: OnlineLists, user_id: str) -> list[str]:
@@ -229,7 +238,7 @@ def movielens(path: Path, seed: int) -> None:
     ):
         columns = of_user.select("item_id", "feedback_score", "last_feedback_at").head(RATINGS)
         visit = [
-            SessionEvent("item_rated", item, score * 4.5 + 0.5, at.timestamp())
+            SessionEvent(RATED, item, score * 4.5 + 0.5, at.timestamp())
             for item, score, at in columns.iter_rows()
         ]
         visits.append(Visit(str(user_id), visit))
