@@ -17,7 +17,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from feedback_platform.learning.online.online_lists import OnlineLists
 from feedback_platform.learning.online.records import SessionEvent
 from feedback_platform.learning.online.session_feedback import SessionRules
 from feedback_platform.learning.online.writing import OnlineSettings, write_lists
+from feedback_platform.learning.popularity import fit_popularity
 from feedback_platform.learning.ranker import fit_ranker
 from feedback_platform.learning.ranker_history import History, history
 from feedback_platform.learning.ranker_impressions import joined
@@ -42,7 +43,7 @@ from feedback_platform.learning.ranker_lists import examples_of
 from feedback_platform.learning.recommendations import make_lists
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.selection import library, select
-from feedback_platform.learning.sources import TrainingInput, popularity, within_reach
+from feedback_platform.learning.sources import Model, TrainingInput, within_reach
 from feedback_platform.learning.training_data import (
     ITEMS_SCHEMA,
     POSITIVE_THRESHOLD,
@@ -59,10 +60,11 @@ LENGTH: Final = 10
 RESAMPLES: Final = 2_000
 WEIGHTS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
 SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+KINDS: Final = ("item_clicked", "item_viewed", "item_used")
 RATED: Final = "item_rated"
 # Of each user's last fifth; some have hundreds.
 RATINGS: Final = 10
-_EVENTS_SCHEMA: Final = {
+_EVENTS_SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
     "event_id": pl.String, "type": pl.String, "user_id": pl.String, "item_id": pl.String,
     "value": pl.Float64, "device_type": pl.String, "at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
@@ -108,17 +110,9 @@ def main() -> None:
         visits = visits_after(events, cut)
         known = [visit for visit in visits if has_candidates(lists, visit.user_id)]
         cold = [visit for visit in visits if not has_candidates(lists, visit.user_id)]
-        by_default = listed_by(lists)
-        report(
-            "Known users, the ranker", known, unfolded(lists), {"folded": by_default}, chosen.seed
-        )
-        for kind in ("item_clicked", "item_viewed", "item_used"):
-            only = lambda v, s, at, kind=kind: by_default(  # noqa: E731
-                v, [e for e in s if e.event_type == kind or SAYS.get(e.event_type) is None], at
-            )
-            report(
-                f"Known users, {kind} alone", known, unfolded(lists), {"folded": only}, chosen.seed
-            )
+        ways = {"folded": listed_by(lists)}
+        ways |= {f"{kind} alone": only(lists, kind) for kind in KINDS}
+        report("Known users, the ranker", lists, known, ways, chosen.seed)
         plain = replace(lists, folding=replace(lists.folding, trees=None))
         title = "Known users, the order of the lists and a weight"
         report(title, lists, known, weighed(plain), chosen.seed)
@@ -139,6 +133,21 @@ def listed_by(lists: OnlineLists) -> Ranks:
 
     def ranks(visit: Visit, session: Sequence[SessionEvent], at: float) -> list[str]:
         return [each.item_id for each in lists.recommend(visit.user_id, session, now=at, n=LENGTH)]
+
+    return ranks
+
+
+def only(lists: OnlineLists, kind: str) -> Ranks:
+    """Return what folds in events of one kind, and only lets leave what others speak of."""
+    left = unfolded(lists)
+
+    def ranks(visit: Visit, session: Sequence[SessionEvent], at: float) -> list[str]:
+        events = [event for event in session if event.event_type == kind]
+        gone = {event.item_id for event in session if said_by(event) is not None}
+        if not events:
+            return left(visit, session, at)
+        listed = lists.recommend(visit.user_id, events, now=at, n=100)
+        return [each.item_id for each in listed if each.item_id not in gone][:LENGTH]
 
     return ranks
 
@@ -217,7 +226,7 @@ def time_requests(lists: OnlineLists, visits: Sequence[Visit]) -> None:
     """Print the processor time of a list, with and without a session."""
     for name, size in (("published", 0), ("one event", 1), ("five events", 5)):
         taken = []
-        for visit in (visits * 3)[:1500]:
+        for visit in [*visits, *visits, *visits][:1500]:
             session = visit.events[:size]
             at = visit.events[min(size, len(visit.events) - 1)].at
             started = time.thread_time_ns()
@@ -305,7 +314,7 @@ def published(
     scores = data.scores
     models, known = fitted(scores, items, seed)
     ensemble = ensemble_of(models, weights)
-    everybody = models[popularity().name]
+    everybody = fit_popularity(scores, item_ids=ensemble.item_ids)
     liking = sorted(set(scores.filter(pl.col("feedback_score") >= POSITIVE_THRESHOLD)["user_id"]))
     model = Recommender(ensemble, everybody, tuple(liking), ranker)
     started = time.process_time()
@@ -342,7 +351,7 @@ def published(
 
 def fitted(
     scores: pl.DataFrame, items: pl.DataFrame, seed: int
-) -> tuple[dict[str, object], History]:
+) -> tuple[dict[str, Model], History]:
     """Fit every source, and take down what was known."""
     part = TrainingInput(scores, items, pl.DataFrame(schema=USERS_SCHEMA), POSITIVE_THRESHOLD)
     able = within_reach(SOURCES, scores["user_id"].n_unique(), items.height)
@@ -350,7 +359,7 @@ def fitted(
     return models, history(scores, items, part.preferences.item_ids)
 
 
-def ensemble_of(models: dict[str, object], weights: dict[str, float]) -> Ensemble:
+def ensemble_of(models: dict[str, Model], weights: Mapping[str, float]) -> Ensemble:
     """Return the weighted sum of what was fitted."""
     kinds = {source.name: source.kind for source in SOURCES}
     return Ensemble(tuple(Member(n, kinds[n], w, models[n]) for n, w in weights.items()))

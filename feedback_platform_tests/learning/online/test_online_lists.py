@@ -95,7 +95,7 @@ def test_what_was_dismissed_is_gone_and_what_it_brought_with_it(
     lists, online = made
     user = "u003"
     # The like behind most reasons is taken back.
-    reasons = [reason for *_, reason in rows(lists, user)]
+    reasons = [str(reason) for *_, reason in rows(lists, user)]
     title = max(
         {reason.removeprefix("Because you liked ") for reason in reasons if "liked" in reason},
         key=lambda each: sum(each in reason for reason in reasons),
