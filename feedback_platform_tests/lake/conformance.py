@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -43,6 +44,22 @@ class LakeConformance:
         assert any_lake.get("a/b/c.bin") == content
         assert any_lake.find("a/b/c.bin") == content
         assert any_lake.get("empty") == b""
+
+    def test_a_file_is_put_and_got_whole_without_being_held_in_memory(
+        self, any_lake: Lake, tmp_path: Path
+    ) -> None:
+        content = bytes(range(256)) * 100_000
+        given, got = tmp_path / "given", tmp_path / "got"
+        given.write_bytes(content)
+
+        any_lake.put_file("a/b/c.lists", given)
+        any_lake.get_file("a/b/c.lists", got)
+
+        assert any_lake.get("a/b/c.lists") == got.read_bytes() == content
+        with pytest.raises(LakeObjectExistsError):
+            any_lake.put_file("a/b/c.lists", given)
+        with pytest.raises(LakeObjectMissingError):
+            any_lake.get_file("missing", tmp_path / "missing")
 
     def test_a_key_may_hold_what_keys_of_other_writers_hold(self, any_lake: Lake) -> None:
         key = "raw/dt=2026-03-01/Ünï code, with (all) & sorts+of~things.json"

@@ -69,3 +69,11 @@ def test_a_raw_object_is_told_from_what_lies_beside_it(instant: datetime) -> Non
     assert not keys.is_raw_object(key + ".tmp")
     assert not keys.is_raw_object(key.replace("hr=", "hour="))
     assert not keys.is_raw_object(key.rpartition("/")[0])
+
+
+def test_a_file_of_lists_says_when_it_was_made() -> None:
+    made_at = datetime(2026, 3, 1, 9, 5, 7, 42, tzinfo=UTC)
+    key = keys.online_lists_file(made_at, "0a1b2c3d")
+    assert key == "models/recommendations/online/20260301T090507000042Z-0a1b2c3d.lists"
+    assert keys.online_lists_made_at(key) == made_at
+    assert keys.online_lists_made_at("models/recommendations/online/else.lists") is None
