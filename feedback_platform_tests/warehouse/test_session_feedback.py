@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from feedback_platform.cleaning.configuration import UNKNOWN, default_rules
+from feedback_platform.cleaning.rules import DEVICE_CATEGORY, rule_table
 from feedback_platform.learning.online.records import SessionEvent
+from feedback_platform.learning.online.session_feedback import SessionRules
+from feedback_platform.warehouse.training_tables import (
+    open_for_training,
+    score_rules,
+    signal_weights,
+)
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.learning.online.world import RULES
-from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
+from feedback_platform_tests.warehouse.small_platform import REFERENCE, SmallPlatform, event
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TYPES = ("item_viewed", "item_clicked", "item_used", "item_liked", "item_dismissed", "item_rated",
@@ -89,3 +99,14 @@ def test_a_visit_comes_to_the_score_that_training_would_have(worked: SmallPlatfo
 def test_what_says_nothing_of_an_item_is_no_feedback() -> None:
     assert RULES.piece(SessionEvent("item_impression", "film", None, 0)) is None
     assert RULES.piece(SessionEvent("page_viewed", "film", None, 0)) is None
+
+
+def test_the_rules_are_those_by_which_the_published_scores_were_made(
+    worked: SmallPlatform,
+) -> None:
+    table = rule_table(default_rules(), REFERENCE).filter(pl.col(DEVICE_CATEGORY) == UNKNOWN)
+    with open_for_training(worked.published) as publication:
+        weights, constants = signal_weights(publication), score_rules(publication)
+    found = SessionRules.of(table, weights, constants)
+    assert found == RULES
+    assert SessionRules.from_facts(json.loads(json.dumps(found.as_facts()))) == RULES
