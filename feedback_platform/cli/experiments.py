@@ -14,7 +14,7 @@ import orjson
 import polars as pl
 
 from feedback_platform.adjustment.rules.durations import written
-from feedback_platform.adjustment.rules.measurement import OPTED_OUT, Span, measure, newest_event
+from feedback_platform.adjustment.rules.measurement import Span, measure, newest_event
 from feedback_platform.adjustment.rules.metrics import METRICS as OBSERVED
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.errors import InvalidInputError
@@ -134,7 +134,6 @@ def _measured(settings: Settings, metric: str, horizon: timedelta) -> tuple[Base
     if metric not in OBSERVED:
         raise InvalidInputError(f"{metric} is not measured before experiments run; {by_hand}")
     with open_published(settings.published_path) as connection:
-        connection.execute(OPTED_OUT)
 
         def query(sql: str, parameters: list[Any]) -> pl.DataFrame:
             return relation_frame(connection, sql, parameters)

@@ -71,12 +71,12 @@ def serve(
     without_write_keys: bool,
     quiet: bool,
 ) -> None:
-    """Collect events and evaluate feature flags over HTTP; the documentation is at /docs."""
+    """Collect events, evaluate flags and recommend over HTTP; the documentation is at /docs."""
     if not without_write_keys:
         check_senders(settings, host)
+    load_mapping(settings.event_mapping)
     # Cleaning and learning use them, not the server; but whoever starts the platform wants to hear
     # of a mistake.
-    load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
     take_over_flags(settings)

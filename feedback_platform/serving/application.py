@@ -15,7 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.ingestion.collector.application import Collector
+from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.access import Access
@@ -26,6 +28,7 @@ from feedback_platform.serving.exports import Exports
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.metrics.endpoint import metrics_route
 from feedback_platform.serving.metrics.platform import (
     collector_metrics,
@@ -42,7 +45,12 @@ from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
 from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.preferences import PreferencesEndpoint
+from feedback_platform.serving.published_lists import PublishedLists
+from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
+from feedback_platform.serving.recommendations import Recommendations
 from feedback_platform.serving.registry import build_registry_application
+from feedback_platform.serving.session_events import FOLDED, SessionLines
+from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.users import PREFIX as USERS
 from feedback_platform.serving.users import Users
@@ -108,10 +116,13 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
     neighbours = Neighbours(process.meeting_place)
+    mapping = load_mapping(settings.event_mapping)
+    memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / process.workers,
+        audience=Audience(memory.hear, mapping, FOLDED),
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
@@ -125,8 +136,10 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
     )
     streams = FlagStreams(feed)
+    lists = PublishedLists(lake, settings.cache_dir / "lists")
     by_prefix: dict[str, ASGIApp] = {
         OFREP: Ofrep(feed, users, keys, streams),
+        RECOMMENDATIONS: Recommendations(lists, memory, users, access, Impressions(station)),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
@@ -142,8 +155,9 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(pending.start(), users.start(), feed.start())
+        await asyncio.gather(pending.start(), users.start(), feed.start(), lists.start())
         yield
+        await lists.stop()
         await feed.stop()
         await users.stop()
         await pending.stop()

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from feedback_platform_tests.adjustment.rules.switches import NOON, observed, ru
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.journeys.reader import reader
 from feedback_platform_tests.learning.registered import tear
+from feedback_platform_tests.serving.running import running_server
+from feedback_platform_tests.waiting import until
 
 # In short: orchestration/test_champion_choice.py and learning/test_learned_tables.py.
 pytestmark = pytest.mark.slow
@@ -159,16 +164,54 @@ def test_a_torn_champion_is_replaced_by_the_last_good_one_and_a_check_says_so(
     assert second["reason"] in torn["reason"]
 
 
-def test_readers_see_only_whole_states_while_champions_change(
+def test_readers_and_the_api_see_only_whole_states_while_champions_change(
     copy: Installation, tmp_path: Path
 ) -> None:
     first, second = (row["version"] for row in versions(copy))
+    publish_models(copy)
 
-    with reader(copy, STATE, tmp_path / "stop") as seen:
-        publish_models(copy, roll_back=True, reason="complaints")
-        publish_models(copy, promote=second, reason="it was not the model")
-        publish_models(copy, roll_back_from=second, reason="it was")
+    with asking(copy) as answered, reader(copy, STATE, tmp_path / "stop") as seen:
+        for change, version in (
+            ({"roll_back": True, "reason": "complaints"}, first),
+            ({"promote": second, "reason": "it was not the model"}, second),
+            ({"roll_back_from": second, "reason": "it was"}, first),
+        ):
+            publish_models(copy, **change)
+            until(lambda: answered[-1] == version)  # noqa: B023 - asked at once
 
     assert [(listed, champion) for listed, champion, _, _ in seen] == [
         ([version], version) for version in (second, first, second, first)
     ]
+    assert answered == [second, first, second, first]
+
+
+@contextmanager
+def asking(installation: Installation) -> Iterator[list[str]]:
+    """Ask the API for lists without a pause; the list holds whose they were, each change once.
+
+    An answer that is none fails the test.
+    """
+    answered: list[str] = []
+    failures: list[Any] = []
+    is_over = threading.Event()
+
+    with running_server(installation.settings.data_dir) as server:
+
+        def ask() -> None:
+            while not is_over.is_set():
+                answer = server.ask("GET", "/v1/recommendations/somebody?log=false")
+                if answer.status != 200 or not answer.content["items"]:
+                    failures.append(answer)
+                elif answered[-1:] != [answer.content["model_version"]]:
+                    answered.append(answer.content["model_version"])
+
+        until(lambda: server.ask("GET", "/v1/recommendations/somebody").status == 200)
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        try:
+            until(lambda: bool(answered))
+            yield answered
+        finally:
+            is_over.set()
+            thread.join(60)
+    assert failures == []
