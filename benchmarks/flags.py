@@ -2,23 +2,18 @@
 
     python benchmarks/flags.py [--seconds 10] [--rate 5000] [--connections 64] [--users 100000]
 
-Each server runs as a process of its own, and so does the load. Requests are due at fixed times,
-whether or not earlier ones were answered, and a latency counts from when its request was due: a
-server that falls behind cannot hide that. Each connection sends a request and waits for its answer,
-so a due request may wait for a free connection; that counts, too. The server has 20 flags with
-rules, and the segments of all users.
+Each server runs as a process of its own, and so does the load (open_loop.py). The server has 20
+flags with rules, and the segments of all users.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import platform
 import random
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +25,7 @@ import orjson
 import psutil
 import uvloop
 from collector import cpu_seconds, free_port, server
+from open_loop import PLACES, Exchange, measure
 
 from feedback_platform.adjustment.flags.definition import Flag
 from feedback_platform.adjustment.flags.entries import Author
@@ -38,8 +34,6 @@ from feedback_platform.adjustment.flags.parsing import parse_flag
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.serving.published_users import publish_users
 
-_HOST = "127.0.0.1"
-_WARM_UP_SECONDS = 1.0
 _SINGLE = "/ofrep/v1/evaluate/flags/flag-7"
 _BULK = "/ofrep/v1/evaluate/flags"
 _FLAGS = 20
@@ -73,8 +67,8 @@ def flags() -> dict[str, Flag]:
     return {key: parse_flag(key, table, origin="benchmark") for key in keys}
 
 
-def requests(path: str, users: int) -> list[bytes]:
-    """Return requests to repeat, whole as they go over the wire."""
+def requests(path: str, users: int) -> list[Exchange]:
+    """Return requests to repeat."""
     made = []
     for _ in range(4000):
         context = {
@@ -85,105 +79,8 @@ def requests(path: str, users: int) -> list[bytes]:
         }
         body = orjson.dumps({"context": context})
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        made.append(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        made.append(Exchange(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body))
     return made
-
-
-class _Client(asyncio.Protocol):
-    """One connection: it takes the oldest request that is due, or waits for one."""
-
-    def __init__(self, load: _Load) -> None:
-        self._load = load
-        self._received = b""
-        self._due_at = 0.0
-        self.transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self._load.free(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        # Every answer is a JSON object whose length stands in its head.
-        head, found, body = self._received.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) < length:
-            return
-        is_success = self._received.startswith(b"HTTP/1.1 200")
-        self._load.note(time.perf_counter(), self._due_at, is_success=is_success)
-        self._received = b""
-        self._load.free(self)
-
-    def send(self, request: bytes, due_at: float) -> None:
-        self._due_at = due_at
-        self.transport.write(request)
-
-
-class _Load:
-    """Requests that come due at a steady rate, and the connections that are free for them."""
-
-    def __init__(self, path: str, users: int, seconds: float) -> None:
-        self._requests = requests(path, users)
-        self._sent = 0
-        self._free: deque[_Client] = deque()
-        self._due: deque[float] = deque()
-        self.begins_at = time.perf_counter() + _WARM_UP_SECONDS
-        self.ends_at = self.begins_at + seconds
-        self.latencies: list[float] = []
-        self.answered = 0
-        self.failures = 0
-
-    def due(self, at: float) -> None:
-        self._due.append(at)
-        if self._free:
-            self._send(self._free.popleft())
-
-    def free(self, client: _Client) -> None:
-        if self._due:
-            self._send(client)
-        else:
-            self._free.append(client)
-
-    def note(self, now: float, due_at: float, *, is_success: bool) -> None:
-        self.answered += 1
-        self.failures += not is_success
-        if self.begins_at <= due_at < self.ends_at:
-            self.latencies.append(now - due_at)
-
-    def _send(self, client: _Client) -> None:
-        self._sent += 1
-        client.send(self._requests[self._sent % len(self._requests)], self._due.popleft())
-
-
-async def _generate(
-    port: int, path: str, rate: float, connections: int, users: int, seconds: float
-) -> None:
-    loop = asyncio.get_running_loop()
-    load = _Load(path, users, seconds)
-    for _ in range(connections):
-        await loop.create_connection(lambda: _Client(load), _HOST, port)
-    due_at = time.perf_counter()
-    while due_at < load.ends_at:
-        now = time.perf_counter()
-        while due_at <= now:
-            load.due(due_at)
-            due_at += 1 / rate
-        await asyncio.sleep(max(0.0, min(due_at - now, 0.001)))
-    await asyncio.sleep(1)
-    latencies = sorted(load.latencies)
-    places = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
-    click.echo(
-        json.dumps(
-            {
-                "requests_per_second": len(latencies) / seconds,
-                "answered": load.answered,
-                "failures": load.failures,
-                **{name: latencies[int(len(latencies) * at)] for name, at in places.items()},
-            }
-        )
-    )
 
 
 def measured(command: list[str], port: int, *load: Any, seconds: float) -> dict[str, float]:
@@ -233,9 +130,7 @@ def main(context: click.Context, seconds: float, rate: float, connections: int, 
     with tempfile.TemporaryDirectory() as directory:
         for name, path, command in installations(directory, users, port):
             found = measured(command, port, path, rate, connections, users, seconds=seconds)
-            latencies = " ".join(
-                f"{found[place] * 1e3:>6.2f} ms" for place in ("p50", "p95", "p99", "p99.9")
-            )
+            latencies = " ".join(f"{found[place] * 1e3:>6.2f} ms" for place in PLACES)
             print(
                 f"{name:<14} {found['requests_per_second']:>10,.0f} {latencies} "
                 f"{found['cpu_per_request'] * 1e6:>9.0f} µs {found['failures']:>7,.0f}"
@@ -253,7 +148,9 @@ def generate(
     port: int, path: str, rate: float, connections: int, users: int, seconds: float
 ) -> None:
     """Be the load."""
-    uvloop.run(_generate(port, path, rate, connections, users, seconds))
+    exchanges = requests(path, users)
+    load = measure(port, exchanges, rate=rate, connections=connections, seconds=seconds)
+    click.echo(json.dumps(uvloop.run(load)))
 
 
 if __name__ == "__main__":

@@ -243,6 +243,30 @@ def recommendations() -> str:
     return f"{MODELS}/recommendations/lists.parquet"
 
 
+def online_lists() -> str:
+    """Return the prefix of the files that requests for lists are answered from."""
+    return f"{MODELS}/recommendations/online"
+
+
+def online_lists_file(made_at: datetime, digest: str) -> str:
+    """Return the key of one such file; later ones are behind earlier ones."""
+    return f"{online_lists()}/{made_at:%Y%m%dT%H%M%S}{made_at.microsecond:06d}Z-{digest}.lists"
+
+
+def online_lists_made_at(key: str) -> datetime | None:
+    """Return when the file of a key was made, None for something else beside them."""
+    stamp = key.removeprefix(f"{online_lists()}/").partition("-")[0]
+    try:
+        return datetime.strptime(stamp, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def online_lists_current() -> str:
+    """Return the key of the pointer to the file that counts."""
+    return f"{MODELS}/recommendations/online.json"
+
+
 def flag_entry(position: int) -> str:
     """Return the key of one entry in the log of the flags' changes."""
     return f"{FLAGS}/{position:012d}.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -34,6 +34,7 @@ from feedback_platform.settings import checked_endpoint
 
 # What one listing request returns at most, on S3 and GCS alike.
 PAGE_KEYS = 1000
+_PIECE_BYTES: Final = 16 << 20
 # "#" followed by digits is obstore's own mark of a staged file; its listings leave it out.
 _STAGED = re.compile(r"#\d+$")
 # Three minutes of silence, obstore's own default, is longer than any sender waits for an answer.
@@ -81,7 +82,7 @@ class Lake:
                 if self._directory is not None:
                     path = self._directory / key
                     self._make_durably(path.parent)
-                    _put_durably(path, data, mode=mode)
+                    _put_durably(path, [data], mode=mode)
                 else:
                     obstore.put(self._store, key, data, mode=mode)
         except LakeObjectExistsError:
@@ -89,6 +90,36 @@ class Lake:
             # has just stored.
             if not self._holds(key, data):
                 raise
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write one object from a file, whole and durable, however large it is.
+
+        Args:
+            key: where nothing else lies.
+            path: of the content.
+
+        Raises:
+            LakeObjectExistsError: the key holds something.
+            LakeUnavailableError: the store failed.
+        """
+        with self._translated_errors(key):
+            if self._directory is not None:
+                target = self._directory / key
+                self._make_durably(target.parent)
+                with path.open("rb") as content:
+                    _put_durably(target, _pieces(content), mode="create")
+            else:
+                obstore.put(self._store, key, path, mode="create", use_multipart=False)
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the content of an object into a new file, however large it is.
+
+        Raises:
+            LakeObjectMissingError: there is none under this key.
+        """
+        with self._translated_errors(key), path.open("xb") as file:
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=_PIECE_BYTES):
+                file.write(piece)
 
     def get(self, key: str) -> bytes:
         """Return the content of an object.
@@ -257,12 +288,20 @@ def _listed_directory(directory: Path, prefix: str, after: str | None) -> list[s
     return sorted(found)
 
 
-def _put_durably(path: Path, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    while piece := content.read(_PIECE_BYTES):
+        yield piece
+
+
+def _put_durably(
+    path: Path, data: Iterable[bytes], *, mode: Literal["create", "overwrite"]
+) -> None:
     """Write beside the target, force to disk, then rename: all of it or nothing."""
     staged = path.with_name(f"{path.name}#{secrets.randbits(63)}")
     try:
         with staged.open("xb") as file:
-            file.write(data)
+            for piece in data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         if mode == "create":

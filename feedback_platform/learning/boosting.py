@@ -12,7 +12,7 @@ from feedback_platform.learning.ranking import Ranked
 # Half a page: noticeable, and what the model is sure of stays in sight.
 LIFT: Final = 5
 
-Values = NDArray[np.floating[Any]]
+Values = NDArray[np.number[Any]]
 
 
 def boost(ranked: Ranked, values: Values, is_boosted: NDArray[np.bool_]) -> tuple[Ranked, Values]:

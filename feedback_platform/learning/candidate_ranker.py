@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.ranker import Ranker
 from feedback_platform.learning.ranker_candidates import CANDIDATES, candidates_of
-from feedback_platform.learning.ranker_features import Candidates
+from feedback_platform.learning.ranker_features import OF_SOURCES, Candidates, Features
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import PairMatrix, Ranked, Scorer
 
@@ -78,11 +78,30 @@ class CandidateRanker:
             k: how many; -1 and 0 stand where a user has fewer.
             is_listable: (items,), False for what nobody is listed.
         """
+        items, probabilities, _ = self.best_by_sources(instants, seen, k, is_listable=is_listable)
+        return items, probabilities
+
+    def best_by_sources(
+        self,
+        instants: Mapping[str, datetime],
+        seen: PairMatrix,
+        k: int,
+        *,
+        is_listable: NDArray[np.bool_] | None = None,
+    ) -> tuple[Ranked, Probabilities, Features]:
+        """Return what `best` does, and what the sources said of each.
+
+        The third array is (users x k x (sources + `OF_SOURCES`)): those of the features that depend
+        on the sources alone.
+        """
+        width = len(self.sources) + OF_SOURCES
         ranked = np.full((len(instants), k), -1, dtype=np.int64)
         probabilities = np.zeros((len(instants), k))
+        said = np.zeros((len(instants), k, width), dtype=np.float32)
         found = self.candidates(instants, seen, is_listable=is_listable)
         for row, candidates in enumerate(found):
-            items, chances = self.rank(candidates)
+            items, chances, features = self.ranker.ranked(self.known, candidates)
             length = min(k, len(items))
             ranked[row, :length], probabilities[row, :length] = items[:k], chances[:k]
-        return ranked, probabilities
+            said[row, :length] = features[:k, :width]
+        return ranked, probabilities, said

@@ -7,9 +7,11 @@ warehouse that is built anew gets them back.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -27,8 +29,10 @@ from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import inner_splits
 from feedback_platform.learning.model_version import Lineage, ModelVersion
+from feedback_platform.learning.online.publication import publish_lists, withdraw_lists
+from feedback_platform.learning.online.writing import OnlineSettings, write_lists
 from feedback_platform.learning.ranker_history import history
-from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, recommend
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, make_lists
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
@@ -274,6 +278,7 @@ def refresh_recommendations(
     shown: pl.DataFrame | None = None,
     exploration: Exploration = NO_EXPLORATION,
     through: int | None = None,
+    online: OnlineSettings | None = None,
 ) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
@@ -289,20 +294,22 @@ def refresh_recommendations(
         shown: impressions as of now, for the ranker, where they are logged.
         exploration: how often two items of a list change places.
         through: the newest batch in the tables that all of it was read from, where known.
+        online: what the file needs from which requests are answered; none is written without it.
 
     Raises:
         ErasedMeanwhileError: users were erased since the tables were published.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
+    write: Callable[[Path], None] | None = None
     if champion is None:
         lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
     else:
         model = read_recommender(lake, champion)
         known = None
-        if model.ranker is not None:
+        if model.ranker is not None or online is not None:
             said = scores if observed is None else observed
             known = history(said, items, model.item_ids, shown=shown)
-        lists = recommend(
+        made = make_lists(
             model,
             scores,
             items,
@@ -313,14 +320,38 @@ def refresh_recommendations(
             has_own_instants=champion.parameters.get("split") == "per_user",
             exploration=exploration,
         )
+        lists = made.table
+        if online is not None and known is not None:
+            write = partial(
+                write_lists,
+                model=model,
+                made=made,
+                known=known,
+                scores=scores,
+                items=items,
+                settings=online,
+                model_version=champion.version,
+                segments=segment_names(lake),
+            )
     check_nobody_erased_since(lake, through)
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
+    if online is not None:
+        _publish_online(lake, write, online.made_at)
     try:
         check_nobody_erased_since(lake, through)
     except ErasedMeanwhileError:
         lake.delete([keys.recommendations()])
+        withdraw_lists(lake)
         raise
     return lists
+
+
+def _publish_online(lake: Lake, write: Callable[[Path], None] | None, made_at: datetime) -> None:
+    """Publish the file of the lists; without lists there is none."""
+    if write is None:
+        withdraw_lists(lake)
+    else:
+        publish_lists(lake, write, made_at)
 
 
 def learned_tables(lake: Lake) -> Mapping[tuple[str, str], pl.DataFrame]:

@@ -6,6 +6,7 @@ The lists that are published and those that a model is judged by go this way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.candidate_ranker import CandidateRanker, Probabilities
+from feedback_platform.learning.ranker_features import Features
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
     Ranked,
@@ -26,6 +28,22 @@ from feedback_platform.learning.ranking import (
 from feedback_platform.learning.recommender import Recommender
 
 
+@dataclass(frozen=True, eq=False)
+class PersonalOrder:
+    """The best items of users the model has met.
+
+    Attributes:
+        items: (users x size), -1 where a user has fewer.
+        values: (users x size), what the model says of each.
+        said: (users x size x (sources + `OF_SOURCES`)), the ranker's features that depend on the
+            sources alone; without a ranker none.
+    """
+
+    items: Ranked
+    values: Scores | Probabilities
+    said: Features
+
+
 def personal_order(
     model: Recommender,
     known: History | None,
@@ -34,8 +52,8 @@ def personal_order(
     at: datetime | Mapping[str, datetime] | None,
     is_available: NDArray[np.bool_],
     size: int,
-) -> tuple[Ranked, Scores | Probabilities]:
-    """Return the best items of users the model has met and their scores, both (users x size).
+) -> PersonalOrder:
+    """Return the best items of users the model has met.
 
     Args:
         model: what to rank by.
@@ -50,13 +68,14 @@ def personal_order(
         InvalidInputError: a ranker lacks its history or its instant.
     """
     if model.ranker is None or not users:
-        return _ranked(model, scores, users, is_available, size)
+        ranked, values = _ranked(model, scores, users, is_available, size)
+        return PersonalOrder(ranked, values, np.zeros((*ranked.shape, 0), dtype=np.float32))
     if known is None or at is None:
         raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
     ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)
     seen = pair_matrix(scores, users, model.item_ids)
     instants = dict.fromkeys(users, at) if isinstance(at, datetime) else {u: at[u] for u in users}
-    return ranker.best(instants, seen, size, is_listable=is_available)
+    return PersonalOrder(*ranker.best_by_sources(instants, seen, size, is_listable=is_available))
 
 
 def _ranked(

@@ -63,7 +63,8 @@ def beside_its_logs(measured: Measured, hold_out: HoldOut, model: Recommender) -
     everything = np.ones(len(model.item_ids), dtype=np.bool_)
     known = hold_out.history(model.item_ids) if model.ranker is not None else None
     ranked = np.empty((len(user_ids), size), dtype=np.int64)
-    ranked[is_met], _ = personal_order(model, known, train, met, cut, everything, size)
+    order = personal_order(model, known, train, met, cut, everything, size)
+    ranked[is_met] = order.items
     ranked[~is_met], _ = popular_order(model, train, cold, everything, size)
     beside = beside_logs(
         lists,

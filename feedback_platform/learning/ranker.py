@@ -93,15 +93,27 @@ class Ranker:
         Raises:
             InvalidInputError: the candidates have other sources' scores.
         """
+        items, probabilities, _ = self.ranked(known, candidates)
+        return items, probabilities
+
+    def ranked(
+        self, known: History, candidates: Candidates
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+        """Return what `rank` does, and the features by which it was decided, in the same order.
+
+        Raises:
+            InvalidInputError: the candidates have other sources' scores.
+        """
         if candidates.scores.shape[-1] != len(self.sources):
             raise InvalidInputError(
                 f"The ranker has learned from {len(self.sources)} sources' scores, "
                 f"{', '.join(self.sources)}; the candidates have the shape "
                 f"{candidates.scores.shape}."
             )
-        sums = self.trees.predict(features(known, candidates))
+        rows = features(known, candidates)
+        sums = self.trees.predict(rows)
         order = np.lexsort((candidates.items, -sums))
-        return candidates.items[order], self.calibration.probabilities(sums[order])
+        return candidates.items[order], self.calibration.probabilities(sums[order]), rows[order]
 
     @property
     def splits(self) -> dict[str, int]:

@@ -46,6 +46,9 @@ FEATURES: Final[dict[str, str]] = {
     "category_clicks": "the user's clicks in its categories, per impression there, shrunk",
 }  # fmt: skip
 
+# The first features of all say what the sources do together; the next are of the item alone.
+OF_SOURCES: Final = 3
+OF_ITEMS: Final = 8
 # Impressions further back count for nothing, so that every instant sees as much of them.
 SHOWN_DAYS: Final = 30
 _RECENT: Final = 10
@@ -90,8 +93,8 @@ def features(known: History, candidates: Candidates) -> Features:
     columns = np.empty((scores.shape[1] + len(FEATURES), len(items)), dtype=np.float32)
     columns[: scores.shape[1]] = scores.T
     blocks = (
-        _of_scores(scores),
-        _of_items(known, items, second),
+        score_columns(scores),
+        item_columns(known, items, second),
         _of_user(known, items, row, second),
         _of_impressions(known, items, row, second),
     )
@@ -105,7 +108,12 @@ def features(known: History, candidates: Candidates) -> Features:
     return rows
 
 
-def _of_scores(scores: Features) -> list[Features]:
+def score_columns(scores: Features) -> list[Features]:
+    """Return what the sources say together, of all candidates of a request (n x sources).
+
+    Raises:
+        InvalidInputError: there is no source.
+    """
     places = np.empty(scores.shape, dtype=np.float32)
     order = np.argsort(-scores, axis=0, kind="stable")
     np.put_along_axis(places, order, np.arange(1, len(scores) + 1, dtype=np.float32)[:, None], 0)
@@ -118,7 +126,8 @@ def _of_scores(scores: Features) -> list[Features]:
     ]
 
 
-def _of_items(known: History, items: Integers, second: int) -> list[NDArray[np.floating]]:
+def item_columns(known: History, items: Integers, second: int) -> list[NDArray[np.floating]]:
+    """Return what everybody's feedback says of items at an instant; sorted ones are faster."""
     ledger = known.by_item
     start, now = ledger.starts[items], ledger.places(items, second)
     month, week = (ledger.places(items, second - days * DAY) for days in (30, 7))
@@ -137,21 +146,73 @@ def _of_items(known: History, items: Integers, second: int) -> list[NDArray[np.f
     return [popularity, monthly, weekly, weekly - monthly, score, idle, age, rate]
 
 
+def user_columns(
+    own: Integers,
+    is_liked: NDArray[np.bool_],
+    idle_seconds: int,
+    of_items: NDArray[np.float32],
+    categories: NDArray[np.float32],
+    category_sizes: NDArray[np.float32],
+) -> list[object]:
+    """Return what a user's feedback says of candidates, but for what follows it.
+
+    Args:
+        own: the items that the user has given feedback on, the newest last.
+        is_liked: of each of them.
+        idle_seconds: since the newest.
+        of_items: the candidates' categories, (n x categories).
+        categories: those of all items.
+        category_sizes: how many items each category has.
+    """
+    liked = own[is_liked]
+    return [
+        np.log1p(len(own)),
+        (len(liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
+        np.log1p(idle_seconds / DAY) if len(own) else _NEVER,
+        _affinity(of_items, categories[liked]),
+        _affinity(of_items, categories[liked[-_RECENT:]]),
+        _affinity(of_items, categories[own[~is_liked]]),
+        _known_share(of_items, categories[own], category_sizes),
+    ]
+
+
+def impression_columns(
+    items: Integers,
+    seen: Integers,
+    clicked: NDArray[np.floating],
+    of_items: NDArray[np.float32],
+    categories: NDArray[np.float32],
+) -> list[object]:
+    """Return what candidates owe to what the user was shown of late.
+
+    Args:
+        items: the candidates, sorted.
+        seen: the item of each impression.
+        clicked: 1 for a click and 0 otherwise.
+        of_items: the candidates' categories, (n x categories).
+        categories: those of all items.
+    """
+    if not len(seen) or not len(items):
+        return [0.0, 0.0, _NEVER]
+    place = np.minimum(np.searchsorted(items, seen), len(items) - 1)
+    is_candidate = items[place] == seen
+    place = place[is_candidate]
+    shown = np.bincount(place, minlength=len(items))
+    clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
+    by = categories[seen]
+    rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
+    return [np.log1p(shown), np.log1p(clicks), of_items @ rate if len(rate) else _NEVER]
+
+
 def _of_user(known: History, items: Integers, row: int, second: int) -> list[object]:
     part = known.by_user.until(row, second) if row >= 0 else slice(0, 0)
     own, values = known.by_user.other[part], known.by_user.values[part]
+    idle = second - int(known.by_user.seconds[part.stop - 1]) if len(own) else 0
     is_liked = values >= known.threshold
-    liked = own[is_liked]
-    idle = np.log1p((second - known.by_user.seconds[part.stop - 1]) / DAY) if len(own) else _NEVER
+    categories, sizes = known.categories, known.category_sizes
     return [
         known.sequences.of(items, own[-LAST:]),
-        np.log1p(len(own)),
-        (len(liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
-        idle,
-        _affinity(known, items, liked),
-        _affinity(known, items, liked[-_RECENT:]),
-        _affinity(known, items, own[~is_liked]),
-        _known_share(known, items, own),
+        *user_columns(own, is_liked, idle, categories[items], categories, sizes),
     ]
 
 
@@ -160,32 +221,15 @@ def _of_impressions(known: History, items: Integers, row: int, second: int) -> l
     if row >= 0:
         before = known.shown.until(row, second - SHOWN_DAYS * DAY)
         part = slice(before.stop, known.shown.until(row, second).stop)
-    if part.start == part.stop or not len(items):
-        return [0.0, 0.0, _NEVER]
     seen, clicked = known.shown.other[part], known.shown.values[part]
-    place = np.minimum(np.searchsorted(items, seen), len(items) - 1)
-    is_candidate = items[place] == seen
-    place = place[is_candidate]
-    shown = np.bincount(place, minlength=len(items))
-    clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
-    by = known.categories[seen]
-    rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
-    return [
-        np.log1p(shown),
-        np.log1p(clicks),
-        known.categories[items] @ rate if len(rate) else _NEVER,
-    ]
+    return impression_columns(items, seen, clicked, known.categories[items], known.categories)
 
 
-def _known_share(known: History, items: Integers, own: Integers) -> object:
-    if not known.categories.shape[1]:
-        return _NEVER
-    shares = known.categories[own].sum(axis=0) / known.category_sizes
-    return known.categories[items] @ shares
+def _known_share(
+    of_items: NDArray[np.float32], of_own: NDArray[np.float32], sizes: NDArray[np.float32]
+) -> object:
+    return of_items @ (of_own.sum(axis=0) / sizes) if len(sizes) else _NEVER
 
 
-def _affinity(known: History, items: Integers, own: Integers) -> object:
-    if not len(own) or not known.categories.shape[1]:
-        return _NEVER
-    shares = known.categories[own].mean(axis=0)
-    return known.categories[items] @ shares
+def _affinity(of_items: NDArray[np.float32], of_own: NDArray[np.float32]) -> object:
+    return of_items @ of_own.mean(axis=0) if of_own.size else _NEVER

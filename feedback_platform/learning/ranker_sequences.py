@@ -22,7 +22,7 @@ from feedback_platform.learning.ranking import PairMatrix, Scores, numbered
 WINDOW: Final = 10
 # How many of a user's last items speak, and what each earlier one weighs beside the next.
 LAST: Final = 20
-_FADING: Final = 0.8
+FADING: Final = 0.8
 # What came before says less of what comes next than what came after.
 _BACKWARDS: Final = 0.7
 # Divided by powers of both items' counts: one half takes the average, less lets the popular win.
@@ -59,7 +59,7 @@ class Sequences:
             part = slice(self.weights.indptr[item], self.weights.indptr[item + 1])
             # A row has each column once.
             scores[self.weights.indices[part]] += self.weights.data[part] * np.float32(
-                _FADING**place
+                FADING**place
             )
         return scores
 
@@ -73,7 +73,7 @@ class Sequences:
             near = self.weights.indices[part]
             if len(near):
                 found = np.minimum(near.searchsorted(items), len(near) - 1)
-                weights = self.weights.data[part][found] * np.float32(_FADING**place)
+                weights = self.weights.data[part][found] * np.float32(FADING**place)
                 scores += np.where(near[found] == items, weights, np.float32(0))
         return scores
 

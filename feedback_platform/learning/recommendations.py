@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from feedback_platform.learning.boosting import boost
+from feedback_platform.learning.boosting import Values, boost
 from feedback_platform.learning.candidate_ranker import Probabilities
 from feedback_platform.learning.columns import (
     ITEM_ID,
@@ -30,14 +31,13 @@ from feedback_platform.learning.exploration import (
     draws_of,
     explore,
 )
-from feedback_platform.learning.orders import personal_order, popular_order
+from feedback_platform.learning.orders import PersonalOrder, personal_order, popular_order
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
     Ranked,
-    Scores,
     pair_matrix,
 )
-from feedback_platform.learning.reasons import nearest_liked
+from feedback_platform.learning.reasons import nearest_likes
 from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.training_data import POSITIVE_THRESHOLD, checked_scores, positives
 
@@ -45,6 +45,9 @@ LIST_LENGTH: Final = 20
 POPULAR: Final = "Popular with everybody"
 FITTING: Final = "Fits what you liked"
 EXPLORED: Final = "Shown to find out whether you like it"
+BECAUSE_LIKED: Final = "Because you liked {}"
+# How many of a user's likes are kept for each item, to explain it by.
+SPEAKING: Final = 3
 _BECAUSE: Final = "because"
 RECOMMENDATIONS_SCHEMA: Final = {
     USER_ID: pl.String(),
@@ -57,7 +60,47 @@ RECOMMENDATIONS_SCHEMA: Final = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class MadeLists:
+    """Everybody's lists, and what they were made of.
+
+    Attributes:
+        table: the lists, `RECOMMENDATIONS_SCHEMA`.
+        met: the users that got a ranking of their own, sorted.
+        cold: those that got what is popular, sorted.
+        order: the model's order for those who were met, before anything was boosted or explored.
+        likes: (met x size x `SPEAKING`), which of the user's likes speak most for each of these, -1
+            for none.
+        cosines: how near each is, of the same shape.
+        instant: the newest feedback, None without any.
+        salt: of what was drawn.
+        exploration: how often two items of a list change places.
+        length: of the lists.
+        is_available, is_boosted: of each item.
+    """
+
+    table: pl.DataFrame
+    met: list[str]
+    cold: list[str]
+    order: PersonalOrder
+    likes: NDArray[np.int32]
+    cosines: NDArray[np.float32]
+    instant: datetime | None
+    salt: str
+    exploration: Exploration
+    length: int
+    is_available: NDArray[np.bool_]
+    is_boosted: NDArray[np.bool_]
+
+
 def recommend(
+    model: Recommender, scores: pl.DataFrame, items: pl.DataFrame, **told: Any
+) -> pl.DataFrame:
+    """Return the lists alone; the arguments are those of `make_lists`."""
+    return make_lists(model, scores, items, **told).table
+
+
+def make_lists(
     model: Recommender,
     scores: pl.DataFrame,
     items: pl.DataFrame,
@@ -71,8 +114,8 @@ def recommend(
     exploration: Exploration = NO_EXPLORATION,
     n: int = LIST_LENGTH,
     threshold: float = POSITIVE_THRESHOLD,
-) -> pl.DataFrame:
-    """Return the n best items of each user that the user has given no feedback on, of any kind.
+) -> MadeLists:
+    """Make lists of the n best items of each user that the user has given no feedback on.
 
     A user the model knows gets its ranking, and as reason the user's own positively scored item
     that is liked by most of the same people (`reasons`). Any other user gets what is popular; so
@@ -100,8 +143,8 @@ def recommend(
         threshold: a score from here on is positive.
 
     Returns:
-        The columns of `RECOMMENDATIONS_SCHEMA`, sorted by user and rank; ranks count from 1
-        without gaps.
+        A table of the columns of `RECOMMENDATIONS_SCHEMA`, sorted by user and rank; ranks count
+        from 1 without gaps; and what it was made of.
 
     Raises:
         InvalidInputError: the scores frame is malformed, or a ranker lacks its history.
@@ -119,13 +162,18 @@ def recommend(
     is_boosted = np.isin(model.item_ids, list(boosted))
     instants = _own_instants(scores) if has_own_instants else now
     order = personal_order(model, known, scores, met, instants, is_available, size)
-    best = boost(*order, is_boosted)
-    personal = _shown(met, *best, n, salt, exploration)
-    most_liked = boost(*popular_order(model, scores, cold, is_available, size), is_boosted)
-    popular = _shown(cold, *most_liked, n, salt, exploration)
     likes = pair_matrix(liked, sorted(liking), model.item_ids)
     own = pair_matrix(liked, met, model.item_ids)
-    reasons = nearest_liked(personal.explored.items, own, likes)
+    nearest, cosines = nearest_likes(order.items, own, likes, SPEAKING)
+    ranks = np.broadcast_to(np.arange(size), order.items.shape)
+    lifted, origins = boost(order.items, ranks, is_boosted)
+    origin = origins.astype(np.int64)
+    values: Values = np.take_along_axis(order.values, origin, axis=1)
+    personal = _shown(met, lifted, values, n, salt, exploration)
+    most_liked = boost(*popular_order(model, scores, cold, is_available, size), is_boosted)
+    popular = _shown(cold, *most_liked, n, salt, exploration)
+    listed_at = np.take_along_axis(origin, personal.explored.ranks, axis=1)
+    reasons = np.take_along_axis(nearest[:, :, 0], listed_at, axis=1)
     listed = pl.concat(
         [
             _listed(met, personal, reasons, FITTING, model),
@@ -134,14 +182,28 @@ def recommend(
     )
     titles = items.select(ITEM_ID, TITLE).rename({ITEM_ID: _BECAUSE})
     name = pl.coalesce(TITLE, _BECAUSE)
-    return (
+    table = (
         listed.join(titles, on=_BECAUSE, how="left")
         .with_columns(
             pl.lit(model_version).alias(MODEL_VERSION),
-            pl.coalesce(pl.format("Because you liked {}", name), REASON).alias(REASON),
+            pl.coalesce(pl.format(BECAUSE_LIKED, name), REASON).alias(REASON),
         )
         .select(*RECOMMENDATIONS_SCHEMA)
         .sort(USER_ID, RANK)
+    )
+    return MadeLists(
+        table,
+        met,
+        cold,
+        order,
+        nearest,
+        cosines,
+        now,
+        salt,
+        exploration,
+        n,
+        is_available,
+        is_boosted,
     )
 
 
@@ -161,7 +223,7 @@ class _Shown:
 def _shown(
     users: Sequence[str],
     ranked: Ranked,
-    scores: Scores | Probabilities,
+    scores: Values,
     n: int,
     salt: str,
     exploration: Exploration,
@@ -172,7 +234,11 @@ def _shown(
 
 
 def _listed(
-    users: Sequence[str], shown: _Shown, because: Ranked, otherwise: str, model: Recommender
+    users: Sequence[str],
+    shown: _Shown,
+    because: NDArray[np.integer],
+    otherwise: str,
+    model: Recommender,
 ) -> pl.DataFrame:
     """Return the lists as rows; `because` is the item of the reason, -1 where there is none."""
     explored = shown.explored

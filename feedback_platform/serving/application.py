@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
+from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.ingestion.collector.application import Collector
+from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.access import Access
@@ -25,6 +27,7 @@ from feedback_platform.serving.erasures import Erasures
 from feedback_platform.serving.exports import Exports
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.health import Health, health_routes
+from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep import PREFIX as OFREP
 from feedback_platform.serving.ofrep import Ofrep
@@ -34,7 +37,12 @@ from feedback_platform.serving.opendsr import PREFIX as OPENDSR
 from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.preferences import PreferencesEndpoint
+from feedback_platform.serving.published_lists import PublishedLists
+from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
+from feedback_platform.serving.recommendations import Recommendations
 from feedback_platform.serving.registry import build_registry_application
+from feedback_platform.serving.session_events import FOLDED, SessionLines
+from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.users import PREFIX as USERS
 from feedback_platform.serving.users import Users
@@ -87,12 +95,15 @@ def build_application(
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
+    neighbours = Neighbours(meeting_place)
+    mapping = load_mapping(settings.event_mapping)
+    memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / workers,
+        audience=Audience(memory.hear, mapping, FOLDED),
     )
-    neighbours = Neighbours(meeting_place)
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
@@ -104,8 +115,11 @@ def build_application(
     preferences = PreferencesEndpoint(
         lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
     )
+    lists = PublishedLists(lake, settings.cache_dir / "lists")
+    recommendations = Recommendations(lists, memory, users, access, Impressions(station))
     by_prefix: dict[str, ASGIApp] = {
         OFREP: Ofrep(feed, users, keys, FlagStreams(feed)),
+        RECOMMENDATIONS: recommendations,
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
@@ -115,9 +129,10 @@ def build_application(
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(pending.start(), users.start(), feed.start())
+        await asyncio.gather(pending.start(), users.start(), feed.start(), lists.start())
         yield
         health.is_draining = True
+        await lists.stop()
         await feed.stop()
         await users.stop()
         await pending.stop()

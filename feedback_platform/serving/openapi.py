@@ -14,7 +14,7 @@ from feedback_platform.ingestion.collector.limits import (
     MAX_MESSAGE_ID,
 )
 from feedback_platform.ingestion.collector.segment_messages import ALIAS, NEEDED, TRACK
-from feedback_platform.serving import ofrep_openapi, users_openapi
+from feedback_platform.serving import ofrep_openapi, recommendations_openapi, users_openapi
 from feedback_platform.settings import DBT_PROJECT_DIR
 from feedback_platform.warehouse.score_settings import signal_names
 
@@ -57,6 +57,7 @@ def openapi_document() -> dict[str, Any]:
             "/v1/cloudevents": {"post": _cloudevents_operation()},
             **ofrep_openapi.ofrep_paths(),
             **users_openapi.users_paths(),
+            **recommendations_openapi.recommendation_paths(),
             "/healthz": {"get": _health_operation("alive", "Whether the process lives.", ())},
             "/readyz": {
                 "get": _health_operation("ready", "Whether events would be stored now.", (503,))
@@ -73,6 +74,7 @@ def openapi_document() -> dict[str, Any]:
                 },
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The write key."},
                 **ofrep_openapi.SECURITY_SCHEMES,
+                **recommendations_openapi.SECURITY_SCHEMES,
                 **users_openapi.SECURITY_SCHEMES,
             },
         },
@@ -184,6 +186,7 @@ def _schemas() -> dict[str, Any]:
         **{kind: _message_schema(kind) for kind in NEEDED},
         **ofrep_openapi.ofrep_schemas(),
         **users_openapi.users_schemas(signal_names(DBT_PROJECT_DIR / "seeds")),
+        **recommendations_openapi.recommendation_schemas(),
     }
 
 

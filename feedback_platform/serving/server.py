@@ -32,6 +32,9 @@ _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 65
 # Longer than a store may take to answer or to fail.
 _PARTING_SECONDS: Final = 20
+# A worker that says nothing for so long is replaced. It is silent while it imports what it needs,
+# which on a busy machine takes its time.
+_SILENT_SECONDS: Final = 60
 _GARBAGE_AFTER: Final = 50_000
 _FILES_BESIDE_CONNECTIONS: Final = 256
 
@@ -82,6 +85,7 @@ def server_configuration(factory: ApplicationFactory) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_PARTING_SECONDS,
+        timeout_worker_healthcheck=_SILENT_SECONDS,
     )
 
 

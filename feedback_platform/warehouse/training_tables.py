@@ -100,6 +100,16 @@ def unavailable_items(publication: duckdb.DuckDBPyConnection) -> list[str]:
     return unavailable
 
 
+def signal_weights(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what each signal says and how much it is believed, as the scores were made."""
+    return relation_frame(publication, "from feedback.signal_weights order by signal")
+
+
+def score_rules(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return the constants of the feedback score, as the scores were made."""
+    return relation_frame(publication, "from feedback.score_rules order by rule")
+
+
 def users(
     publication: duckdb.DuckDBPyConnection, known_before: datetime | None = None
 ) -> pl.DataFrame:

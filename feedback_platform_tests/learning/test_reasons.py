@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from feedback_platform.learning import ranking
-from feedback_platform.learning.reasons import nearest_liked
+from feedback_platform.learning.reasons import nearest_liked, nearest_likes
 
 LIKES = hnp.arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(2, 7)))
 
@@ -70,3 +70,26 @@ def test_it_is_the_best_of_all_pairs_however_few_are_computed_at_a_time(
                 assert shared[chosen] == pytest.approx(max(shared.values()))
             else:
                 assert chosen == -1
+
+
+@given(likes=LIKES, count=st.integers(1, 4), data=st.data())
+def test_the_nearest_likes_are_those_with_the_largest_cosines_in_their_order(
+    likes: NDArray[np.bool_], count: int, data: st.DataObject
+) -> None:
+    people, items = likes.shape
+    ranked = data.draw(hnp.arrays(np.int64, (people, 2), elements=st.integers(-1, items - 1)))
+    own = sparse.csr_array(likes.astype(np.float32))
+    nearest, cosines = nearest_likes(ranked, own, sparse.csr_array(likes), count)
+    counts = likes.sum(axis=0)
+    for user, row in enumerate(ranked.tolist()):
+        for place, item in enumerate(row):
+            shares = [
+                ((likes[:, liked] & likes[:, item]).sum() / np.sqrt(counts[liked] * counts[item]))
+                for liked in np.flatnonzero(likes[user]).tolist()
+                if item >= 0 and (likes[:, liked] & likes[:, item]).any()
+            ]
+            best = sorted(shares, reverse=True)[:count]
+            found = nearest[user, place]
+            assert cosines[user, place].tolist() == pytest.approx([*best, *[0] * count][:count])
+            assert (found >= 0).sum() == len(best) == len(set(found[found >= 0]))
+    assert (nearest[:, :, 0] == nearest_liked(ranked, own, sparse.csr_array(likes))).all()

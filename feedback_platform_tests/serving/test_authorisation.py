@@ -90,6 +90,8 @@ TABLE: Final[Mapping[str, str]] = {
     """,
     USER: """
         DELETE /v1/users/{user_id}
+        GET /v1/recommendations/{user_id}
+        GET /v1/recommendations/{user_id}/explanations/{item_id}
         GET /v1/users/{user_id}/data
         GET /v1/users/{user_id}/preferences
         PUT /v1/users/{user_id}/preferences

@@ -16,9 +16,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from feedback_platform.lake.store import Lake
 from feedback_platform.serving.ofrep import STREAM
 from feedback_platform.serving.openapi import openapi_document
 from feedback_platform_tests.serving.flag_server import apply_flags, evaluate
+from feedback_platform_tests.serving.made_up_lists import publish_made_up_lists
 from feedback_platform_tests.serving.running import RunningServer, running_server
 from feedback_platform_tests.waiting import until
 
@@ -37,12 +39,13 @@ for _found in schemathesis.openapi.from_dict(openapi_document()).get_all_operati
     if _operation.path == STREAM:
         continue
     _OPERATIONS[f"{_operation.method.upper()} {_operation.path}"] = _operation
-# What takes no body cannot be asked wrongly.
+# What takes no body and no parameters cannot be asked wrongly.
 _ASKED = [
     (name, mode)
     for name in _OPERATIONS
     for mode in schemathesis.GenerationMode
-    if name.startswith(("POST", "PUT")) or mode is schemathesis.GenerationMode.POSITIVE
+    if name.startswith(("POST", "PUT", "GET /v1/recommendations"))
+    or mode is schemathesis.GenerationMode.POSITIVE
 ]
 
 
@@ -52,10 +55,12 @@ def _operation_of_flags(name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with flags of every kind."""
+    """A server with flags of every kind, and with lists."""
     with running_server(tmp_path_factory.mktemp("server") / "data") as running:
         apply_flags(running)
+        publish_made_up_lists(Lake(running.settings.lake_url), ["0"])
         until(lambda: evaluate(running, "switch").status == 200)
+        until(lambda: running.ask("GET", "/v1/recommendations/0").status == 200)
         yield running
 
 
@@ -76,6 +81,6 @@ def test_every_answer_is_as_documented(
 
     ask()
     if mode is schemathesis.GenerationMode.POSITIVE:
-        # A key that somebody makes up is that of no flag, and an id that of no request.
-        is_unknown = name.endswith(("{key}", "{subject_request_id}"))
-        assert statuses & ({404} if is_unknown else {200, 201, 202, 204})
+        # A key that somebody makes up is that of no flag, and an id that of no item or request.
+        is_made_up = name.endswith(("{key}", "{item_id}", "{subject_request_id}"))
+        assert statuses & ({404} if is_made_up else {200, 201, 202, 204})

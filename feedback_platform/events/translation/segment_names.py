@@ -70,7 +70,10 @@ PAGE: Final = EventRule(
     "page_viewed", ((c.ITEM_ID, c.ITEM_ID), ("product_id", c.ITEM_ID), *SHARED_LIFTS)
 )
 
+# The platform's own name for a list that its API has answered.
+RECOMMENDATIONS_SHOWN: Final = "Recommendations Shown"
 _SEGMENT: Final = {
+    RECOMMENDATIONS_SHOWN: EventRule("item_impression", _PRODUCT, items=_PRODUCTS),
     "Product List Viewed": EventRule("item_impression", _PRODUCT, items=_PRODUCTS),
     "Product List Filtered": EventRule("item_impression", _PRODUCT, items=_PRODUCTS),
     "Promotion Viewed": EventRule("item_impression", _PROMOTION),

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from feedback_platform.events.received import Format, opaque_line, opened_line
 from feedback_platform.ingestion.collector.answers import send_no_content
+from feedback_platform.ingestion.collector.audience import Accepted
 from feedback_platform.ingestion.collector.cloudevent_messages import (
     fault_of,
     from_headers,
@@ -63,24 +64,25 @@ class CloudEvents:
             headers, receive, most=most, too_large=_TOO_LARGE_STATUS
         ) as body:
             text = body if mode else from_headers(scope["headers"], media_type, body)
-            content, now = await self._lines(text, sender, is_batch=mode == BATCH)
-            return station.commit.take(content, now)
+            return station.commit.take(*await self._lines(text, sender, is_batch=mode == BATCH))
 
     async def _lines(
         self, text: bytes, sender: str | None, *, is_batch: bool
-    ) -> tuple[bytes, datetime]:
-        """Return the received lines of an event or of many, and when they were received."""
+    ) -> tuple[bytes, datetime, list[Accepted]]:
+        """Return received lines, when they were received, and what is told of them."""
         station = self._station
         now, received_at = station.now()
         facts = {"received_at": received_at, "source": sender}
+        sound: list[dict[str, Any]] = []
         if is_batch:
             texts = await _events(text, station.turns)
-            content = b"".join(_line_of_any(each, facts) for each in texts)
+            content = b"".join(_line_of_any(each, facts, sound) for each in texts)
             count = len(texts)
         else:
-            content, count = _line_of_one(text, facts), 1
+            content, count = _line_of_one(text, facts, sound), 1
         station.rate.take(sender, count)
-        return content, now
+        audience = station.audience
+        return content, now, audience.of_cloudevents(sound, received_at) if audience else []
 
 
 def _mode(scope: Scope, media_type: str) -> str:
@@ -102,18 +104,20 @@ def _mode(scope: Scope, media_type: str) -> str:
     return ""
 
 
-def _line_of_one(text: bytes, facts: dict[str, Any]) -> bytes:
+def _line_of_one(text: bytes, facts: dict[str, Any], sound: list[dict[str, Any]]) -> bytes:
     event = decoded(text)
     if not isinstance(event, dict):
         raise RequestRefusedError(400, Reason.INVALID_TYPE, "The event is not an object.")
     fault = fault_of(event, text)
     if fault is not None:
         raise RequestRefusedError.for_fault(fault)
+    sound.append(event)
     text = on_one_line(text)
     return opened_line(Format.CLOUDEVENT, **facts) + text + b"}\n"
 
 
-def _line_of_any(text: bytes, facts: dict[str, Any]) -> bytes:
+def _line_of_any(text: bytes, facts: dict[str, Any], sound: list[dict[str, Any]]) -> bytes:
+    """Return a line; an event in which nothing is wrong is added to those that are sound."""
     try:
         event = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -126,7 +130,9 @@ def _line_of_any(text: bytes, facts: dict[str, Any]) -> bytes:
     if len(text) > MAX_CLOUDEVENT_BYTES:
         fault = Fault(Reason.TOO_LARGE, None, "The event is too large.")
     put_aside: dict[str, Any] = {}
-    if fault is not None:
+    if fault is None:
+        sound.append(event)
+    else:
         put_aside["refusal"] = {"reason": fault.reason, "field": fault.field}
         if not (isinstance(event.get("id"), str) and event["id"]):
             put_aside["fallback_id"] = digest_of(text)

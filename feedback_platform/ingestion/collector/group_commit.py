@@ -7,12 +7,14 @@ import logging
 import secrets
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 from feedback_platform.errors import FeedbackPlatformError, LakeObjectExistsError
+from feedback_platform.ingestion.collector.audience import Accepted, Listener
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.pace import Pace
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
@@ -42,6 +44,7 @@ class _Group:
     def __init__(self) -> None:
         self.lines: defaultdict[datetime, list[bytes]] = defaultdict(list)
         self.waiting: list[asyncio.Future[str | None]] = []
+        self.accepted: list[Accepted] = []
         self.size = 0
         self.expiry: asyncio.TimerHandle | None = None
 
@@ -62,8 +65,19 @@ class GroupCommit:
     everybody who waits for it is told so, nothing is kept, and the number is used again.
     """
 
-    def __init__(self, lake: Lake, *, instance: str, limits: Limits) -> None:
+    def __init__(
+        self, lake: Lake, *, instance: str, limits: Limits, tell: Listener | None = None
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            lake: where to.
+            instance: the name of this process among all writers.
+            limits: how much waits, and how long.
+            tell: hears of accepted events when they are durable, before their senders do.
+        """
         self._lake = lake
+        self._tell = tell
         self._source = f"{keys.COLLECTOR}-{instance}"
         self._limits = limits
         self._sequence = 0
@@ -113,12 +127,15 @@ class GroupCommit:
         """Take lines and return when they are durable; see `take` and `durable`."""
         await self.durable(self.take(lines, received_at))
 
-    def take(self, lines: bytes, received_at: datetime) -> asyncio.Future[str | None]:
+    def take(
+        self, lines: bytes, received_at: datetime, accepted: Sequence[Accepted] = ()
+    ) -> asyncio.Future[str | None]:
         """Count lines as held and have them written; return what `durable` waits for.
 
         Args:
             lines: received lines, each with its newline.
             received_at: UTC; its hour decides the partition.
+            accepted: what is to be told of them when they are durable.
 
         Raises:
             RequestRefusedError: too much waits already (503). What comes alone always has room.
@@ -140,6 +157,7 @@ class GroupCommit:
         group.size += len(lines)
         self._held += len(lines)
         group.waiting.append(waiter)
+        group.accepted += accepted
         self._arrived.set()
         if group.size >= _FULL_BYTES:
             self._hurry.set()
@@ -198,9 +216,18 @@ class GroupCommit:
             group.settle("The store cannot take events at present; send them again.")
         else:
             self._failed_at = None
+            self._tell_of(group.accepted)
             group.settle(None)
         finally:
             self._write_began = None
+
+    def _tell_of(self, accepted: Sequence[Accepted]) -> None:
+        if self._tell is None or not accepted:
+            return
+        try:
+            self._tell(accepted)
+        except Exception:  # noqa: BLE001 - logged; the events are stored whoever hears of them
+            _log.exception("What was stored cannot be told.")
 
     def _write_object(self, hour: datetime, lines: list[bytes]) -> None:
         ndjson = b"".join(lines)

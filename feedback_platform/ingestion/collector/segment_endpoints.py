@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from feedback_platform.events.exact_json import has_long_number, read_exactly
 from feedback_platform.ingestion.collector.answers import send_success
+from feedback_platform.ingestion.collector.audience import Accepted
 from feedback_platform.ingestion.collector.documents import (
     decoded,
     elements,
@@ -72,8 +73,8 @@ class _Single:
         await station.commit.durable(taken)
         await send_success(send)
 
-    def _line(self, headers: Headers, body: bytes) -> tuple[bytes, datetime]:
-        """Return a message's received line and when it was received."""
+    def _line(self, headers: Headers, body: bytes) -> tuple[bytes, datetime, list[Accepted]]:
+        """Return a message's received line, when it was received, and what is told of it."""
         station = self._station
         message = decoded(body)
         key = message.get("writeKey") if isinstance(message, dict) else None
@@ -88,7 +89,10 @@ class _Single:
             source=sender,
         )
         station.rate.take(sender, 1)
-        return line, now
+        audience = station.audience
+        if audience is None:
+            return line, now, []
+        return line, now, audience.of_segment((message,), received_at, kind=self._kind)
 
 
 class _Batch:
@@ -108,8 +112,8 @@ class _Batch:
         async with station.bodies.reading(headers, receive, most=MAX_BATCH_BYTES) as body:
             return station.commit.take(*await self._lines(headers, body))
 
-    async def _lines(self, headers: Headers, body: bytes) -> tuple[bytes, datetime]:
-        """Return a batch's received lines and when it was received.
+    async def _lines(self, headers: Headers, body: bytes) -> tuple[bytes, datetime, list[Accepted]]:
+        """Return a batch's received lines, when it was received, and what is told of it.
 
         What was decoded ends here: thousands of small objects that waited with the request would
         be far from the processor's caches when they are freed.
@@ -120,21 +124,30 @@ class _Batch:
         count = _checked_count(envelope if parts is None else {**envelope, "batch": parts})
         station.rate.take(sender, count)
         now, received_at = station.now()
+        sent_at = _checked_sent_at(envelope.get("sentAt"))
         lines = BatchLines(
             new_id=station.new_id,
             received_at=received_at,
             source=sender,
-            sent_at=_checked_sent_at(envelope.get("sentAt")),
+            sent_at=sent_at,
             context=_checked_context(envelope.get("context")),
         )
         _check_size(count * lines.repeated_bytes + len(body), count)
+        messages = envelope.get("batch", [])
         if parts is None:
             try:
-                return lines.of_messages(envelope["batch"]), now
+                return lines.of_messages(messages), now, self._told(messages, received_at, sent_at)
             except TypeError:
                 # A message lies too deep to be written again. Its own bytes can be kept.
                 parts = (await station.turns.run(_taken_apart, body))[1]
-        return await station.turns.run(_one_by_one, lines, parts), now
+        made, messages = await station.turns.run(_one_by_one, lines, parts)
+        return made, now, self._told(messages, received_at, sent_at)
+
+    def _told(self, messages: list[Any], received_at: str, sent_at: str | None) -> list[Accepted]:
+        audience = self._station.audience
+        if audience is None:
+            return []
+        return audience.of_segment(messages, received_at, sent_at=sent_at)
 
 
 async def _opened(body: bytes, turns: Turns) -> tuple[dict[str, Any], list[bytes] | None]:
@@ -191,15 +204,17 @@ def _taken_apart(body: bytes) -> tuple[dict[str, Any], list[bytes]]:
     return {name: orjson.loads(part) for name, part in parts.items()}, messages
 
 
-def _one_by_one(lines: BatchLines, parts: list[bytes]) -> bytes:
-    made = []
+def _one_by_one(lines: BatchLines, parts: list[bytes]) -> tuple[bytes, list[Any]]:
+    """Return the lines of messages, and those that can be read."""
+    made, messages = [], []
     for part in parts:
         try:
             message = read_exactly(part)
             made.append(lines.of_message(message, written(message)))
+            messages.append(message)
         except (orjson.JSONDecodeError, TypeError):
             made.append(lines.of_unreadable(part))
-    return b"".join(made)
+    return b"".join(made), messages
 
 
 def _checked_count(envelope: dict[str, Any]) -> int:

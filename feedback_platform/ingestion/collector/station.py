@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.authorisation import WriteKeys
 from feedback_platform.ingestion.collector.bodies import Bodies
 from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
@@ -33,6 +34,7 @@ class Station:
         write_keys: Mapping[str, str],
         events_per_second: float | None = None,
         limits: Limits | None = None,
+        audience: Audience | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         limits = limits or Limits()
@@ -42,7 +44,10 @@ class Station:
         self._numbers = itertools.count()
         self.keys = WriteKeys(write_keys)
         self.rate = RateLimit(events_per_second)
-        self.commit = GroupCommit(lake, instance=instance, limits=limits)
+        self.audience = audience
+        self.commit = GroupCommit(
+            lake, instance=instance, limits=limits, tell=audience.tell if audience else None
+        )
         self.bodies = Bodies(self.commit, limits)
         self.turns = Turns(limits)
 

@@ -9,8 +9,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
+import polars as pl
 
 from feedback_platform.adjustment.rules.treatments import treated_items
+from feedback_platform.cleaning.configuration import UNKNOWN
+from feedback_platform.cleaning.reference import load_references, reference_for
+from feedback_platform.cleaning.rules import DEVICE_CATEGORY, rule_table
 from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
@@ -21,6 +25,8 @@ from feedback_platform.learning.learned_tables import (
     refresh_recommendations,
 )
 from feedback_platform.learning.model_health import unusable_champion
+from feedback_platform.learning.online.session_feedback import SessionRules
+from feedback_platform.learning.online.writing import OnlineSettings
 from feedback_platform.learning.sources import DEFAULT_SOURCES, SPARK_SOURCES
 from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut
@@ -139,6 +145,8 @@ def lists(
             unavailable = training_tables.unavailable_items(publication)
             observed = training_tables.training_scores(publication)
             shown = training_tables.shown_impressions(publication)
+            weights = training_tables.signal_weights(publication)
+            constants = training_tables.score_rules(publication)
             through = training_tables.newest_batch(publication)
         treated = treated_items(lake, items)
         made = refresh_recommendations(
@@ -151,6 +159,9 @@ def lists(
             shown=shown,
             exploration=Exploration(platform.settings.exploration_share),
             through=through,
+            online=OnlineSettings(
+                SessionRules.of(session_cleaning(platform), weights, constants), datetime.now(UTC)
+            ),
         )
     users = made["user_id"].n_unique()
     return dg.MaterializeResult(metadata={"users": users, "places": made.height})
@@ -211,6 +222,13 @@ def open_publication(
 ) -> contextlib.AbstractContextManager[duckdb.DuckDBPyConnection]:
     """Connect to what is published now; all data of a training come from it."""
     return training_tables.open_for_training(platform.settings.published_path)
+
+
+def session_cleaning(platform: PlatformResource) -> pl.DataFrame:
+    """Return what cleaning does now to the signals of a device of which nothing is known."""
+    reference = reference_for(load_references(platform.lake()), datetime.now(UTC))
+    table = rule_table(platform.rules(), reference)
+    return table.filter(pl.col(DEVICE_CATEGORY) == UNKNOWN)
 
 
 def training_frames(platform: PlatformResource) -> TrainingFrames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_platform.errors import LakeAccessError, LakeUnavailableError
+from feedback_platform.ingestion.collector.audience import Accepted
 from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
 from feedback_platform.ingestion.collector.limits import Limits
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
@@ -234,3 +235,50 @@ def test_each_process_has_a_name_of_its_own() -> None:
     names = {new_instance(NOW) for _ in range(100)}
     assert len(names) == 100
     assert all(each.isalnum() and each.islower() | each.isdigit() for each in names)
+
+
+def test_what_is_stored_is_told_before_its_senders_hear_and_what_failed_never_is(
+    lake: TroubledLake,
+) -> None:
+    told: list[Accepted] = []
+    one, two = Accepted("ada", "", b"1"), Accepted("bob", "", b"2")
+
+    def tell(accepted: Sequence[Accepted]) -> None:
+        assert not any(waiter.done() for waiter in waiting)
+        told.extend(accepted)
+
+    waiting: list[asyncio.Future[str | None]] = []
+
+    async def scenario() -> None:
+        commit = GroupCommit(lake, instance="i1", limits=Limits(), tell=tell)
+        commit.start()
+        lake.before = [LakeUnavailableError("no answer")]
+        with pytest.raises(RequestRefusedError):
+            await commit.durable(commit.take(b"0\n", NOW, [Accepted("ada", "", b"0")]))
+        assert told == []
+        waiting.extend(commit.take(each.line, NOW, [each]) for each in (one, two))
+        for waiter in waiting:
+            await commit.durable(waiter)
+        await commit.store(b"3\n", NOW)
+        await commit.stop()
+
+    asyncio.run(scenario())
+    assert told == [one, two]
+
+
+def test_a_listener_that_fails_keeps_nothing_from_being_stored(
+    lake: TroubledLake, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tell(_accepted: Sequence[Accepted]) -> None:
+        raise ValueError("odd")
+
+    async def scenario() -> None:
+        commit = GroupCommit(lake, instance="i1", limits=Limits(), tell=tell)
+        commit.start()
+        for _ in range(2):
+            await commit.durable(commit.take(b"1\n", NOW, [Accepted("ada", "", b"1")]))
+        await commit.stop()
+
+    asyncio.run(scenario())
+    assert len(stored(lake)) == 2
+    assert "What was stored cannot be told." in caplog.text

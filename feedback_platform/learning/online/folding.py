@@ -1,0 +1,265 @@
+"""A user's candidates with what the session adds: other features, new candidates, another order.
+
+The features are those of `ranker_features`, of a history to which the session was appended. What
+everybody's feedback says of an item is that of the instant at which the lists were made. New
+candidates are what follows the session's items; they were not among the user's best, so each source
+is taken to say of them the least that it says of those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_platform.learning.online.catalogue import Catalogue, Following, Indexes
+from feedback_platform.learning.online.people import Candidates, Person
+from feedback_platform.learning.online.session import Session
+from feedback_platform.learning.ranker_calibration import Calibration
+from feedback_platform.learning.ranker_features import (
+    FEATURES,
+    OF_ITEMS,
+    OF_SOURCES,
+    SHOWN_DAYS,
+    Features,
+    impression_columns,
+    user_columns,
+)
+from feedback_platform.learning.ranker_history import DAY
+from feedback_platform.learning.ranker_sequences import LAST
+from feedback_platform.learning.ranker_trees import Trees
+
+# How many items that follow the session's may become candidates, and how many of its newest ones
+# may bring them.
+NEW_CANDIDATES: Final = 50
+_LEADING: Final = 5
+# Without a ranker: what the strongest of what follows the session is worth beside the ensemble's
+# sum, in standard deviations of the user's candidates.
+_SESSION_WEIGHT: Final = 1.0
+# The same beside what is popular, where the model does not know the user: its share.
+_COLD_SHARE: Final = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """A user's items, the best first.
+
+    Attributes:
+        items: indexes.
+        values: what the model says of each.
+        places: the place of each among the stored ones, -1 for what the session has brought.
+        led_by: which of the session's items it follows most, by index; -1 where it follows none,
+            or stands no higher for it.
+    """
+
+    items: Indexes
+    values: NDArray[np.float64]
+    places: Indexes
+    led_by: Indexes
+
+
+@dataclass(frozen=True, eq=False)
+class Folding:
+    """Orders candidates anew.
+
+    Attributes:
+        catalogue: the items.
+        sources: how many sources the ranker knows.
+        trees, calibration: the ranker, None where the model has none.
+        threshold: a score from here on is positive.
+    """
+
+    catalogue: Catalogue
+    sources: int
+    trees: Trees | None
+    calibration: Calibration | None
+    threshold: float
+
+    def of_lists(self, candidates: Candidates, session: Session) -> Order:
+        """Return the order of the lists, without what has left since."""
+        items = candidates.items.astype(np.int64)
+        places = np.arange(len(items))
+        for item in session.leaving:
+            places = places[items[places] != item]
+        return Order(items[places], candidates.values[places], places, np.full(len(places), -1))
+
+    def of_moment(
+        self, person: Person, candidates: Candidates, session: Session, now: int
+    ) -> Order:
+        """Return the order of a user's candidates with what the session adds.
+
+        Args:
+            person: what was known.
+            candidates: what was stored.
+            session: what happened since.
+            now: the second of the request.
+        """
+        before = self.of_lists(candidates, session)
+        led = self.led(session)
+        new = self._new(led, before, person, session)
+        items = np.concatenate([before.items, new])
+        places = np.concatenate([before.places, np.full(len(new), -1)])
+        if self.trees is None or self.calibration is None:
+            values = self._beside_the_sum(before, led, items)
+            decisive = values
+        else:
+            rows = self.features(person, candidates, session, items, places, now)
+            decisive = self.trees.predict(rows)
+            values = self.calibration.probabilities(decisive)
+        order = np.lexsort((items, -decisive))
+        return self._raised(items[order], values[order], places[order], before, led)
+
+    def popular(self, person: Person, session: Session, size: int) -> Order:
+        """Return what is popular, without what the user knows, and with what the session adds.
+
+        Args:
+            person: what was known.
+            session: what happened since.
+            size: how many popular items to take.
+        """
+        catalogue = self.catalogue
+        known = person.seen.tolist()
+        out = frozenset(known).union(session.leaving)
+        items = catalogue.popular[: size + len(out)].astype(np.int64)
+        if out:
+            items = items[[item not in out for item in items.tolist()]]
+        items = items[:size]
+        places, popularity = np.arange(len(items)), catalogue.popularity[items]
+        before = Order(items, popularity.astype(np.float64), places, np.full(len(items), -1))
+        led = self.led(session)
+        if not len(led.items) or not len(items):
+            return before
+        new = self._new(led, before, person, session)
+        items = np.concatenate([items, new])
+        places = np.concatenate([places, np.full(len(new), -1)])
+        likes = np.log1p(catalogue.popularity[items].astype(np.float64))
+        values = (1 - _COLD_SHARE) * likes / likes.max() + _COLD_SHARE * self._share(led, items)
+        order = np.lexsort((items, -values))
+        return self._raised(items[order], values[order], places[order], before, led)
+
+    def led(self, session: Session) -> Following:
+        """Return what follows the newest of what the session speaks for."""
+        return self.catalogue.neighbours.after([each.item for each in session.liked[-_LEADING:]])
+
+    def features(
+        self,
+        person: Person,
+        candidates: Candidates,
+        session: Session,
+        items: Indexes,
+        places: Indexes,
+        now: int,
+    ) -> Features:
+        """Return the ranker's features of candidates, with what the session adds.
+
+        Args:
+            person: what was known.
+            candidates: what was stored.
+            session: what happened since.
+            items, places: the candidates, and where each is among the stored ones.
+            now: the second of the request.
+        """
+        order = np.argsort(items, kind="stable")
+        items, places = items[order], places[order]
+        categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
+        of_items = categories[items]
+        own, is_liked, last = _history(person, session, self.threshold)
+        seen, clicked = _impressions(person, session, now)
+        follows = self.catalogue.sums(self.catalogue.neighbours.after(own[-LAST:].tolist()), items)
+        width = self.sources + OF_SOURCES
+        rows = np.empty((len(items), self.sources + len(FEATURES)), dtype=np.float32)
+        rows[:, :width] = _said(candidates, self.sources)[places]
+        rows[:, width : width + OF_ITEMS] = self.catalogue.features[items]
+        columns: tuple[Any, ...] = (
+            follows,
+            *user_columns(own, is_liked, now - last, of_items, categories, sizes),
+            *impression_columns(items, seen, clicked, of_items, categories),
+        )
+        for place, column in enumerate(columns, start=width + OF_ITEMS):
+            rows[:, place] = column
+        as_asked = np.empty_like(rows)
+        as_asked[order] = rows
+        return as_asked
+
+    def _new(self, led: Following, before: Order, person: Person, session: Session) -> Indexes:
+        """Return what follows the session's items most, of what else may be listed."""
+        items, of_item = np.unique(led.items, return_inverse=True)
+        totals = np.bincount(of_item, led.weights, minlength=len(items))
+        known = np.concatenate([before.items, person.seen, list(session.leaving)])
+        may_come = self.catalogue.is_available[items] & ~np.isin(items, known.astype(np.int64))
+        items, totals = items[may_come], totals[may_come]
+        return items[np.lexsort((items, -totals))[:NEW_CANDIDATES]]
+
+    def _beside_the_sum(self, before: Order, led: Following, items: Indexes) -> NDArray[np.float64]:
+        """Return the ensemble's sum with what follows the session beside it."""
+        least = before.values.min(initial=np.inf) if len(before.values) else 0.0
+        values = np.full(len(items), least)
+        values[: len(before.values)] = before.values
+        spread = float(before.values.std()) if len(before.values) else 1.0
+        return values + _SESSION_WEIGHT * (spread or 1.0) * self._share(led, items)
+
+    def _share(self, led: Following, items: Indexes) -> NDArray[np.float64]:
+        """Return how much each item follows the session, beside the one that does most."""
+        follows = self.catalogue.sums(led, items).astype(np.float64)
+        most = follows.max(initial=0.0)
+        return follows / most if most > 0 else follows
+
+    def _raised(
+        self,
+        items: Indexes,
+        values: NDArray[np.float64],
+        places: Indexes,
+        before: Order,
+        led: Following,
+    ) -> Order:
+        """Return an order with what the session has raised in it."""
+        leaders = self.catalogue.leaders(led, items)
+        ranks = np.full(int(before.places.max(initial=-1)) + 2, len(items))
+        ranks[before.places] = np.arange(len(before.places))
+        # What is new has the last of the ranks, which is behind everything.
+        is_risen = np.arange(len(items)) < ranks[places]
+        return Order(items, values, places, np.where(is_risen, leaders, -1))
+
+
+def _said(candidates: Candidates, sources: int) -> Features:
+    """Return what the sources said of each candidate, and in a last row what of one that is new."""
+    said = candidates.said
+    new = np.zeros((1, said.shape[1]), dtype=np.float32)
+    if len(said):
+        new[0, :sources] = said[:, :sources].min(axis=0)
+        new[0, sources] = new[0, :sources].mean()
+        new[0, sources + 1 :] = said[:, sources + 1 :].max(axis=0)
+    return np.concatenate([said, new])
+
+
+def _history(
+    person: Person, session: Session, threshold: float
+) -> tuple[Indexes, NDArray[np.bool_], int]:
+    """Return the items with feedback, the newest last, which are liked, and the last second."""
+    taken = session.taken
+    stays = np.ones(len(person.own), dtype=np.bool_)
+    for each in taken:
+        stays &= person.own != each.item
+    own = np.concatenate([person.own[stays], [each.item for each in taken]]).astype(np.int64)
+    is_liked = np.concatenate(
+        [person.own_scores[stays] >= threshold, [each.is_liked for each in taken]]
+    ).astype(np.bool_)
+    seconds = np.concatenate([person.own_seconds[stays], [each.second for each in taken]])
+    if taken and len(seconds) > len(taken) and taken[0].second <= seconds[-len(taken) - 1]:
+        # What happened before came later.
+        order = np.lexsort((own, seconds))
+        own, is_liked, seconds = own[order], is_liked[order], seconds[order]
+    return own, is_liked, int(seconds[-1]) if len(seconds) else 0
+
+
+def _impressions(person: Person, session: Session, now: int) -> tuple[Indexes, NDArray[np.float64]]:
+    """Return the items of the impressions that count, and which of them were clicked."""
+    first = person.shown_seconds.searchsorted(now - SHOWN_DAYS * DAY, "right")
+    last = person.shown_seconds.searchsorted(now, "right")
+    seen, clicked = person.shown[first:last], person.shown_clicked[first:last]
+    if session.shown:
+        seen = np.concatenate([seen, [item for item, _, _ in session.shown]])
+        clicked = np.concatenate([clicked, [is_clicked for _, _, is_clicked in session.shown]])
+    return seen.astype(np.int64), clicked.astype(np.float64)

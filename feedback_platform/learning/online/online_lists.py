@@ -1,0 +1,263 @@
+"""The lists of a file, as they were published, or as they are after a session's last seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback_platform.learning.boosting import boost
+from feedback_platform.learning.exploration import Exploration, Explored, draws_of, explore
+from feedback_platform.learning.online.array_file import ArrayFile
+from feedback_platform.learning.online.catalogue import Catalogue
+from feedback_platform.learning.online.explaining import because, reasons_for
+from feedback_platform.learning.online.folding import Folding, Order
+from feedback_platform.learning.online.people import STRANGER, People, Person
+from feedback_platform.learning.online.records import Explanation, Listed, SessionEvent
+from feedback_platform.learning.online.session import NO_SESSION, Session, session_of
+from feedback_platform.learning.online.session_feedback import SessionRules
+from feedback_platform.learning.ranker_calibration import Calibration
+from feedback_platform.learning.ranker_features import FEATURES, OF_SOURCES
+from feedback_platform.learning.ranker_trees import Trees
+from feedback_platform.learning.recommendations import EXPLORED, LIST_LENGTH
+
+_NOBODY = np.zeros((1, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class _List:
+    """A list of the moment: the order, and where each of its items stands."""
+
+    person: Person
+    session: Session
+    order: Order
+    explored: Explored
+
+
+@dataclass(frozen=True, eq=False)
+class OnlineLists:
+    """Everybody's lists.
+
+    Attributes:
+        model_version: of the model that has made them.
+        made_at: when (UTC).
+        catalogue, people: the items and the users.
+        folding: what orders candidates anew.
+        rules: how a session's events become feedback.
+        exploration, length, salt: of what is drawn, as when the lists were made.
+    """
+
+    model_version: str
+    made_at: datetime
+    catalogue: Catalogue
+    people: People
+    folding: Folding
+    rules: SessionRules
+    exploration: Exploration
+    length: int
+    salt: str
+
+    @classmethod
+    def open(cls, path: Path) -> OnlineLists:
+        """Map a file into memory.
+
+        Raises:
+            InvalidInputError: it is none of these, of another release, cut short or damaged.
+        """
+        return cls.of(ArrayFile.open(path))
+
+    @classmethod
+    def of(cls, file: ArrayFile) -> OnlineLists:
+        """Return the lists of a file that is mapped.
+
+        Raises:
+            InvalidInputError: its parts do not fit together.
+        """
+        facts = file.facts
+        try:
+            if facts["features"] != list(FEATURES):
+                raise file.refused("was written by a release with other features of the ranker")
+            sources, line = len(facts["sources"]), facts["calibration"]
+            catalogue = Catalogue.read(file)
+            width = 0 if line is None else sources + OF_SOURCES
+            items, segments = len(catalogue.item_ids), len(catalogue.segments)
+            trees = None if line is None else _trees(file, sources + len(FEATURES))
+            return cls(
+                model_version=str(facts["model_version"]),
+                made_at=datetime.fromisoformat(facts["made_at"]),
+                catalogue=catalogue,
+                people=People.read(file, items, segments, width),
+                folding=Folding(
+                    catalogue,
+                    sources,
+                    trees,
+                    None if line is None else Calibration(**line),
+                    float(facts["threshold"]),
+                ),
+                rules=SessionRules.from_facts(facts["rules"]),
+                exploration=_within(Exploration(**facts["exploration"]), int(facts["length"])),
+                length=int(facts["length"]),
+                salt=str(facts["salt"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise file.refused(f"lacks a fact or has a strange one ({error!r})") from error
+
+    def recommend(
+        self,
+        user_id: str,
+        session: Sequence[SessionEvent],
+        *,
+        now: float,
+        n: int = LIST_LENGTH,
+        is_personal: bool = True,
+    ) -> list[Listed]:
+        """Return the n best items for a user at this moment.
+
+        Without events that count it is the published list, and for n beyond its length what comes
+        next. Of a user whom the lists do not know it is what is popular.
+
+        Args:
+            user_id: who asks.
+            session: what the user did of late, in any order; what the lists know already counts
+                for nothing.
+            now: in seconds since 1970; what happens later is not known.
+            n: how many; fewer where there are no more.
+            is_personal: False for what everybody is shown: what is popular, whatever the user
+                knows, did or dismissed, without a draw.
+        """
+        made = self._made(user_id, session, now, is_personal=is_personal)
+        size = min(n, len(made.order.items))
+        return [self._listed(made, place) for place in range(size)]
+
+    def explain(
+        self,
+        user_id: str,
+        session: Sequence[SessionEvent],
+        item_id: str,
+        *,
+        now: float,
+        is_personal: bool = True,
+    ) -> Explanation | None:
+        """Return why an item is where it is; None for an item that the lists do not know.
+
+        The arguments are those of `recommend`.
+        """
+        item = self.catalogue.rows.get(item_id)
+        if item is None:
+            return None
+        made = self._made(user_id, session, now, is_personal=is_personal)
+        place = _first(made.explored.items[0] == item)
+        rank = _first(made.order.items == item)
+        propensity = None
+        if place is not None and made.explored.is_raised[0, place]:
+            propensity = float(made.explored.propensities[0, place])
+        stored = None if rank is None else int(made.order.places[rank])
+        return Explanation(
+            item_id=item_id,
+            title=self.catalogue.titles[item],
+            is_listed=place is not None,
+            position=None if place is None else place + 1,
+            score=None if rank is None else float(made.order.values[rank]),
+            reasons=reasons_for(
+                item,
+                self.catalogue,
+                made.person,
+                made.session,
+                place=stored,
+                propensity=propensity,
+            ),
+        )
+
+    @cached_property
+    def _most(self) -> int:
+        """How many items of a user may come up in a list."""
+        return self.length + self.exploration.pool
+
+    def _made(
+        self, user_id: str, events: Sequence[SessionEvent], now: float, *, is_personal: bool
+    ) -> _List:
+        if not is_personal:
+            order = self.folding.popular(STRANGER, NO_SESSION, self._most)
+            return self._shown(STRANGER, NO_SESSION, order, None)
+        person = self.people.find(user_id) or STRANGER
+        session = session_of(
+            events,
+            person,
+            self.catalogue.rows,
+            self.rules,
+            threshold=self.folding.threshold,
+            now=now,
+        )
+        candidates = person.candidates
+        if candidates is None:
+            order = self.folding.popular(person, session, self._most)
+        elif session.taken or session.shown:
+            order = self.folding.of_moment(person, candidates, session, int(now))
+        else:
+            order = self.folding.of_lists(candidates, session)
+        return self._shown(person, session, order, user_id)
+
+    def _shown(self, person: Person, session: Session, order: Order, drawn: str | None) -> _List:
+        """Boost and explore an order as the published lists are."""
+        items = np.full((1, max(self._most, 1)), -1, dtype=np.int64)
+        length = min(self._most, len(order.items))
+        items[0, :length] = order.items[:length]
+        lifted, ranks = boost(items, np.arange(items.shape[1])[None], self.catalogue.is_boosted)
+        kept = ranks[0, :length].astype(np.int64)
+        order = Order(order.items[kept], order.values[kept], order.places[kept], order.led_by[kept])
+        draws = _NOBODY if drawn is None else draws_of([drawn], self.salt)
+        exploration = Exploration(0.0) if drawn is None else self.exploration
+        explored = explore(lifted, items.shape[1], draws, exploration)
+        return _List(person, session, order, explored)
+
+    def _listed(self, made: _List, place: int) -> Listed:
+        rank = int(made.explored.ranks[0, place])
+        item = int(made.order.items[rank])
+        is_raised = rank > place
+        return Listed(
+            item_id=self.catalogue.item_ids[item],
+            title=self.catalogue.titles[item],
+            categories=self.catalogue.categories_of(item),
+            score=float(made.order.values[rank]),
+            propensity=float(made.explored.propensities[0, place]),
+            reason=EXPLORED
+            if is_raised
+            else because(
+                self.catalogue,
+                made.person,
+                made.session,
+                place=int(made.order.places[rank]),
+                led_by=int(made.order.led_by[rank]),
+            ),
+            is_exploration=is_raised,
+        )
+
+
+def _within(exploration: Exploration, length: int) -> Exploration:
+    """Return what is explored of lists of a length, whatever length is asked for later."""
+    return replace(exploration, places=min(exploration.places, length))
+
+
+def _first(is_it: NDArray[np.bool_]) -> int | None:
+    (found,) = np.nonzero(is_it)
+    return int(found[0]) if len(found) else None
+
+
+def _trees(file: ArrayFile, features: int) -> Trees:
+    leaves = file.array("tree_leaves", np.int64, (None, 1))[:, 0]
+    splits = (None,)
+    return Trees(
+        features,
+        leaves,
+        file.array("tree_split_features", np.int64, splits),
+        file.array("tree_decisions", np.int64, splits),
+        file.array("tree_left", np.int64, splits),
+        file.array("tree_right", np.int64, splits),
+        file.array("tree_thresholds", np.float32, splits),
+        file.array("tree_values", np.float32, (None,)),
+    )

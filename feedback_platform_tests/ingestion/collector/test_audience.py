@@ -1,0 +1,116 @@
+"""What of the events that come somebody else hears of, and when."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
+from feedback_platform.ingestion.collector.audience import (
+    MAX_EVENTS_PER_SECOND,
+    MAX_LINE_BYTES,
+    Accepted,
+    Audience,
+)
+
+RECEIVED = "2026-03-01T10:00:00.000000Z"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def audience(clock: Clock | None = None) -> Audience:
+    return Audience(
+        lambda _: None, DEFAULT_MAPPING, {"item_clicked", "item_liked"}, clock=clock or Clock()
+    )
+
+
+def track(name: str = "Product Clicked", /, **fields: Any) -> dict[str, Any]:
+    message = {"type": "track", "event": name, "userId": "ada", "messageId": "m"}
+    return message | {"properties": {"product_id": "a"}} | fields
+
+
+def test_an_event_of_a_wanted_type_is_told_without_its_context() -> None:
+    message = track(anonymousId="d", context={"ip": "10.0.0.1"}, sentAt="2026-03-01T09:00:00Z")
+
+    (told,) = audience().of_segment([message], RECEIVED)
+
+    assert (told.user_id, told.anonymous_id) == ("ada", "d")
+    assert json.loads(told.line) == {
+        "format": "segment",
+        "received_at": RECEIVED,
+        "sent_at": "2026-03-01T09:00:00Z",
+        "message": {name: value for name, value in message.items() if name != "context"},
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        track("Product Viewed"),
+        track("Nobody Mapped This"),
+        track("n" * 300),
+        track(userId=None),
+        track(messageId="m" * 101),
+        track(event=7),
+        track(properties={"product_id": "a", "text": "x" * MAX_LINE_BYTES}),
+        {"type": "page", "userId": "ada"},
+        {"type": "identify", "userId": "ada"},
+        {"userId": "ada"},
+        "text",
+        None,
+    ],
+)
+def test_what_says_nothing_of_an_item_is_faulty_or_large_is_not_told(message: Any) -> None:
+    assert audience().of_segment([message], RECEIVED) == []
+
+
+def test_messages_that_say_whose_a_device_is_are_told_without_what_else_they_say() -> None:
+    identify = {"type": "identify", "userId": 7, "anonymousId": "d", "traits": {"name": "Ada"}}
+    alias = {"type": "alias", "userId": "ada", "previousId": "e", "anonymousId": "other"}
+
+    told = audience().of_segment([identify, alias], RECEIVED)
+
+    assert told == [Accepted("7", "d", b""), Accepted("ada", "e", b"")]
+
+
+def test_a_single_message_has_the_type_of_its_path() -> None:
+    message = track()
+    del message["type"]
+
+    (told,) = audience().of_segment([message], RECEIVED, kind="track")
+
+    assert json.loads(told.line)["message"]["type"] == "track"
+
+
+def test_a_cloudevent_is_told_with_the_user_that_its_data_names() -> None:
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "type": "com.shop.item_liked",
+        "source": "s",
+        "id": "1",
+    }
+    event |= {"data": {"anonymous_id": "d", "item_id": "a"}, "dataschema": "x"}
+    others = [event | {"type": "item_viewed"}, event | {"data": None}, event | {"data": {}}]
+
+    (told,) = audience().of_cloudevents([event, *others], RECEIVED)
+
+    assert (told.user_id, told.anonymous_id) == ("", "d")
+    assert "dataschema" not in json.loads(told.line)["message"]
+
+
+def test_events_that_come_faster_than_users_act_are_passed_over_and_counted() -> None:
+    clock = Clock()
+    crowded = audience(clock)
+    messages = [track()] * (MAX_EVENTS_PER_SECOND + 10)
+
+    assert len(crowded.of_segment(messages, RECEIVED)) == MAX_EVENTS_PER_SECOND
+    assert crowded.passed_over == 10
+    clock.now += 1
+    assert len(crowded.of_segment([track()], RECEIVED)) == 1
