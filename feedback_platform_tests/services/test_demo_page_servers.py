@@ -15,6 +15,18 @@ KEYS: Final = {
     "FEEDBACK_API_KEYS": "ops:the-key-of-an-administrator",
     "FEEDBACK_USER_TOKEN_SECRET": "a-secret-of-more-than-thirty-two-characters",
 }
+# One question for a list is answered as if its token had run out.
+EXPIRED: Final = """
+window.refused = 0;
+const ask = window.fetch;
+window.fetch = (address, request) => {
+  if (window.refused > 0 || !String(address).includes("/v1/recommendations/")) {
+    return ask(address, request);
+  }
+  window.refused += 1;
+  return Promise.resolve(new Response("{}", { status: 401 }));
+};
+"""
 
 
 def test_the_page_works_where_keys_and_tokens_are_needed(demo_product: Installation) -> None:
@@ -27,6 +39,13 @@ def test_the_page_works_where_keys_and_tokens_are_needed(demo_product: Installat
         found.do("like", before[5], "You liked ")
         assert found.order != before
         found.tab.wait_for("document.querySelector('#personalisation') !== null")
+
+        # A token has run out: the page asks for another, and goes on.
+        found.tab.evaluate(EXPIRED)
+        before = found.order
+        found.do("like", before[5], "You liked ")
+        assert found.order != before
+        assert found.tab.evaluate("window.refused") == 1
 
 
 def test_a_server_that_is_gone_is_missed_and_the_page_goes_on_when_it_is_back(

@@ -76,6 +76,7 @@ export class DemoPage {
     this.#isStranger = this.#visitors.isNew(userId);
     this.#memory.become(userId);
     this.#visitors.show(userId);
+    byId("about").hidden = false;
     this.#list.clear();
     this.#shortcuts.clear();
     this.#layouts.clear();
