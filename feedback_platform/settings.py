@@ -18,6 +18,7 @@ from feedback_platform.errors import InvalidSettingError
 ENGINES = ("polars", "spark")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
+DEMO = ("auto", "on", "off")
 # Of the first ten places of a list no more than one is explored.
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
@@ -59,6 +60,7 @@ class Settings:
         api_keys: secret of each administrator, by a name that may be shown.
         user_token_secrets: what end users' tokens are signed with, and what they were until now.
         events_per_second: how many events each write key may send, or None for as many as it likes.
+        demo: whether the API serves the demo page, `on`, `off`, or `auto`: where there are no keys.
         event_mapping: the file that maps the senders' own event names, or None.
         cleaning_rules: the file with the installation's own cleaning rules, or None.
         gate_rules: the file that says when a model may be promoted, or None.
@@ -82,6 +84,7 @@ class Settings:
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     user_token_secrets: tuple[str, ...] = field(default=(), repr=False)
     events_per_second: float | None = None
+    demo: str = "auto"
     event_mapping: Path | None = None
     cleaning_rules: Path | None = None
     gate_rules: Path | None = None
@@ -161,6 +164,7 @@ def load_settings(
         api_keys=_secrets("FEEDBACK_API_KEYS", environment),
         user_token_secrets=_user_token_secrets(environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
+        demo=_one_of("FEEDBACK_DEMO", DEMO, environment),
         event_mapping=_file("FEEDBACK_EVENT_MAPPING", environment),
         cleaning_rules=_file("FEEDBACK_CLEANING_RULES", environment),
         gate_rules=_file("FEEDBACK_GATE_RULES", environment),

@@ -385,3 +385,10 @@ def test_dagster_is_told_the_whole_path_of_a_file(
     settings = load_settings(environment={name: "own.toml"})
 
     assert dagster_environment(settings)[name] == str(tmp_path / "own.toml")
+
+
+def test_the_demo_page_is_on_off_or_left_to_the_platform() -> None:
+    assert load_settings(environment={}).demo == "auto"
+    assert load_settings(environment={"FEEDBACK_DEMO": "on"}).demo == "on"
+    with pytest.raises(InvalidSettingError, match="FEEDBACK_DEMO"):
+        load_settings(environment={"FEEDBACK_DEMO": "perhaps"})

@@ -14,7 +14,7 @@ from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.demonstration import demo_parameters, write_demo_data
 from feedback_platform.cli.options import with_settings
-from feedback_platform.cli.serving import check_senders
+from feedback_platform.cli.serving import check_senders, shown_paths, with_protected_registry
 from feedback_platform.cli.supervision import Child, run_together
 from feedback_platform.definitions import build_definitions
 from feedback_platform.errors import InvalidInputError
@@ -42,6 +42,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     if settings.flags is not None:
         load_definitions(settings.flags)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
+    paths = shown_paths(with_protected_registry(settings, host))
     if api_port == port:
         raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
     for each, option in ((port, "--port"), (api_port, "--api-port")):
@@ -56,7 +57,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
         end_runs_of_dead_servers(settings)
         click.echo(
             f"Dagster   {web_address(host, port)}\n"
-            f"API       {web_address(host, api_port)}  (documentation: /docs)\n"
+            f"API       {web_address(host, api_port)}  ({paths})\n"
             f"Tables    {settings.published_path}\n"
             "Sensors and schedules are on. Ctrl-C stops everything."
         )

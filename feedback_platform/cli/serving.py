@@ -21,6 +21,7 @@ from feedback_platform.errors import InvalidInputError, TransientError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
+from feedback_platform.serving.demo.switch import serves_demo
 from feedback_platform.serving.server import (
     ServerOptions,
     bound_socket,
@@ -82,10 +83,11 @@ def serve(
     take_over_flags(settings)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     settings = with_protected_registry(settings, host)
+    paths = shown_paths(settings)
     options = ServerOptions(workers, drain_seconds, access_share)
     with bound_socket(host, port) as listener, signals_of(options) as signals:
         if not quiet:
-            click.echo(f"API       {web_address(host, port)}  (documentation: /docs)")
+            click.echo(f"API       {web_address(host, port)}  ({paths})")
         code = run_server(settings, listener, options, signals)
     leave(code)
 
@@ -118,6 +120,16 @@ def with_protected_registry(settings: Settings, host: str) -> Settings:
     if settings.api_keys or is_loopback(host):
         return settings
     return replace(settings, api_keys={"nobody": secrets.token_urlsafe(32)})
+
+
+def shown_paths(settings: Settings) -> str:
+    """Return what a browser finds at the API.
+
+    Raises:
+        InvalidSettingError: the demo page is on, and what it needs is missing.
+    """
+    documentation = "documentation: /docs"
+    return f"{documentation}, demo: /demo" if serves_demo(settings) else documentation
 
 
 def check_senders(settings: Settings, host: str) -> None:

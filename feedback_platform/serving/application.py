@@ -22,6 +22,9 @@ from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.access import Access
 from feedback_platform.serving.api_keys import ApiKeys
+from feedback_platform.serving.demo.routes import demo_routes
+from feedback_platform.serving.demo.switch import WRITE_KEY, serves_demo
+from feedback_platform.serving.demo.visitors import DemoVisitors
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.erasures import Erasures
 from feedback_platform.serving.exports import Exports
@@ -172,6 +175,9 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         *documentation_routes(),
         Mount("/registry", registry),
     ]
+    if serves_demo(settings):
+        visitors = DemoVisitors(lake, users, settings.user_token_secrets)
+        routes += demo_routes(visitors, settings.write_keys.get(WRITE_KEY, WRITE_KEY))
     others = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )

@@ -86,6 +86,11 @@ class PublishedUsers:
         """Whether it is known by now what users allow."""
         return self._users is not None and (self._pending is None or self._pending.is_known)
 
+    @property
+    def current(self) -> CurrentUsers | None:
+        """All that is known of users, or None as long as nothing was read."""
+        return self._users
+
     def of(self, targeting_key: str) -> Facts:
         """Return what is known of a user."""
         users = self._users

@@ -41,12 +41,7 @@ def published(tmp_path: Path) -> None:
                 tables.happen(number, **seen)
                 if number % 2 == 0:
                     tables.happen(number + 1, event_type="item_clicked", **seen)
-        tables.happen(
-            50,
-            event_type="consent_changed",
-            user_id="u40",
-            properties='{"research": false}',
-        )
+        tables.insert("interaction.user_preferences", "u40", True, False)
         tables.happen(600, event_type="page_viewed", user_id="late")
 
 

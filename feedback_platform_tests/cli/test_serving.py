@@ -13,6 +13,7 @@ from feedback_platform.adjustment.flags.definitions_file import shipped_definiti
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.cli.serving import (
     check_senders,
+    shown_paths,
     take_over_flags,
     with_protected_registry,
 )
@@ -51,6 +52,22 @@ def test_without_keys_it_listens_to_this_machine_only(run: Run, host: str) -> No
     assert finished.code == 1
     assert "FEEDBACK_WRITE_KEYS" in finished.errors
     assert "--without-write-keys" in finished.errors
+
+
+def test_a_demo_page_that_could_not_work_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEEDBACK_DEMO", "on")
+    monkeypatch.setenv("FEEDBACK_WRITE_KEYS", "shop:4f9c2e81")
+    finished = run("serve")
+    assert finished.code == 1
+    assert "FEEDBACK_DEMO" in finished.errors
+    assert "a key named demo" in finished.errors
+
+
+def test_where_the_demo_page_is_its_path_is_shown(tmp_path: Path) -> None:
+    assert "/demo" in shown_paths(load_settings(tmp_path, {}))
+    assert "/demo" not in shown_paths(load_settings(tmp_path, {"FEEDBACK_DEMO": "off"}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

@@ -17,7 +17,7 @@ from feedback_platform_tests.services.processes import ServiceError, stop
 
 _BROWSERS: Final = ("chromium", "google-chrome")
 # Without a sandbox it runs as root, too; the rest keeps it from calling home.
-_FLAGS: Final = (
+FLAGS: Final = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -82,6 +82,18 @@ def site(files: Mapping[str, bytes]) -> Iterator[Site]:
             thread.join()
 
 
+def browser_program() -> str:
+    """Return where the browser is.
+
+    Raises:
+        ServiceError: there is none on this machine.
+    """
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
+        raise ServiceError("A browser is needed for the service tests: apt-get install chromium")
+    return program
+
+
 @contextmanager
 def page(address: str) -> Iterator[None]:
     """Show a page in a browser that knows nothing yet.
@@ -89,12 +101,9 @@ def page(address: str) -> Iterator[None]:
     Raises:
         ServiceError: there is no browser on this machine.
     """
-    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if program is None:
-        raise ServiceError("A browser is needed for the service tests: apt-get install chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [program, *_FLAGS, f"--user-data-dir={profile}", address],
+            [browser_program(), *FLAGS, f"--user-data-dir={profile}", address],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from feedback_platform_tests.installation import Installation
+from feedback_platform_tests.services.demo_page_driver import COMMAND, serving
 from feedback_platform_tests.services.kafka_broker import KafkaBroker, kafka_broker
 from feedback_platform_tests.services.kafka_consumer import no_consumer_left
 from feedback_platform_tests.services.processes import (
@@ -86,6 +88,30 @@ def segment_sdks() -> Path:
 def openfeature_sdks() -> Path:
     """OpenFeature's web SDK, by its lock file, and the page that uses it."""
     return _with_npm_packages("openfeature_sdks")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The program of axe-core, by its lock file, which looks for barriers on a page."""
+    directory = _with_npm_packages("demo_page")
+    return (directory / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def demo_product(service_dir: Path) -> Installation:
+    """Everything that `feedback-platform demo` makes, for few users."""
+    directory = service_dir / "demo" / "data"
+    directory.mkdir(parents=True)
+    command = [*COMMAND, "demo", "--users", "300", "--days", "14", "--data-dir", str(directory)]
+    run(command, cwd=directory.parent)
+    return Installation(directory)
+
+
+@pytest.fixture(scope="session")
+def demo_address(demo_product: Installation) -> Iterator[str]:
+    """The server with the demo page."""
+    with serving(demo_product.settings.data_dir, {}) as address:
+        yield address
 
 
 def _with_npm_packages(name: str) -> Path:

@@ -39,6 +39,11 @@ KEYED: Final = "administrators, by their key alone"
 TABLE: Final[Mapping[str, str]] = {
     OPEN: """
         GET /
+        GET /demo
+        GET /demo/start
+        GET /demo/libraries/{path}
+        GET /demo/{path}
+        POST /demo/visitors
         GET /docs
         GET /docs/
         GET /docs/page.js

@@ -96,6 +96,6 @@ def test_a_click_changes_the_next_list_whichever_worker_answers(
                 callers[(turn + step) % 2].click(user, before[step])
                 for caller in callers:
                     assert before[step] not in caller.listed(user)
-        assert len(list(Path(temporary).glob("feedback-*/*"))) == 2
+        assert len(list(Path(temporary).glob("feedback-*/sockets/*"))) == 2
         assert serving.signal(signal.SIGTERM) == 0
         assert list(Path(temporary).glob("feedback-*")) == []

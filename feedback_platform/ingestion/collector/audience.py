@@ -127,7 +127,7 @@ class Audience:
                 name = message.get("event")
                 if type(name) is not str or not self._wants(name):
                     continue
-            elif own_kind not in _LINKS:
+            elif type(own_kind) is not str or own_kind not in _LINKS:
                 continue
             if is_sound(message, own_kind) or fault_of(message, kind) is None:
                 chosen += _of_segment(message, own_kind, received_at, sent_at)

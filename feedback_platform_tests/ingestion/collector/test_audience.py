@@ -74,6 +74,8 @@ def test_an_event_of_a_wanted_type_is_told_without_its_context() -> None:
         {"userId": "ada"},
         "text",
         None,
+        {"type": ["track"], "userId": "ada"},
+        {"type": {}, "userId": "ada"},
     ],
 )
 def test_what_says_nothing_of_an_item_is_faulty_or_large_is_not_told(message: Any) -> None:
