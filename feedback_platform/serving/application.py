@@ -37,6 +37,8 @@ from feedback_platform.serving.metrics.platform import (
     collector_metrics,
     flag_metrics,
     publication_metrics,
+    recommendation_metrics,
+    worker_metrics,
 )
 from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep import PREFIX as OFREP
@@ -140,16 +142,19 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     )
     streams = FlagStreams(feed)
     lists = PublishedLists(lake, settings.cache_dir / "lists")
+    impressions = Impressions(station)
     by_prefix: dict[str, ASGIApp] = {
         OFREP: Ofrep(feed, users, keys, streams),
-        RECOMMENDATIONS: Recommendations(lists, memory, users, access, Impressions(station)),
+        RECOMMENDATIONS: Recommendations(lists, memory, users, access, impressions),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
     metrics = [
         *collector_metrics(collector),
         *flag_metrics(feed, streams),
-        *publication_metrics(users),
+        *publication_metrics(users, pending),
+        *recommendation_metrics(lists, memory, impressions),
+        *worker_metrics(collector, neighbours),
     ]
     operation = Operation(process, health, collector.post_paths, metrics)
 

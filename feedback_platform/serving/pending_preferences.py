@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from bisect import insort
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -93,6 +94,7 @@ class PendingPreferences:
         self._erased: dict[str, ErasureRequest] = {}
         self._leaving: frozenset[str] = frozenset()
         self._tidied_at = 0.0
+        self.read_at: float | None = None
         self._is_failing = False
         self._task: asyncio.Task[None] | None = None
         self.is_known = False
@@ -181,6 +183,7 @@ class PendingPreferences:
             self._is_failing = True
             return
         self._is_failing = False
+        self.read_at = time.time()
         self._take_over(news)
         if began - self._tidied_at > _TIDY_SECONDS and self.is_known:
             self._tidied_at = began

@@ -5,8 +5,13 @@ from __future__ import annotations
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.serving.connections import TALLY
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.metrics.metric import Merge, Metric, counter, gauge, histogram
+from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep_stream import FlagStreams
+from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.published_lists import PublishedLists
+from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
 
 
@@ -99,13 +104,70 @@ def flag_metrics(feed: FlagFeed, streams: FlagStreams) -> list[Metric]:
     ]
 
 
-def publication_metrics(users: PublishedUsers) -> list[Metric]:
-    """Return the metrics of what the pipeline published."""
+def publication_metrics(users: PublishedUsers, pending: PendingPreferences) -> list[Metric]:
+    """Return the metrics of what the pipeline published, and of what users said since."""
     return [
         gauge(
             "feedback_published_tables_timestamp_seconds",
             "When the tables in use were published.",
             lambda: users.published_at,
             Merge.LEAST,
+        ),
+        gauge(
+            "feedback_preferences_read_timestamp_seconds",
+            "When changed preferences were last read from the store.",
+            lambda: pending.read_at,
+            Merge.LEAST,
+        ),
+    ]
+
+
+def recommendation_metrics(
+    lists: PublishedLists, memory: SessionMemory, impressions: Impressions
+) -> list[Metric]:
+    """Return the metrics of lists that are answered."""
+    return [
+        gauge(
+            "feedback_lists_timestamp_seconds",
+            "When the lists in use were made.",
+            lambda: lists.current.made_at.timestamp() if lists.current else None,
+            Merge.LEAST,
+        ),
+        gauge(
+            "feedback_session_events",
+            "Events of the last minutes that count in the next list of their users.",
+            lambda: memory.events,
+        ),
+        gauge(
+            "feedback_session_held_bytes",
+            "What these take of the memory.",
+            lambda: memory.held_bytes,
+        ),
+        counter(
+            "feedback_impressions_logged",
+            "Answered lists whose impressions were made durable.",
+            lambda: impressions.logged,
+        ),
+        counter(
+            "feedback_impressions_lost",
+            "Answered lists whose impressions the store did not take.",
+            lambda: impressions.lost,
+        ),
+    ]
+
+
+def worker_metrics(collector: Collector, neighbours: Neighbours) -> list[Metric]:
+    """Return the metrics of what workers tell each other."""
+    audience = collector.station.audience
+    return [
+        counter(
+            "feedback_session_passed_over_events",
+            "Events that came too fast to count in the next list of their users.",
+            lambda: audience.passed_over if audience else 0,
+        ),
+        counter(
+            "feedback_neighbour_dropped_messages",
+            "What one worker told another that did not reach it.",
+            lambda: neighbours.dropped,
         ),
     ]
