@@ -110,6 +110,11 @@ class PendingPreferences:
             published = entry.change.applied_to(published)
         return published
 
+    @property
+    def requests(self) -> list[ErasureRequest]:
+        """The erasures that are pending, as far as this process knows by now."""
+        return list(self._requests.values())
+
     def is_leaving(self, user_id: str) -> bool:
         """Return whether a user is about to be erased."""
         return user_id in self._leaving
