@@ -126,6 +126,16 @@ class SessionMemory:
             del events[: -self._limits.events_per_user]
         return events
 
+    def forget(self, user_ids: Iterable[str]) -> None:
+        """Forget what users did, and which devices are theirs."""
+        for user_id in user_ids:
+            for key in list(self._keys_of(user_id)):
+                for kept in self._by_user.pop(key, ()):
+                    # Its place in the common queue is given up when its turn comes.
+                    self._release(kept)
+            for device in self._devices.pop(user_id, ()):
+                del self._owners[device]
+
     def _keys_of(self, user_id: str) -> Iterator[str]:
         if user_id.startswith(ANONYMOUS) and user_id.removeprefix(ANONYMOUS) in self._owners:
             # What was done on it is its owner's.
