@@ -33,6 +33,7 @@ MAX_BODY_BYTES: Final = 8 * 1024
 MOST_WAITING: Final = 50
 _TOPIC: Final = b"preferences"
 _SOURCE: Final = "preferences"
+_NUL: Final = "\x00"
 _RETRY_AFTER_SECONDS: Final = 30
 
 
@@ -76,13 +77,18 @@ class PreferencesEndpoint:
             body: JSON.
 
         Raises:
-            RequestRefusedError: it says nothing that there is (400), the user is about to be erased
-                (409), changes all the time (429), or the store failed (503).
+            RequestRefusedError: it says nothing that there is, or of somebody whom no layer can know
+                (400), the user is about to be erased (409), changes all the time (429), or the store
+                failed (503).
         """
         try:
             change = requested_change(decoded(body), self._signals)
         except InvalidInputError as error:
             raise RequestRefusedError(400, "invalid_preferences", str(error)) from error
+        if _NUL in user_id:
+            # Cleaning puts such events aside, so no layer would ever hear of it.
+            text = "The user's id has a NUL in it, which no event can have."
+            raise RequestRefusedError(400, "invalid_user", text)
         # What is not known cannot be answered.
         self.content(user_id)
         if self._pending.is_leaving(user_id):
