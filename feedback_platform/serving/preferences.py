@@ -77,9 +77,9 @@ class PreferencesEndpoint:
             body: JSON.
 
         Raises:
-            RequestRefusedError: it says nothing that there is, or of somebody whom no layer can know
-                (400), the user is about to be erased (409), changes all the time (429), or the store
-                failed (503).
+            RequestRefusedError: it says nothing that there is, or of somebody whom no layer knows
+                (400), the user is about to be erased (409), changes all the time (429), or the
+                store failed (503).
         """
         try:
             change = requested_change(decoded(body), self._signals)

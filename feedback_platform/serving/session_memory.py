@@ -16,8 +16,8 @@ from typing import Final
 import orjson
 
 from feedback_platform.ingestion.collector.audience import Accepted
+from feedback_platform.lake.tombstones import ANONYMOUS
 from feedback_platform.learning.online.records import SessionEvent
-from feedback_platform.privacy.requests import ANONYMOUS
 from feedback_platform.serving.neighbours import MAX_MESSAGE_BYTES, Neighbours
 from feedback_platform.serving.session_events import UserEvent
 
