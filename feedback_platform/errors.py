@@ -75,3 +75,8 @@ class WarehouseBusyError(TransientError):
 
 class WarehouseUnreadableError(PermanentError):
     """The warehouse file cannot be opened: it is damaged, or another program has it open."""
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an error of somebody else says, on one line; its name where it says nothing."""
+    return " ".join(str(error).split()) or f"{type(error).__name__}, without a text."

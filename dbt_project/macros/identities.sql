@@ -22,3 +22,8 @@
 {% macro owner_of_event(identified, owner, device) -%}
     coalesce({{ identified }}, {{ owner }}, 'anonymous:' || {{ device }})
 {%- endmacro %}
+
+{#- How the device is called that an event was sent from without naming a user; null for others. -#}
+{% macro nameless_device(is_identified, device) -%}
+    case when not ({{ is_identified }}) then 'anonymous:' || {{ device }} end
+{%- endmacro %}

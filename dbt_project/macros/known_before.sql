@@ -98,7 +98,8 @@
 {% macro preferences_as_of(interactions) -%}
     select * from (
         {{ user_preferences(
-            "(select * from " ~ interactions ~ " where event_type = 'consent_changed' and user_id is not null)",
+            "(select *, " ~ nameless_device('is_identified', 'anonymous_id') ~ " as nameless_device from "
+            ~ interactions ~ " where event_type = 'consent_changed' and user_id is not null)",
             'feedback.signal_weights'
         ) }}
     )

@@ -7,7 +7,11 @@
     what counts is the latest event, by its time and then its id, that does say something of a
     switch. Whoever said nothing of a switch leaves it on.
 
-    Expects user_id, occurred_at, event_id and properties of the events of type `consent_changed`.
+    What was said on a device without naming a user goes on to hold for the device when it has an owner:
+    who leaves again is asked for by the device's name, and has not taken back what they said.
+
+    Expects user_id, nameless_device, occurred_at, event_id and properties of the events of type
+    `consent_changed`.
 -#}
 {% macro user_preferences(statements, signal_weights) -%}
     with switches as (
@@ -18,6 +22,17 @@
         union all
         select signal as switch, '/signals/' || signal as place, true as is_signal
         from {{ signal_weights }}
+
+    ),
+
+    statements as (
+
+        select
+            unnest(list_distinct([user_id, nameless_device])) as user_id,
+            occurred_at,
+            event_id,
+            properties
+        from {{ statements }}
 
     ),
 
@@ -33,7 +48,7 @@
                 when 'true' then true
                 when 'false' then false
             end as is_on
-        from {{ statements }} as statements
+        from statements
         cross join switches
 
     ),

@@ -27,6 +27,8 @@ from feedback_platform.errors import LakeObjectExistsError, LakeObjectMissingErr
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 
+# How the layers call somebody of whom only a device is known.
+ANONYMOUS: Final = "anonymous:"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -66,10 +68,18 @@ class Tombstones:
         return bool(self.instants)
 
     def instant_of(self, kind: IdentityKind, name: str) -> int | None:
-        """Return up to when an identity is erased, in microseconds since 1970; None for never."""
+        """Return up to when an identity is erased, in microseconds since 1970; None for never.
+
+        Who names a user as the layers call a device means the device: they cannot be told apart
+        there, so neither would leave without the other.
+        """
         asked = (kind, name)
         if asked not in self._asked:
-            self._asked[asked] = self.instants.get(_digest(self.key, Identity(kind, name)))
+            if kind is IdentityKind.USER and name.startswith(ANONYMOUS):
+                asked_for = Identity(IdentityKind.DEVICE, name.removeprefix(ANONYMOUS))
+            else:
+                asked_for = Identity(kind, name)
+            self._asked[asked] = self.instants.get(_digest(self.key, asked_for))
         return self._asked[asked]
 
 

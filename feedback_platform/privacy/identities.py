@@ -19,6 +19,7 @@ from feedback_platform.cleaning.quarantine import counting_batches
 from feedback_platform.events import columns as c
 from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.store import Lake
+from feedback_platform.lake.tombstones import ANONYMOUS
 from feedback_platform.privacy.requests import ErasureRequest, resolve_request
 
 _DEVICE: Final = "device"
@@ -51,7 +52,8 @@ def resolved(lake: Lake, requests: Sequence[ErasureRequest]) -> list[ErasureRequ
         named = {
             device
             for device in request.devices
-            if request.is_resolved or owners.get(device) is None
+            # Who named the user as the layers call the device named nobody else.
+            if request.is_resolved or owners.get(device) in {None, f"{ANONYMOUS}{device}"}
         }
         found.append(resolve_request(lake, request, own | named))
     return found

@@ -18,10 +18,10 @@ from typing import Final
 from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
-from feedback_platform.lake.tombstones import Tombstones, microseconds
+from feedback_platform.lake.tombstones import ANONYMOUS, Tombstones, microseconds
 from feedback_platform.privacy.layers import LayerErasure, Stopwatch
 from feedback_platform.privacy.preferences import PreferencesChange, stated_change
-from feedback_platform.privacy.requests import ANONYMOUS, identity_of, named_fields
+from feedback_platform.privacy.requests import identity_of, named_fields
 
 _log = logging.getLogger(__name__)
 

@@ -17,10 +17,8 @@ from feedback_platform.errors import InvalidInputError, LakeObjectMissingError
 from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
-from feedback_platform.lake.tombstones import Identity, IdentityKind
+from feedback_platform.lake.tombstones import ANONYMOUS, Identity, IdentityKind
 
-# How the layers call somebody of whom only a device is known.
-ANONYMOUS: Final = "anonymous:"
 LONGEST_ID: Final = 1_000
 
 

@@ -26,9 +26,9 @@ import numpy as np
 import polars as pl
 
 from feedback_platform.cleaning.erased_events import named_by
+from feedback_platform.lake.tombstones import ANONYMOUS
 from feedback_platform.learning.online.array_file import TEXT as LIST_TEXT
 from feedback_platform.learning.online.array_file import ArrayFile
-from feedback_platform.privacy.requests import ANONYMOUS
 from feedback_platform.privacy.searching import Search
 
 # Shorter ids, words and numbers are in times, counts and names of fields by chance.

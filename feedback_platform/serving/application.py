@@ -132,7 +132,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    pending = PendingPreferences(lake)
+    pending = PendingPreferences(lake, on_leaving=memory.forget)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     access = Access(settings.api_keys, settings.user_token_secrets)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,9 @@ from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.store_calls import StoreCalls
 
 _TOPIC: Final = b"erasures"
+# Who asks again so soon sends the same request again. Later it is a new one: what was done since an
+# earlier one is not erased by that.
+SAME_FOR: Final = timedelta(minutes=1)
 
 
 def _utc_now() -> datetime:
@@ -46,13 +49,14 @@ class Erasures:
         neighbours.subscribe(_TOPIC, self._heard)
 
     async def file_once(self, user_id: str) -> ErasureRequest:
-        """Return the pending request that erases a user, or file one.
+        """Return the request that a user has just filed and that is pending, or file one.
 
         Raises:
             InvalidInputError: it is no user's id.
             RequestRefusedError: the store failed (503).
         """
-        request = await self._store.run(partial(self._found_or_filed, user_id))
+        known = self._pending.requests
+        request = await self._store.run(partial(self._found_or_filed, user_id, known))
         self._heed(request)
         return request
 
@@ -70,13 +74,15 @@ class Erasures:
         self._heed(request)
         return request
 
-    def _found_or_filed(self, user_id: str) -> ErasureRequest:
-        for request in pending_requests(self._lake):
+    def _found_or_filed(self, user_id: str, known: Collection[ErasureRequest]) -> ErasureRequest:
+        now = self._clock()
+        for request in pending_requests(self._lake, known):
             # One that came from somebody else may be withdrawn by them.
             is_own = not is_subject_request_id(request.request_id)
-            if is_own and user_id in request.layer_users:
+            is_repeated = now - request.requested_at < SAME_FOR
+            if is_own and is_repeated and user_id in request.layer_users:
                 return request
-        return file_request(self._lake, [user_id], now=self._clock())
+        return file_request(self._lake, [user_id], now=now)
 
     def _heed(self, request: ErasureRequest) -> None:
         self._pending.take_request(request)

@@ -19,9 +19,9 @@ from feedback_platform.events.received import Format, opened_line
 from feedback_platform.events.translation.segment_names import RECOMMENDATIONS_SHOWN
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 from feedback_platform.ingestion.collector.station import Station
+from feedback_platform.lake.tombstones import ANONYMOUS
 from feedback_platform.learning.columns import MODEL_VERSION
 from feedback_platform.learning.online.records import Listed
-from feedback_platform.privacy.requests import ANONYMOUS
 
 _log = logging.getLogger(__name__)
 

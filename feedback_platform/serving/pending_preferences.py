@@ -41,6 +41,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _nobody_hears(user_ids: Iterable[str]) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class _News:
     """What a look has found.
@@ -78,11 +82,21 @@ class PendingPreferences:
         self,
         lake: Lake,
         *,
+        on_leaving: Callable[[Iterable[str]], None] = _nobody_hears,
         look_seconds: float = _LOOK_SECONDS,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
+        """Prepare to look.
+
+        Args:
+            lake: where the log and the requests to be erased lie.
+            on_leaving: told once of each request, by the event loop, whom it is about.
+            look_seconds: between two looks.
+            clock: UTC.
+        """
         self._lake = lake
         self._log = PreferencesLog(lake)
+        self._on_leaving = on_leaving
         self._look_seconds = look_seconds
         self._clock = clock
         self._thread = DaemonThreads("preferences")
@@ -112,6 +126,11 @@ class PendingPreferences:
             published = entry.change.applied_to(published)
         return published
 
+    @property
+    def requests(self) -> list[ErasureRequest]:
+        """The erasures that are pending, as far as this process knows by now."""
+        return list(self._requests.values())
+
     def is_leaving(self, user_id: str) -> bool:
         """Return whether a user is about to be erased."""
         return user_id in self._leaving
@@ -136,6 +155,8 @@ class PendingPreferences:
 
     def take_request(self, request: ErasureRequest) -> None:
         """Allow nothing any more with who has just asked to be erased."""
+        if request.request_id not in self._requests.keys() | self._filed.keys():
+            self._on_leaving(request.layer_users)
         self._filed[request.request_id] = (asyncio.get_running_loop().time(), request)
         self._note_leaving()
 
@@ -206,6 +227,8 @@ class PendingPreferences:
 
     def _take_over(self, news: _News) -> None:
         requests = {request.request_id: request for request in news.requests}
+        for name in requests.keys() - self._requests.keys() - self._filed.keys():
+            self._on_leaving(requests[name].layer_users)
         for name, request in self._requests.items():
             if name not in requests:
                 self._erased[name] = request

@@ -7,6 +7,7 @@ it, and in the log of preferences, from which every process knows it until then.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from feedback_platform.events import columns as c
 from feedback_platform.events.received import Format, opened_line
 from feedback_platform.ingestion.collector.documents import decoded
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
-from feedback_platform.ingestion.collector.station import Station
+from feedback_platform.ingestion.collector.station import Station, written_time
 from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.preferences import requested_change
 from feedback_platform.privacy.preferences_log import PreferencesEntry, PreferencesLog
@@ -32,6 +33,7 @@ MAX_BODY_BYTES: Final = 8 * 1024
 MOST_WAITING: Final = 50
 _TOPIC: Final = b"preferences"
 _SOURCE: Final = "preferences"
+_NUL: Final = "\x00"
 _RETRY_AFTER_SECONDS: Final = 30
 
 
@@ -75,13 +77,18 @@ class PreferencesEndpoint:
             body: JSON.
 
         Raises:
-            RequestRefusedError: it says nothing that there is (400), the user is about to be erased
-                (409), changes all the time (429), or the store failed (503).
+            RequestRefusedError: it says nothing that there is, or of somebody whom no layer knows
+                (400), the user is about to be erased (409), changes all the time (429), or the
+                store failed (503).
         """
         try:
             change = requested_change(decoded(body), self._signals)
         except InvalidInputError as error:
             raise RequestRefusedError(400, "invalid_preferences", str(error)) from error
+        if _NUL in user_id:
+            # Cleaning puts such events aside, so no layer would ever hear of it.
+            text = "The user's id has a NUL in it, which no event can have."
+            raise RequestRefusedError(400, "invalid_user", text)
         # What is not known cannot be answered.
         self.content(user_id)
         if self._pending.is_leaving(user_id):
@@ -94,8 +101,8 @@ class PreferencesEndpoint:
         if change:
             event_id = f"{_SOURCE}-{self._station.new_id()}"
             entry = self._pending.new_entry(event_id, user_id, change)
-            now, received_at = self._station.now()
-            await self._station.commit.store(_event_line(entry, received_at), now)
+            now, _ = self._station.now()
+            await self._station.commit.store(_event_line(entry, now), now)
             await self._store.run(partial(self._log.append, entry))
             self._pending.take([entry])
             self._neighbours.send(_TOPIC, entry.to_bytes())
@@ -105,12 +112,15 @@ class PreferencesEndpoint:
         self._pending.take([PreferencesEntry.from_bytes(payload)])
 
 
-def _event_line(entry: PreferencesEntry, received_at: str) -> bytes:
+def _event_line(entry: PreferencesEntry, now: datetime) -> bytes:
+    # Cleaning puts no event after its receipt. An entry that comes after one by a clock that is
+    # ahead would be put before it, and the earlier word would count.
+    received_at = written_time(max(now, entry.said_at))
     event: Mapping[str, Any] = {
         c.EVENT_ID: entry.event_id,
         c.EVENT_TYPE: "consent_changed",
         **named_fields(entry.user_id),
-        c.OCCURRED_AT: entry.said_at.isoformat(timespec="microseconds"),
+        c.OCCURRED_AT: written_time(entry.said_at),
         c.PROPERTIES: entry.change.content,
     }
     line = opened_line(Format.EVENT, received_at=received_at, source=_SOURCE)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from feedback_platform.privacy.requests import ANONYMOUS
+from feedback_platform.lake.tombstones import ANONYMOUS
 
 PREFIX: Final = "/v1/recommendations/"
 EXPLANATIONS: Final = "explanations"

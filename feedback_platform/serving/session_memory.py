@@ -16,8 +16,8 @@ from typing import Final
 import orjson
 
 from feedback_platform.ingestion.collector.audience import Accepted
+from feedback_platform.lake.tombstones import ANONYMOUS
 from feedback_platform.learning.online.records import SessionEvent
-from feedback_platform.privacy.requests import ANONYMOUS
 from feedback_platform.serving.neighbours import MAX_MESSAGE_BYTES, Neighbours
 from feedback_platform.serving.session_events import UserEvent
 
@@ -125,6 +125,16 @@ class SessionMemory:
             events.sort(key=lambda event: event.at)
             del events[: -self._limits.events_per_user]
         return events
+
+    def forget(self, user_ids: Iterable[str]) -> None:
+        """Forget what users did, and which devices are theirs."""
+        for user_id in user_ids:
+            for key in list(self._keys_of(user_id)):
+                for kept in self._by_user.pop(key, ()):
+                    # Its place in the common queue is given up when its turn comes.
+                    self._release(kept)
+            for device in self._devices.pop(user_id, ()):
+                del self._owners[device]
 
     def _keys_of(self, user_id: str) -> Iterator[str]:
         if user_id.startswith(ANONYMOUS) and user_id.removeprefix(ANONYMOUS) in self._owners:

@@ -100,6 +100,6 @@ def write_database(
         connection.from_arrow(counted).create("published.tables")
         connection.execute(
             "create table published.state as select ?::bigint as through, "
-            "now()::timestamp as published_at",
+            "now() at time zone 'UTC' as published_at",
             [state.through],
         )

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from feedback_platform.errors import TransformationError
+from feedback_platform.errors import TransformationError, text_of
 from feedback_platform.warehouse.score_settings import check_score_settings
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class DbtProject:
         failed = [result for result in results if not result.is_good]
         if failed:
             first = failed[0]
-            message = " ".join(first.message.split())
+            message = " ".join(first.message.split()) or f"dbt says {first.status!r} and no more."
             raise TransformationError(f"dbt {first.kind} {first.name} failed: {message}")
         return results
 
@@ -223,9 +223,13 @@ class DbtProject:
             # dbt may keep the file open, and whoever deletes the warehouse in this process to build
             # it anew would be handed the old one again.
             DuckDBConnectionManager.env().close()
-        if outcome.exception is not None:
-            message = " ".join(str(outcome.exception).split())
-            raise TransformationError(f"dbt {command} failed: {message}") from outcome.exception
+        error = outcome.exception
+        if isinstance(error, Exception):
+            raise TransformationError(f"dbt {command} failed: {text_of(error)}") from error
+        if error is not None:
+            # dbt catches interrupts as well. They are none of its failures: whoever interrupts
+            # means this process.
+            raise error
         return outcome
 
 

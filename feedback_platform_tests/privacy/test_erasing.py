@@ -94,6 +94,28 @@ def test_what_was_made_of_their_lines_goes_and_the_account_still_balances(asked:
     assert (removed["clean"] or 0) + (removed["quarantine"] or 0) == 48
 
 
+def test_a_device_goes_with_what_names_it_as_a_user(lake: Lake) -> None:
+    """As a page does that sends the id by which it asks for recommendations."""
+    named = "anonymous:phone-77"
+    lines = [
+        event("1", 1, event_type="item_liked", user_id=named, anonymous_id="phone-77", value=None),
+        event("2", 2, event_type="item_liked", user_id=named, value=None),
+        event("3", 3, event_type="item_liked", anonymous_id="phone-77", value=None),
+        event("4", 4, event_type="item_liked", user_id="anonymous:phone-7", value=None),
+    ]
+    ndjson = b"\n".join(json.dumps(line).encode() for line in lines)
+    write_raw_object(lake, received_at=RECEIVED, source="web", sortable_id="1", ndjson=ndjson)
+    clean_new(lake, default_rules(), is_sweep=True)
+    file_request(lake, [named], now=NOW)
+
+    erase_from_lake(lake, DEFAULT_MAPPING)
+
+    assert _clean(lake)["event_id"].to_list() == ["4"]
+    scan = Scan(Others(frozenset(), Traces(["phone-77"])))
+    scan.lake(lake, unswept=())
+    assert scan.places == {}
+
+
 def test_rows_of_others_stay_as_they_are(asked: Lake, tmp_path: Path) -> None:
     never = Lake((tmp_path / "never").as_uri())
     for key in asked.list_keys(keys.REFERENCE):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from feedback_platform.lake.store import Lake
-from feedback_platform.privacy.requests import close_request, pending_requests
+from feedback_platform.privacy.requests import close_request, file_request, pending_requests
+from feedback_platform.serving.erasures import SAME_FOR
 from feedback_platform_tests.serving.flag_server import apply_flags, evaluate
 from feedback_platform_tests.serving.published_users import publish_users
 from feedback_platform_tests.serving.running import RunningServer, running_server
@@ -48,6 +50,18 @@ def test_a_request_is_filed_once_whoever_asks(guarded: RunningServer, user_id: s
         {"request_id": request.request_id, "status": "pending"}
     ] * 3
     assert request.layer_users == {user_id}
+
+
+def test_who_asks_again_later_is_erased_up_to_then(guarded: RunningServer) -> None:
+    lake = lake_of(guarded)
+    before = file_request(lake, ["ada"], now=datetime.now(UTC) - 2 * SAME_FOR)
+
+    answer = guarded.ask("DELETE", path_of("ada"), headers=bearer("ada"))
+
+    assert answer.content["request_id"] != before.request_id
+    newest = pending_requests(lake)[-1]
+    assert newest.requested_at - before.requested_at > SAME_FOR
+    assert newest.layer_users == {"ada"}
 
 
 def test_nobody_files_it_for_somebody_else(guarded: RunningServer) -> None:

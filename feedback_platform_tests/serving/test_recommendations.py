@@ -26,6 +26,7 @@ from feedback_platform.learning.online.publication import (
     withdraw_lists,
 )
 from feedback_platform.privacy.preferences import Preferences
+from feedback_platform.privacy.requests import close_request, pending_requests
 from feedback_platform.serving.access import Access
 from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.neighbours import Neighbours
@@ -487,3 +488,18 @@ async def asked(api: Recommendations) -> list[str]:
     await api(scope, receive, send)
     assert sent[0]["status"] == 200
     return [each["item_id"] for each in json.loads(sent[1]["body"])["items"]]
+
+
+def test_who_was_erased_and_comes_back_brings_no_session_along(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        lake = Lake(server.settings.lake_url)
+        before = listed(server, "ada")
+        click(server, "ada", before[0], "m-1")
+        assert listed(server, "ada") != before
+
+        assert server.ask("DELETE", "/v1/users/ada").status == 202
+        (request,) = pending_requests(lake)
+        close_request(lake, request.request_id)
+        until(lambda: ask(server, "ada").content["is_personalised"])
+
+        assert listed(server, "ada") == before

@@ -205,3 +205,21 @@ def test_an_event_that_fits_into_no_datagram_stays_with_the_worker_that_has_it()
         two.stop()
 
     play(scenario)
+
+
+def test_of_who_leaves_nothing_is_left_and_their_place_is_free_in_time() -> None:
+    clock = Clock()
+    kept = memory(SessionLimits(seconds=10), clock)
+    kept.hear([click("", "before", "phone"), click("ada", "a", "phone"), click("bob", "b")])
+
+    kept.forget(["ada", "nobody"])
+
+    assert items(kept, "ada") == items(kept, "anonymous:phone") == []
+    assert items(kept, "bob") == ["b"]
+    # What they do afterwards is new, and so is whose the device is.
+    kept.hear([click("ada", "new"), click("eve", "own", "phone")])
+    assert items(kept, "ada") == ["new"]
+    assert items(kept, "eve") == ["own"]
+    clock.now = 10.0
+    assert items(kept, "ada") == []
+    assert (kept.held_bytes, kept.events) == (0, 0)

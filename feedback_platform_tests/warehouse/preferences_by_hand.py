@@ -13,18 +13,25 @@ SWITCHES = {"true": True, "false": False}
 Preferences = dict[str, tuple[bool, bool, list[str], datetime]]
 
 
-def preferences_by_hand(consents: Iterable[tuple[str, datetime, str, str]]) -> Preferences:
-    """Read events (user, time, id, properties as text) in the order in which they happened.
+def preferences_by_hand(
+    consents: Iterable[tuple[str, str | None, datetime, str, str]],
+) -> Preferences:
+    """Read events in the order in which they happened.
+
+    Args:
+        consents: of each the user, the device's name if nobody was named, time, id, and properties
+            as text.
 
     Returns:
         By user: personalisation, research, signals that are off, when something was last said.
     """
     said: dict[str, dict[tuple[str, ...], bool]] = {}
     changed_at: dict[str, datetime] = {}
-    for user, at, _, properties in sorted(consents, key=lambda consent: consent[1:3]):
+    for user, device, at, _, properties in sorted(consents, key=lambda consent: consent[2:4]):
         for switch, is_on in _statements(json.loads(properties)):
-            said.setdefault(user, {})[switch] = is_on
-            changed_at[user] = at
+            for name in {user, device or user}:
+                said.setdefault(name, {})[switch] = is_on
+                changed_at[name] = at
     return {
         user: (
             switches.get(("personalisation",), True),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 from random import Random
 
 import pytest
@@ -117,6 +118,22 @@ def test_a_failing_model_is_named_with_what_the_database_said(platform: SmallPla
 
     with pytest.raises(TransformationError, match=r"dbt model incoming failed: .*signal"):
         platform.run()
+
+
+def test_an_interrupt_is_no_failure_of_dbt(platform: SmallPlatform) -> None:
+    platform.stage()
+    platform.project.warehouse_path = platform.warehouse
+    ended: list[str] = []
+
+    def interrupt(result: NodeResult) -> None:
+        if not ended:
+            _thread.interrupt_main()
+        ended.append(result.name)
+
+    with pytest.raises(KeyboardInterrupt):
+        platform.project.run(on_result=interrupt)
+
+    assert len(ended) < len(platform.project.model_names())
 
 
 def test_a_failing_data_test_is_a_result_and_no_error(platform: SmallPlatform) -> None:

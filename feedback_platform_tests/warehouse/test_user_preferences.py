@@ -62,7 +62,8 @@ def test_what_counts_does_not_depend_on_the_order_and_the_cut_of_batches(
     for table, rows in platform.rebuilt().stored().items():
         assert tables[table] == rows, table
     consents = platform.query(
-        "select user_id, occurred_at, event_id, properties from interaction.interactions "
+        "select user_id, case when not is_identified then 'anonymous:' || anonymous_id end, "
+        "occurred_at, event_id, properties from interaction.interactions "
         "where event_type = 'consent_changed'"
     )
     assert tables["interaction.user_preferences"] == [
@@ -145,7 +146,7 @@ def test_a_signal_that_is_switched_off_counts_nowhere_until_it_is_switched_on_ag
     assert counted() == everything
 
 
-def test_what_was_said_on_a_device_holds_for_whoever_it_turns_out_to_be(
+def test_what_was_said_on_a_device_holds_for_it_and_for_whoever_it_turns_out_to_be(
     platform: SmallPlatform,
 ) -> None:
     allowed = "select user_id, personalisation, signals_off from interaction.user_preferences"
@@ -169,5 +170,19 @@ def test_what_was_said_on_a_device_holds_for_whoever_it_turns_out_to_be(
     )
     platform.process()
 
-    assert platform.query(f"{allowed} order by 1") == [("ada", True, ["like"]), ("bob", False, [])]
+    preferences = [
+        ("ada", True, ["like"]),
+        # Who leaves again is nobody known, and has said so.
+        ("anonymous:a1", True, ["like"]),
+        ("bob", False, []),
+    ]
+    assert platform.query(f"{allowed} order by 1") == preferences
     assert platform.query(scored) == [("ada", "book")]
+
+    platform.land(
+        consent("later", 55, user_id="ada", properties={"signals": {"like": True}}), object_id="3"
+    )
+    platform.process()
+
+    preferences[0] = ("ada", True, [])
+    assert platform.query(f"{allowed} order by 1") == preferences

@@ -88,6 +88,7 @@ stored as not materialized (
         true as is_replacement,
         event_type as former_event_type,
         user_id as former_user_id,
+        {{ nameless_device('is_identified', 'anonymous_id') }} as former_nameless_device,
         item_id as former_item_id,
         session_id as former_session_id,
         day as former_day,

@@ -17,6 +17,7 @@ select
     event_id,
     event_type,
     user_id,
+    {{ nameless_device('is_identified', 'anonymous_id') }} as nameless_device,
     item_id,
     occurred_at,
     properties

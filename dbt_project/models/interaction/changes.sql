@@ -27,6 +27,7 @@ moved as (
         event_id,
         event_type,
         user_id,
+        {{ nameless_device('identified_user_id is not null', 'anonymous_id') }} as nameless_device,
         item_id,
         session_id,
         day,
@@ -38,6 +39,7 @@ moved as (
         event_id,
         former_event_type as event_type,
         former_user_id as user_id,
+        former_nameless_device as nameless_device,
         former_item_id as item_id,
         former_session_id as session_id,
         former_day as day,
@@ -51,6 +53,7 @@ moved as (
         event_id,
         event_type,
         user_id,
+        {{ nameless_device('is_identified', 'anonymous_id') }} as nameless_device,
         item_id,
         session_id,
         day,
@@ -64,7 +67,7 @@ moved as (
 
 changed_minds as (
 
-    select distinct user_id
+    select distinct unnest([user_id, nameless_device]) as user_id
     from moved
     where event_type = 'consent_changed' and user_id is not null
 
@@ -72,7 +75,7 @@ changed_minds as (
 
 affected as (
 
-    select user_id, cast(null as varchar) as item_id from changed_minds
+    select user_id, cast(null as varchar) as item_id from changed_minds where user_id is not null
     {% if stored_feedback -%}
     union
     select user_id, item_id
@@ -84,7 +87,7 @@ affected as (
 
 )
 
-select * from moved
+select * exclude (nameless_device) from moved
 union all
 select
     cast(null as varchar) as event_id,

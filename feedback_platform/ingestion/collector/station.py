@@ -24,6 +24,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def written_time(at: datetime) -> str:
+    """Return a time (UTC) as received lines say it."""
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
+
+
 class Station:
     """The parts of one collector process."""
 
@@ -54,7 +59,7 @@ class Station:
     def now(self) -> tuple[datetime, str]:
         """Return when a request was received, UTC, and the same as a received line says it."""
         now = self._clock()
-        return now, now.isoformat(timespec="microseconds")[:26] + "Z"
+        return now, written_time(now)
 
     def new_id(self) -> str:
         """Return an id for a message that came without one."""
