@@ -80,7 +80,7 @@ def session_of(
     as what was said wins over what was done; what was only done leaves the opinion as it was.
 
     Args:
-        events: in any order; those after `now`, and of unknown items, are left out.
+        events: in any order; those after `now` or before 1970, and of unknown items, are left out.
         person: what is known.
         rows: index of each item.
         rules: how an event becomes feedback.
@@ -88,7 +88,7 @@ def session_of(
         now: in seconds since 1970.
     """
     ordered = sorted(
-        (event for event in events if event.at <= now and event.item_id in rows),
+        (event for event in events if 0 <= event.at <= now and event.item_id in rows),
         key=lambda event: event.at,
     )
     if not ordered:
