@@ -128,17 +128,22 @@ def _settled(
     ordered: Sequence[SessionEvent], person: Person, rows: Mapping[str, int], now: float
 ) -> tuple[tuple[int, int, bool], ...]:
     """Return impressions that are old enough to be known by their clicks."""
-    shown = [event for event in ordered if event.event_type == _IMPRESSION]
-    shown = [event for event in shown if int(event.at) + SETTLING <= int(now)]
+    shown = []
+    newest: dict[str, float] = {}
+    clicked = set()
+    # Of one instant, what was shown was clicked.
+    for event in sorted(ordered, key=lambda event: (event.at, event.event_type == _CLICK)):
+        if event.event_type == _IMPRESSION:
+            newest[event.item_id] = event.at
+            if int(event.at) + SETTLING <= int(now):
+                shown.append(event)
+        elif event.event_type == _CLICK:
+            # A click belongs to the newest impression before it.
+            at = newest.get(event.item_id)
+            if at is not None and event.at - at <= SETTLING:
+                clicked.add((event.item_id, at))
     if not shown:
         return ()
     known = set(zip(person.shown.tolist(), person.shown_seconds.tolist(), strict=True))
-    clicked = set()
-    for click in ordered:
-        if click.event_type == _CLICK:
-            # A click belongs to the newest impression before it.
-            before = [s.at for s in shown if s.item_id == click.item_id and s.at <= click.at]
-            if before and click.at - before[-1] <= SETTLING:
-                clicked.add((click.item_id, before[-1]))
     settled = [(rows[s.item_id], int(s.at) + SETTLING, (s.item_id, s.at) in clicked) for s in shown]
     return tuple(each for each in settled if each[:2] not in known)

@@ -10,6 +10,7 @@ from feedback_platform.learning.online.session import NO_SESSION, Session, sessi
 from feedback_platform_tests.learning.online.world import RULES
 
 NOW = 1_767_000_000.0
+HOUR = 3_600
 ROWS = {"film": 0, "song": 1}
 
 
@@ -44,3 +45,21 @@ def test_an_event_of_no_time_that_can_be_is_left_out(at: float) -> None:
     found = session(SessionEvent("item_liked", "film", None, at), beside)
     assert found == session(beside)
     assert [(each.item, each.is_liked) for each in found.taken] == [(0, True)]
+
+
+def test_a_click_is_of_the_newest_impression_also_while_that_is_not_settled() -> None:
+    first, second, click = NOW - 65 * 60, NOW - 10 * 60, NOW - 9 * 60
+    shown = [SessionEvent("item_impression", "film", None, at) for at in (first, second)]
+    clicked = SessionEvent("item_clicked", "film", None, click)
+
+    assert session(clicked, *shown).shown == ((0, int(first) + HOUR, False),)
+    later = session(clicked, *shown, now=NOW + HOUR)
+    assert later.shown == ((0, int(first) + HOUR, False), (0, int(second) + HOUR, True))
+
+
+def test_a_click_at_the_instant_of_its_impression_is_its() -> None:
+    at = NOW - 2 * HOUR
+    shown = SessionEvent("item_impression", "song", None, at)
+    clicked = SessionEvent("item_clicked", "song", None, at)
+    for events in ((shown, clicked), (clicked, shown)):
+        assert session(*events).shown == ((1, int(at) + HOUR, True),)
