@@ -174,15 +174,15 @@ class Folding:
         order = np.argsort(items, kind="stable")
         items, places = items[order], places[order]
         categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
-        of_items = categories[items]
+        of_items = categories.take(items, axis=0)
         own, is_liked = _history(person, session, self.threshold)
         seen, clicked = _impressions(person, session, now)
         following = self.catalogue.neighbours.after(own[-LAST:].tolist())
         follows = sums_of(following, self.catalogue.places(items), len(items))
         width = self.sources + OF_SOURCES
         rows = np.empty((len(items), self.sources + len(FEATURES)), dtype=np.float32)
-        rows[:, :width] = _said(candidates, self.sources)[places]
-        rows[:, width : width + OF_ITEMS] = self.catalogue.features[items]
+        rows[:, :width] = _said(candidates, self.sources).take(places, axis=0)
+        rows[:, width : width + OF_ITEMS] = self.catalogue.features.take(items, axis=0)
         columns: tuple[Any, ...] = (
             follows,
             *user_columns(own, is_liked, self._idle(person), of_items, categories, sizes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from feedback_platform.learning.online.people import Person
@@ -52,6 +53,11 @@ class Session:
     def liked(self) -> list[Taken]:
         """What speaks for its item, the newest last."""
         return [each for each in self.taken if each.is_liked]
+
+    @cached_property
+    def taken_back(self) -> frozenset[int]:
+        """Items that the session says something against."""
+        return frozenset(each.item for each in self.taken if not each.is_liked)
 
 
 NO_SESSION: Final = Session()
