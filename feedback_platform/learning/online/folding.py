@@ -204,9 +204,9 @@ class Folding:
         self, before: Order, led: Following, person: Person, session: Session
     ) -> tuple[Indexes, Indexes]:
         """Return items, with what follows the session's most of what else may be listed."""
-        items, of_item = np.unique(led.items, return_inverse=True)
-        totals = np.bincount(of_item, led.weights, minlength=len(items))
-        is_known = self.catalogue.places(before.items) >= 0
+        items, totals = _totals(led)
+        is_known = np.zeros(len(self.catalogue.item_ids), dtype=np.bool_)
+        is_known[before.items] = True
         is_known[person.seen] = True
         is_known[list(session.leaving)] = True
         may_come = self.catalogue.is_available[items] & ~is_known[items]
@@ -245,6 +245,15 @@ class Folding:
         # What is new has the last of the ranks, which is behind everything.
         is_risen = np.arange(len(items)) < ranks[places]
         return Order(items, values, places, np.where(is_risen, leaders, -1))
+
+
+def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
+    """Return each item that follows any, once, and how much it follows in all."""
+    if len(led.leaders) and led.leaders[0] == led.leaders[-1]:
+        # What follows a single item stands there once.
+        return led.items, led.weights
+    items, of_item = np.unique(led.items, return_inverse=True)
+    return items, np.bincount(of_item, led.weights, minlength=len(items))
 
 
 def _said(candidates: Candidates, sources: int) -> Features:
