@@ -64,7 +64,7 @@ KINDS: Final = ("item_clicked", "item_viewed", "item_used")
 RATED: Final = "item_rated"
 # Of each user's last fifth; some have hundreds.
 RATINGS: Final = 10
-_EVENTS_SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
+EVENTS_SCHEMA: Final[dict[str, type[pl.DataType] | pl.DataType]] = {
     "event_id": pl.String, "type": pl.String, "user_id": pl.String, "item_id": pl.String,
     "value": pl.Float64, "device_type": pl.String, "at": pl.Datetime("us", "UTC"),
 }  # fmt: skip
@@ -240,7 +240,7 @@ def movielens(path: Path, seed: int) -> None:
     """Measure on ratings: the last fifth of each user's own, one after the other."""
     data = read_small(path)
     split = split_per_user(data.scores)
-    rules = session_rules(pl.DataFrame(schema=_EVENTS_SCHEMA))
+    rules = session_rules(pl.DataFrame(schema=EVENTS_SCHEMA))
     visits = []
     for (user_id,), of_user in split.test.sort("last_feedback_at", "item_id").group_by(
         "user_id", maintain_order=True
@@ -404,7 +404,7 @@ def simulated(users: int, seed: int) -> tuple[pl.DataFrame, datetime]:
     rows = [row for line in simulation.lines["line"] if (row := _event(line)) is not None]
     events = pl.DataFrame(
         rows,
-        schema=_EVENTS_SCHEMA,
+        schema=EVENTS_SCHEMA,
         orient="row",
     )
     end = simulation.parameters.end

@@ -96,8 +96,11 @@ def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration
     other += other >= slot
     place = np.arange(length)
     rank = np.broadcast_to(place, (len(ranked), length)).copy()
-    rank = np.where(is_swapped[:, None] & (place == slot[:, None]), other[:, None], rank)
-    rank = np.where(is_swapped[:, None] & (place == other[:, None]), slot[:, None], rank)
+    (swapped,) = is_swapped.nonzero()
+    rank[swapped, slot[swapped]] = other[swapped]
+    # What was at the other place, unless that is behind the end of the list.
+    swapped = swapped[other[swapped] < length]
+    rank[swapped, other[swapped]] = slot[swapped]
     missing = length - ranked.shape[1]
     padded = ranked
     if missing > 0:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.candidate_ranker import CandidateRanker, Probabilities
-from feedback_platform.learning.ranker_features import Features
+from feedback_platform.learning.ranker_features import OF_SOURCES, Features
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import (
     Ranked,
@@ -69,7 +69,8 @@ def personal_order(
     """
     if model.ranker is None or not users:
         ranked, values = _ranked(model, scores, users, is_available, size)
-        return PersonalOrder(ranked, values, np.zeros((*ranked.shape, 0), dtype=np.float32))
+        width = 0 if model.ranker is None else len(model.ranker.sources) + OF_SOURCES
+        return PersonalOrder(ranked, values, np.zeros((*ranked.shape, width), dtype=np.float32))
     if known is None or at is None:
         raise InvalidInputError("A recommender with a ranker needs a history to make lists by.")
     ranker = CandidateRanker(model.ensemble.sources, model.ranker, known)

@@ -181,15 +181,16 @@ def user_columns(
         categories: those of all items.
         category_sizes: how many items each category has.
     """
-    liked = own[is_liked]
+    of_own = categories.take(own, axis=0)
+    of_liked = of_own[is_liked]
     return [
         np.log1p(len(own)),
-        (len(liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
+        (len(of_liked) + 0.5 * _SHRINKAGE) / (len(own) + _SHRINKAGE),
         np.log1p(idle_seconds / DAY) if len(own) else _NEVER,
-        _affinity(of_items, categories[liked]),
-        _affinity(of_items, categories[liked[-_RECENT:]]),
-        _affinity(of_items, categories[own[~is_liked]]),
-        _known_share(of_items, categories[own], category_sizes),
+        _affinity(of_items, of_liked),
+        _affinity(of_items, of_liked[-_RECENT:]),
+        _affinity(of_items, of_own[~is_liked]),
+        _known_share(of_items, of_own, category_sizes),
     ]
 
 
@@ -216,7 +217,7 @@ def impression_columns(
     place = place[is_candidate]
     shown = np.bincount(place, minlength=len(items))
     clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
-    by = categories[seen]
+    by = categories.take(seen, axis=0)
     rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
     return [np.log1p(shown), np.log1p(clicks), of_items @ rate if len(rate) else _NEVER]
 

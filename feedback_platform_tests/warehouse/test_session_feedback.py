@@ -86,8 +86,9 @@ def test_a_visit_comes_to_the_score_that_training_would_have(worked: SmallPlatfo
         row["user_id"]: row["feedback_score"]
         for row in worked.records("from feedback.training_scores_as_of('infinity'::timestamp)")
     }
+    events = drawn(1)
     for user in range(USERS):
-        own = [said for said in drawn(1) if said["user_id"] == f"u{user}"]
+        own = [said for said in events if said["user_id"] == f"u{user}"]
         pieces = [RULES.piece(as_session(said)) for said in own]
         observed = [piece for piece in pieces if piece is not None and piece.is_observed]
         if not observed:

@@ -51,15 +51,17 @@ class Neighbours:
 
     def after(self, last: Sequence[int]) -> Following:
         """Return what follows a user's last items, the newest last; as many as `LAST` speak."""
-        newest = list(reversed(last[-LAST:]))
-        parts = [slice(int(self.starts[item]), int(self.starts[item + 1])) for item in newest]
-        lengths = [part.stop - part.start for part in parts]
-        if not sum(lengths):
-            return Following(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
-        place = np.repeat(np.arange(len(parts)), lengths)
-        items = np.concatenate([self.items[part] for part in parts]).astype(np.int64)
-        weights = np.concatenate([self.weights[part] for part in parts]) * _FADED[place]
-        return Following(items, weights, np.array(newest)[place])
+        newest = np.array(last[: -LAST - 1 : -1], dtype=np.int64)
+        starts = self.starts[newest]
+        lengths = self.starts[newest + 1] - starts
+        of_place = np.arange(len(newest)).repeat(lengths)
+        # Where each part begins in the file, less where it begins here.
+        entries = (starts - lengths.cumsum() + lengths).take(of_place) + np.arange(len(of_place))
+        return Following(
+            self.items.take(entries).astype(np.int64),
+            self.weights.take(entries) * _FADED.take(of_place),
+            newest.take(of_place),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ class Catalogue:
 
 def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float32]:
     """Return how much each of some items follows in all, (size,)."""
-    found = places[following.items]
+    found = places.take(following.items)
     is_wanted = found >= 0
     sums = np.bincount(found[is_wanted], following.weights[is_wanted], minlength=size)
     return sums.astype(np.float32)
@@ -170,7 +172,7 @@ def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float
 
 def leaders_of(following: Following, places: Places, size: int) -> Indexes:
     """Return which item each of some items follows most, -1 where it follows none, (size,)."""
-    found = places[following.items]
+    found = places.take(following.items)
     (wanted,) = np.nonzero(found >= 0)
     wanted = wanted[following.weights[wanted].argsort(kind="stable")]
     leaders = np.full(size, -1)

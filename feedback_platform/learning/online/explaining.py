@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,23 +26,24 @@ _WEEKS_A_MONTH: Final = 30 / 7
 
 
 def because(
-    catalogue: Catalogue, person: Person, session: Session, *, place: int, led_by: int
+    catalogue: Catalogue, session: Session, *, likes: Sequence[int] | None, led_by: int
 ) -> str:
     """Return the reason of a listed item in one sentence.
 
     Args:
         catalogue: the items.
-        person: whose list it is.
-        session: what happened since it was made.
-        place: of the item among the stored candidates, -1 for none.
+        session: what happened since the list was made.
+        likes: the user's likes that speak for it, the nearest first, -1 for none; None of a user
+            whom the model does not know.
         led_by: which of the session's items has raised it, -1 for none.
     """
     if led_by >= 0:
         return f"Because you {_did(session, led_by)} {catalogue.titles[led_by]} a moment ago"
-    if person.candidates is None:
+    if likes is None:
         return POPULAR
-    for liked, _ in _likes(person, session, place):
-        return BECAUSE_LIKED.format(catalogue.titles[liked])
+    for liked in likes:
+        if liked >= 0 and liked not in session.taken_back:
+            return BECAUSE_LIKED.format(catalogue.titles[liked])
     return FITTING
 
 
@@ -132,10 +133,9 @@ def _likes(person: Person, session: Session, place: int) -> Iterator[tuple[int, 
     """Return the likes that speak for a candidate and still stand, the nearest first."""
     if person.candidates is None or place < 0:
         return
-    taken_back = {each.item for each in session.taken if not each.is_liked}
     likes, cosines = person.candidates.likes[place], person.candidates.cosines[place]
     for liked, cosine in zip(likes.tolist(), cosines.tolist(), strict=True):
-        if liked >= 0 and liked not in taken_back:
+        if liked >= 0 and liked not in session.taken_back:
             yield liked, cosine
 
 

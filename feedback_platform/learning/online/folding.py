@@ -174,15 +174,15 @@ class Folding:
         order = np.argsort(items, kind="stable")
         items, places = items[order], places[order]
         categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
-        of_items = categories[items]
+        of_items = categories.take(items, axis=0)
         own, is_liked = _history(person, session, self.threshold)
         seen, clicked = _impressions(person, session, now)
         following = self.catalogue.neighbours.after(own[-LAST:].tolist())
         follows = sums_of(following, self.catalogue.places(items), len(items))
         width = self.sources + OF_SOURCES
         rows = np.empty((len(items), self.sources + len(FEATURES)), dtype=np.float32)
-        rows[:, :width] = _said(candidates, self.sources)[places]
-        rows[:, width : width + OF_ITEMS] = self.catalogue.features[items]
+        rows[:, :width] = _said(candidates, self.sources).take(places, axis=0)
+        rows[:, width : width + OF_ITEMS] = self.catalogue.features.take(items, axis=0)
         columns: tuple[Any, ...] = (
             follows,
             *user_columns(own, is_liked, self._idle(person), of_items, categories, sizes),
@@ -204,9 +204,9 @@ class Folding:
         self, before: Order, led: Following, person: Person, session: Session
     ) -> tuple[Indexes, Indexes]:
         """Return items, with what follows the session's most of what else may be listed."""
-        items, of_item = np.unique(led.items, return_inverse=True)
-        totals = np.bincount(of_item, led.weights, minlength=len(items))
-        is_known = self.catalogue.places(before.items) >= 0
+        items, totals = _totals(led)
+        is_known = np.zeros(len(self.catalogue.item_ids), dtype=np.bool_)
+        is_known[before.items] = True
         is_known[person.seen] = True
         is_known[list(session.leaving)] = True
         may_come = self.catalogue.is_available[items] & ~is_known[items]
@@ -245,6 +245,15 @@ class Folding:
         # What is new has the last of the ranks, which is behind everything.
         is_risen = np.arange(len(items)) < ranks[places]
         return Order(items, values, places, np.where(is_risen, leaders, -1))
+
+
+def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
+    """Return each item that follows any, once, and how much it follows in all."""
+    if len(led.leaders) and led.leaders[0] == led.leaders[-1]:
+        # What follows a single item stands there once.
+        return led.items, led.weights
+    items, of_item = np.unique(led.items, return_inverse=True)
+    return items, np.bincount(of_item, led.weights, minlength=len(items))
 
 
 def _said(candidates: Candidates, sources: int) -> Features:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from feedback_platform.learning.boosting import boost
 from feedback_platform.learning.exploration import Exploration, Explored, draws_of, explore
 from feedback_platform.learning.online.array_file import ArrayFile
-from feedback_platform.learning.online.catalogue import Catalogue
+from feedback_platform.learning.online.catalogue import Catalogue, Indexes
 from feedback_platform.learning.online.explaining import because, reasons_for
 from feedback_platform.learning.online.folding import Folding, Order
 from feedback_platform.learning.online.people import STRANGER, People, Person
@@ -133,18 +133,32 @@ class OnlineLists:
                 knows, did or dismissed, without a draw.
         """
         made = self._made(user_id, session, now, is_personal=is_personal)
-        size = min(n, len(made.order.items))
+        order, size = made.order, min(n, len(made.order.items))
         ranks = made.explored.ranks[0, :size]
-        order = made.order
-        columns = (order.items, order.values, order.places, order.led_by)
         # Whole columns: every single number of an array costs as much to take out.
-        chosen = [column[ranks].tolist() for column in columns]
-        propensities = made.explored.propensities[0, :size].tolist()
+        rows = zip(
+            ranks.tolist(),
+            order.items[ranks].tolist(),
+            order.values[ranks].tolist(),
+            order.led_by[ranks].tolist(),
+            made.explored.propensities[0, :size].tolist(),
+            _likes_of(made.person, order.places[ranks]),
+            strict=True,
+        )
+        catalogue = self.catalogue
         return [
-            self._listed(made, place, rank, *of_item)
-            for place, (rank, *of_item) in enumerate(
-                zip(ranks.tolist(), *chosen, propensities, strict=True)
+            Listed(
+                item_id=catalogue.item_ids[item],
+                title=catalogue.titles[item],
+                categories=catalogue.categories_of(item),
+                score=value,
+                propensity=propensity,
+                reason=EXPLORED
+                if rank > place
+                else because(catalogue, made.session, likes=likes, led_by=led_by),
+                is_exploration=rank > place,
             )
+            for place, (rank, item, value, led_by, propensity, likes) in enumerate(rows)
         ]
 
     def explain(
@@ -228,34 +242,20 @@ class OnlineLists:
         explored = explore(lifted, items.shape[1], draws, exploration)
         return _List(person, session, order, explored)
 
-    def _listed(
-        self,
-        made: _List,
-        place: int,
-        rank: int,
-        item: int,
-        value: float,
-        stored: int,
-        led_by: int,
-        propensity: float,
-    ) -> Listed:
-        is_raised = rank > place
-        return Listed(
-            item_id=self.catalogue.item_ids[item],
-            title=self.catalogue.titles[item],
-            categories=self.catalogue.categories_of(item),
-            score=value,
-            propensity=propensity,
-            reason=EXPLORED
-            if is_raised
-            else because(self.catalogue, made.person, made.session, place=stored, led_by=led_by),
-            is_exploration=is_raised,
-        )
-
 
 def _within(exploration: Exploration, length: int) -> Exploration:
     """Return what is explored of lists of a length, whatever length is asked for later."""
     return replace(exploration, places=min(exploration.places, length))
+
+
+def _likes_of(person: Person, places: Indexes) -> Sequence[list[int] | None]:
+    """Return the likes that speak for each item at some of the stored places, -1 for none."""
+    if person.candidates is None:
+        return [None] * len(places)
+    likes: list[list[int]] = person.candidates.likes[places].tolist()
+    return [
+        of_item if place >= 0 else [] for place, of_item in zip(places.tolist(), likes, strict=True)
+    ]
 
 
 def _first(is_it: NDArray[np.bool_]) -> int | None:

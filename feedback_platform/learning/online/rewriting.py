@@ -36,8 +36,15 @@ def write_without_users(path: Path, file: ArrayFile, user_ids: Collection[str]) 
     Raises:
         InvalidInputError: the file's parts do not fit together.
     """
+    try:
+        arrays = _without(file, frozenset(user_ids))
+    except (KeyError, IndexError, ValueError) as error:
+        raise file.refused(f"has users whose parts do not fit together ({error!r})") from error
+    write_arrays(path, file.facts, arrays)
+
+
+def _without(file: ArrayFile, gone: frozenset[str]) -> dict[str, NDArray[Any]]:
     users = file.texts("user_ids").all()
-    gone = frozenset(user_ids)
     stays = np.array([user not in gone for user in users], dtype=np.bool_)
     rows = file.array("user_rows", np.int32, (len(users),))
     arrays: dict[str, NDArray[Any]] = dict(file.arrays)
@@ -56,4 +63,4 @@ def write_without_users(path: Path, file: ArrayFile, user_ids: Collection[str]) 
     left = rows[stays]
     arrays["user_rows"] = np.where(left >= 0, places[left], -1) if len(places) else left
     arrays["user_rows"] = arrays["user_rows"].astype(np.int32)
-    write_arrays(path, file.facts, arrays)
+    return arrays

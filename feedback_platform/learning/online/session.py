@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from feedback_platform.learning.online.people import Person
@@ -53,6 +54,11 @@ class Session:
         """What speaks for its item, the newest last."""
         return [each for each in self.taken if each.is_liked]
 
+    @cached_property
+    def taken_back(self) -> frozenset[int]:
+        """Items that the session says something against."""
+        return frozenset(each.item for each in self.taken if not each.is_liked)
+
 
 NO_SESSION: Final = Session()
 
@@ -80,7 +86,7 @@ def session_of(
     as what was said wins over what was done; what was only done leaves the opinion as it was.
 
     Args:
-        events: in any order; those after `now`, and of unknown items, are left out.
+        events: in any order; those after `now` or before 1970, and of unknown items, are left out.
         person: what is known.
         rows: index of each item.
         rules: how an event becomes feedback.
@@ -88,7 +94,7 @@ def session_of(
         now: in seconds since 1970.
     """
     ordered = sorted(
-        (event for event in events if event.at <= now and event.item_id in rows),
+        (event for event in events if 0 <= event.at <= now and event.item_id in rows),
         key=lambda event: event.at,
     )
     if not ordered:
@@ -128,17 +134,22 @@ def _settled(
     ordered: Sequence[SessionEvent], person: Person, rows: Mapping[str, int], now: float
 ) -> tuple[tuple[int, int, bool], ...]:
     """Return impressions that are old enough to be known by their clicks."""
-    shown = [event for event in ordered if event.event_type == _IMPRESSION]
-    shown = [event for event in shown if int(event.at) + SETTLING <= int(now)]
+    shown = []
+    newest: dict[str, float] = {}
+    clicked = set()
+    # Of one instant, what was shown was clicked.
+    for event in sorted(ordered, key=lambda event: (event.at, event.event_type == _CLICK)):
+        if event.event_type == _IMPRESSION:
+            newest[event.item_id] = event.at
+            if int(event.at) + SETTLING <= int(now):
+                shown.append(event)
+        elif event.event_type == _CLICK:
+            # A click belongs to the newest impression before it.
+            at = newest.get(event.item_id)
+            if at is not None and event.at - at <= SETTLING:
+                clicked.add((event.item_id, at))
     if not shown:
         return ()
     known = set(zip(person.shown.tolist(), person.shown_seconds.tolist(), strict=True))
-    clicked = set()
-    for click in ordered:
-        if click.event_type == _CLICK:
-            # A click belongs to the newest impression before it.
-            before = [s.at for s in shown if s.item_id == click.item_id and s.at <= click.at]
-            if before and click.at - before[-1] <= SETTLING:
-                clicked.add((click.item_id, before[-1]))
     settled = [(rows[s.item_id], int(s.at) + SETTLING, (s.item_id, s.at) in clicked) for s in shown]
     return tuple(each for each in settled if each[:2] not in known)

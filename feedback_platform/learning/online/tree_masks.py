@@ -84,12 +84,13 @@ class TreeMasks:
         both = np.concatenate([columns, columns])
         both[: len(columns)][is_missing] = np.inf
         both[len(columns) :][is_missing] = -np.inf
-        passes = both[self.features] <= self.thresholds
+        # `take` needs a third of the time of brackets.
+        passes = both.take(self.features, axis=0) <= self.thresholds
         # All bits where a row passes, those of the mask where it fails.
         kept = self.masks | -passes.view(np.uint8).astype(self.masks.dtype)
         left = np.bitwise_and.reduce(kept.reshape(-1, len(self.firsts), len(rows)), axis=0)
-        ends = _LOWEST[left] + self.firsts
-        sums: NDArray[np.float64] = self.values[ends].sum(axis=0)
+        ends = _LOWEST.take(left) + self.firsts
+        sums: NDArray[np.float64] = self.values.take(ends).sum(axis=0)
         return sums
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,11 +13,24 @@ from hypothesis import strategies as st
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.exploration import Exploration
+from feedback_platform.learning.learned_tables import refresh_recommendations
 from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.learning.online.online_lists import OnlineLists
 from feedback_platform.learning.online.publication import current_lists
 from feedback_platform.learning.online.records import Listed, SessionEvent
-from feedback_platform_tests.learning.online.world import listed, second, trained
+from feedback_platform.learning.online.writing import OnlineSettings
+from feedback_platform_tests.learning.online.world import (
+    ITEMS,
+    MADE_AT,
+    RULES,
+    SCORES,
+    SHOWN,
+    UNAVAILABLE,
+    listed,
+    opened,
+    second,
+    trained,
+)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +222,24 @@ def test_without_a_ranker_the_ensembles_order_is_folded_in_as_well(lake: Lake) -
     assert before == online.recommend("u003", [], now=second(9))
     after = plain.recommend("u003", session(("item_clicked", "i020")), now=second(9))
     assert "Because you looked at Item 20 a moment ago" in {each.reason for each in after}
+
+
+@pytest.mark.parametrize("left", ["zoe", "max", "nobody"])
+def test_when_nobody_is_left_whom_the_model_knows_everybody_gets_what_is_popular(
+    lake: Lake, tmp_path: Path, left: str
+) -> None:
+    # The lake of this module keeps its lists.
+    assert lake.directory is not None
+    lake = Lake(Path(shutil.copytree(lake.directory, tmp_path / "lake")).as_uri())
+    scores = SCORES.filter(pl.col("user_id") == left)
+    settings = OnlineSettings(RULES, MADE_AT)
+    lists = refresh_recommendations(lake, scores, ITEMS, UNAVAILABLE, shown=SHOWN, online=settings)
+    online = opened(lake)
+    assert online.folding.trees is not None
+    found = online.recommend(left, [], now=second(9))
+    assert {each.reason for each in found} == {"Popular with everybody"}
+    if left != "nobody":
+        assert shown(found) == rows(lists, left)
 
 
 def test_nobody_is_listed_what_is_away_or_known(made: tuple[pl.DataFrame, OnlineLists]) -> None:

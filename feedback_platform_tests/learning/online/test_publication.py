@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from feedback_platform.errors import LakeObjectMissingError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.online.array_file import ArrayFile, write_arrays
 from feedback_platform.learning.online.online_lists import OnlineLists
 from feedback_platform.learning.online.publication import (
     current_lists,
@@ -88,3 +90,22 @@ def test_a_damaged_file_is_deleted_with_whom_it_may_know(lake: Lake) -> None:
     content(b"no lists", lake, 0)
     assert erase_from_lists(lake, {"u003"}) == (1, 1, 0)
     assert lake.list_keys("models") == []
+
+
+@pytest.mark.parametrize("part", ["cosines", "user_segments", "own_seconds"])
+def test_a_file_whose_users_do_not_fit_together_is_deleted_with_whom_it_knows(
+    lake: Lake, part: str
+) -> None:
+    trained(lake)
+    listed(lake)
+    (whole,) = lake.list_keys(keys.online_lists())
+    file = ArrayFile.of(memoryview(lake.get(whole)), whole)
+    withdraw_lists(lake)
+    for arrays in (
+        {name: array for name, array in file.arrays.items() if name != part},
+        {**file.arrays, part: file.arrays[part][:1]},
+    ):
+        publish_lists(lake, partial(write_arrays, facts=file.facts, arrays=arrays), MADE_AT)
+        assert erase_from_lists(lake, {"u003"}) == (1, 1, 0)
+        assert current_lists(lake) is None
+        assert lake.list_keys(keys.online_lists()) == []
