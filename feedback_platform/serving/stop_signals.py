@@ -58,8 +58,10 @@ def noted_signals(*, seconds: float) -> Iterator[StopSignals]:
         if len(signals) == 1:
             faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
-    # What is ignored is so on purpose: nohup.
-    taken = [each for each in STOPPING if signal.getsignal(each) is not signal.SIG_IGN]
+    # A hang-up that is ignored is so on purpose: nohup. The others are inherited by accident, of a
+    # script's background or of a program that ignored them for itself.
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    taken = [each for each in STOPPING if not (each is signal.SIGHUP and is_ignored)]
     signals.tell(watch)
     before = {each: signal.signal(each, signals.note) for each in taken}
     try:

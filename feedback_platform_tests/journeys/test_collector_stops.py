@@ -54,6 +54,8 @@ def ends_when_told_so(after: float, data_dir: Path, port: int, workers: int) -> 
     """Start a server, tell it to stop so long after it said where it listens, and see it end."""
     command = [sys.executable, "-m", "feedback_platform", "serve", "--data-dir", str(data_dir)]
     command += ["--port", str(port), "--workers", str(workers)]
+    # As in the background of a script, or below a program that hears no such signal.
+    command = ["sh", "-c", 'trap \'\' INT TERM; exec "$0" "$@"', *command]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as serving:
@@ -61,7 +63,11 @@ def ends_when_told_so(after: float, data_dir: Path, port: int, workers: int) -> 
         assert serving.stdout.readline().startswith("API ")
         time.sleep(after)
         serving.terminate()
-        _, errors = serving.communicate(timeout=60)
+        try:
+            _, errors = serving.communicate(timeout=60)
+        finally:
+            # What has not ended would be waited for.
+            serving.kill()
         assert (serving.returncode, errors) == (0, "")
         until(lambda: not members(serving.pid))
 
