@@ -191,6 +191,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self._patience.begin(self.loop.time())
+        self._see_off()
 
     def pause_writing(self) -> None:
         """Begin to see to it that a client takes what it has asked for."""
@@ -201,6 +202,12 @@ class Connection(HttpToolsProtocol):
         """The client has taken most of it."""
         self._end_watch_of_reading()
         super().resume_writing()
+        self._see_off()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close after a long idleness."""
+        super().timeout_keep_alive_handler()
+        self._see_off()
 
     def shutdown(self) -> None:
         """Answer what was sent already, then close."""
@@ -222,6 +229,7 @@ class Connection(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         if self._is_idle() and not self.transport.is_closing():
             self.transport.close()
+            self._see_off()
 
     def _check_patience(self) -> None:
         now = self.loop.time()
@@ -233,6 +241,15 @@ class Connection(HttpToolsProtocol):
             self._part_with(_TOO_SLOW)
             return
         self._watch = self.loop.call_later(rest, self._check_patience)
+
+    def _see_off(self) -> None:
+        """Wait for who is to take the last of what was written, but no longer than for others.
+
+        It may be too little for `pause_writing`, and a transport that closes waits for ever.
+        """
+        has_rest = self.transport.is_closing() and self.transport.get_write_buffer_size() > 0
+        if has_rest and self._watch_of_reading is None:
+            self._check_reading_later()
 
     def _check_reading_later(self) -> None:
         self._watch_of_reading = self.loop.call_later(
@@ -288,3 +305,4 @@ class Connection(HttpToolsProtocol):
         if not is_answered:
             self.transport.write(refusal.as_bytes())
         self.transport.close()
+        self._see_off()
