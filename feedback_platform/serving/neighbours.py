@@ -73,6 +73,11 @@ class Neighbours:
         self._retry: asyncio.TimerHandle | None = None
         self.dropped = 0
 
+    @property
+    def are_there(self) -> bool:
+        """Whether there is anybody to tell."""
+        return bool(self._waiting)
+
     def subscribe(self, topic: bytes, handler: Handler) -> None:
         """Have what others send under a topic given to a handler, on the event loop."""
         self._handlers[topic] = handler

@@ -103,8 +103,9 @@ class SessionMemory:
     def hear(self, accepted: Sequence[Accepted]) -> None:
         """Take events that are durable by now, and tell the neighbours."""
         self._remember(accepted)
-        for message in _packed(accepted):
-            self._neighbours.send(TOPIC, message)
+        if self._neighbours.are_there:
+            for message in _packed(accepted):
+                self._neighbours.send(TOPIC, message)
 
     def of(self, user_id: str) -> list[SessionEvent]:
         """Return what a user did, each event once: the newest of it."""

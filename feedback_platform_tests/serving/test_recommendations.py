@@ -452,7 +452,7 @@ def test_events_of_a_signal_that_the_user_switched_off_do_not_fold_in(tmp_path: 
             "messageId": name,
         }
         message |= {"properties": {"product_id": item}}
-        audience.tell(audience.of_segment([message], received_at))
+        audience.tell(audience.of_batch([message], received_at, None))
 
     async def play() -> None:
         lists = PublishedLists(lake, tmp_path / "cache")

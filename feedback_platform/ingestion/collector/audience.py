@@ -25,6 +25,8 @@ from feedback_platform.ingestion.collector.segment_messages import (
 
 # A larger one than a click, a rating or an order is.
 MAX_LINE_BYTES: Final = 8 * 1024
+# A line up to here is kept as it is: leaving out what is not needed would cost more than it takes.
+_SHORT_LINE_BYTES: Final = 1024
 # Of a process; of batches fewer, since servers and imports send those, and pages single events.
 MAX_EVENTS_PER_SECOND: Final = 5_000
 MAX_BATCHED_PER_SECOND: Final = 2_000
@@ -98,40 +100,60 @@ class Audience:
         self._chosen = 0
         self.passed_over = 0
 
-    def of_segment(
-        self,
-        messages: Sequence[Any],
-        received_at: str,
-        *,
-        kind: str | None = None,
-        sent_at: str | None = None,
+    def of_single(
+        self, message: dict[str, Any], line: bytes, received_at: str, *, kind: str
     ) -> list[Accepted]:
-        """Return what is to be told of some messages when they are durable.
+        """Return what is to be told of a sound message that came alone, when it is durable.
+
+        Args:
+            message: as it was decoded.
+            line: its received line, with its newline.
+            received_at: as the line says it.
+            kind: its type.
+        """
+        if kind == TRACK:
+            if not self._wants(message["event"]):
+                return []
+        elif kind not in _LINKS:
+            return []
+        if not self._room(MAX_EVENTS_PER_SECOND):
+            self.passed_over += 1
+            return []
+        if kind == TRACK and len(line) <= _SHORT_LINE_BYTES:
+            user, device = _text(message.get("userId")), _text(message.get(_DEVICE))
+            chosen = [Accepted(user, device, line[:-1])]
+        else:
+            chosen = _of_segment(message, kind, received_at, None)
+        self._chosen += len(chosen)
+        return chosen
+
+    def of_batch(
+        self, messages: Sequence[Any], received_at: str, sent_at: str | None
+    ) -> list[Accepted]:
+        """Return what is to be told of the messages of a batch when they are durable.
 
         Args:
             messages: as they were decoded; faulty ones are passed over.
             received_at: as a received line says it.
-            kind: the type of those that do not say it.
             sent_at: of the batch, for messages that do not say it.
         """
         chosen: list[Accepted] = []
-        most = MAX_BATCHED_PER_SECOND if kind is None else MAX_EVENTS_PER_SECOND
-        if not self._room(most):
+        if not self._room(MAX_BATCHED_PER_SECOND):
             self.passed_over += len(messages)
             return chosen
         for message in messages:
             if type(message) is not dict:
                 continue
-            own_kind = message.get("type", kind)
-            if own_kind == TRACK:
+            kind = message.get("type")
+            if kind == TRACK:
                 name = message.get("event")
                 if type(name) is not str or not self._wants(name):
                     continue
-            elif type(own_kind) is not str or own_kind not in _LINKS:
+            elif type(kind) is not str or kind not in _LINKS:
                 continue
-            if is_sound(message, own_kind) or fault_of(message, kind) is None:
-                chosen += _of_segment(message, own_kind, received_at, sent_at)
-        return self._counted(chosen, most)
+            if is_sound(message, kind) or fault_of(message, None) is None:
+                chosen += _of_segment(message, kind, received_at, sent_at)
+        return self._counted(chosen)
 
     def of_cloudevents(
         self, events: Sequence[Mapping[str, Any]], received_at: str
@@ -150,7 +172,7 @@ class Audience:
                 line = _line(Format.CLOUDEVENT, message, received_at, None)
                 if (user or device) and line:
                     chosen.append(Accepted(user, device, line))
-        return self._counted(chosen, MAX_BATCHED_PER_SECOND)
+        return self._counted(chosen)
 
     def _wants(self, name: str) -> bool:
         wanted = self._wanted.get(name)
@@ -169,9 +191,9 @@ class Audience:
             self._second, self._chosen = now, 0
         return max(0, most - self._chosen)
 
-    def _counted(self, chosen: list[Accepted], most: int) -> list[Accepted]:
+    def _counted(self, chosen: list[Accepted]) -> list[Accepted]:
         """Count what was chosen; return as many as there is room for, the newest of them."""
-        excess = len(chosen) - self._room(most)
+        excess = len(chosen) - self._room(MAX_BATCHED_PER_SECOND)
         if excess > 0:
             self.passed_over += excess
             del chosen[:excess]

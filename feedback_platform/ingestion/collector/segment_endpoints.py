@@ -92,7 +92,7 @@ class _Single:
         audience = station.audience
         if audience is None:
             return line, now, []
-        return line, now, audience.of_segment((message,), received_at, kind=self._kind)
+        return line, now, audience.of_single(message, line, received_at, kind=self._kind)
 
 
 class _Batch:
@@ -147,7 +147,7 @@ class _Batch:
         audience = self._station.audience
         if audience is None:
             return []
-        return audience.of_segment(messages, received_at, sent_at=sent_at)
+        return audience.of_batch(messages, received_at, sent_at)
 
 
 async def _opened(body: bytes, turns: Turns) -> tuple[dict[str, Any], list[bytes] | None]:
