@@ -7,6 +7,7 @@ of them take together; the oldest go first. A neighbour tells what it has stored
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,11 +23,13 @@ from feedback_platform.serving.neighbours import MAX_MESSAGE_BYTES, Neighbours
 from feedback_platform.serving.session_events import UserEvent
 
 TOPIC: Final = b"session"
-# What an event takes beside its line: its place in two queues, and its user's name.
+# What an event takes beside its line and its user's name: its place in two queues.
 _OVERHEAD_BYTES: Final = 500
 _BETWEEN: Final = b"\n"
 _ROOM: Final = MAX_MESSAGE_BYTES - len(TOPIC) - 1
 _MOST_DEVICES_OF_ONE: Final = 8
+# Of a device's and its user's name together; those that libraries make have 36 characters.
+_LONGEST_NAMES: Final = 300
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class _Kept:
         self.key = key
         self.line = line
         self.expires_at = expires_at
-        self.size = len(line) + _OVERHEAD_BYTES
+        self.size = len(line) + sys.getsizeof(key) + _OVERHEAD_BYTES
         self.events: tuple[UserEvent, ...] | None = None
 
 
@@ -180,7 +183,7 @@ class SessionMemory:
         own = self._by_user.get(kept.key)
         # A user's events go in the same order as all.
         if own and own[0] is kept:
-            self._release(own.pop(0))
+            del own[0]
             if not own:
                 del self._by_user[kept.key]
         self._bytes -= kept.size
@@ -189,10 +192,12 @@ class SessionMemory:
         """Let go of what an event said; it counts as an empty place until that is given up."""
         self._bytes -= kept.size - _OVERHEAD_BYTES
         kept.size = _OVERHEAD_BYTES
-        kept.line, kept.events = b"", ()
+        kept.key, kept.line, kept.events = "", b"", ()
 
     def _link(self, device: str, user: str) -> None:
         """Note whose a device is: that of the first known user, as in the layers."""
+        if len(device) + len(user) > _LONGEST_NAMES:
+            return
         if device in self._owners:
             self._owners.move_to_end(device)
             return

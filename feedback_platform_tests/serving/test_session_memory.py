@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from hypothesis import given
@@ -15,6 +16,8 @@ from feedback_platform.serving.session_memory import SessionLimits, SessionMemor
 from feedback_platform_tests.serving.test_neighbours import play
 
 _OVERHEAD = 500
+# A line of one character, and a name of three.
+_CLICK = 1 + sys.getsizeof("ada")
 
 
 class Clock:
@@ -106,11 +109,28 @@ def test_of_a_user_who_does_a_lot_the_newest_is_kept() -> None:
 
 
 def test_when_there_is_no_more_room_the_oldest_goes_whoever_did_it() -> None:
-    kept = memory(SessionLimits(total_bytes=3 * (_OVERHEAD + 1)))
+    kept = memory(SessionLimits(total_bytes=3 * (_OVERHEAD + _CLICK)))
     kept.hear([click("ada", "a"), click("bob", "b"), click("ada", "c"), click("bob", "d")])
 
     assert items(kept, "ada") == ["c"]
     assert items(kept, "bob") == ["b", "d"]
+
+
+def test_names_of_any_length_take_no_room_beyond_the_bound() -> None:
+    kept = memory(SessionLimits(total_bytes=100_000))
+    kept.hear([click("\N{SNOWMAN}" * 2_000 + str(number), "a") for number in range(1_000)])
+
+    assert kept.events < 100_000 / 4_000
+    assert kept.held_bytes <= 100_000
+
+
+def test_a_device_of_an_endless_name_has_no_owner() -> None:
+    kept = memory()
+    device = "d" * 1_000
+    kept.hear([Accepted("ada", device, b""), click("", "a", device)])
+
+    assert items(kept, "ada") == []
+    assert items(kept, f"anonymous:{device}") == ["a"]
 
 
 def test_only_so_many_devices_have_an_owner() -> None:
