@@ -20,6 +20,7 @@ from feedback_platform.serving.stop_signals import noted_signals
 from feedback_platform.serving.supervisor import CANNOT_START, Patience, Supervisor
 
 DEAF_SECONDS = 1.0
+SILENCE_SECONDS = 2.0
 TESTED = ("supervisor.py", "stop_signals.py")
 # Lines that are run before it waits for its workers for the first time.
 LINES = 90
@@ -34,11 +35,12 @@ class Worker:
         is_deaf = self.behaviour == "deaf"
         signal.signal(signal.SIGTERM, signal.SIG_IGN if is_deaf else self._end)
         started = self.directory / f"{place}-{os.getpid()}"
-        is_first = not list(self.directory.glob(f"{place}-*"))
-        heartbeats.send_bytes(b".")
+        before = len(list(self.directory.glob(f"{place}-*")))
+        is_first = before == 0
         started.touch()
-        if self.behaviour == "hopeless":
+        if self.behaviour == "hopeless" or (self.behaviour == "hapless" and before == 1):
             sys.exit(CANNOT_START)
+        heartbeats.send_bytes(b".")
         if self.behaviour == "mortal" and is_first:
             sys.exit(9)
         while True:
@@ -67,7 +69,9 @@ def stop_at(line: int) -> Any:
 
 
 def main(behaviour: str, directory: str, line: int | None) -> int:
-    patience = Patience(end=DEAF_SECONDS if behaviour == "deaf" else 20, silence=2, rest=0)
+    patience = Patience(
+        end=DEAF_SECONDS if behaviour == "deaf" else 20, silence=SILENCE_SECONDS, rest=0
+    )
     with noted_signals(seconds=0.2 if behaviour == "hanging" else 25) as signals:
         sys.stdout.write("listening\n")
         sys.stdout.flush()

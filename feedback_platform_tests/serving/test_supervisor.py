@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -108,6 +109,51 @@ def test_workers_that_cannot_start_are_not_started_again_and_again(
     assert process.returncode == 1
     assert "cannot start." in errors
     assert len(workers(tmp_path)) <= 2
+
+
+def test_one_that_cannot_start_ends_nobody_who_did(start: Start, tmp_path: Path) -> None:
+    process = start("hapless")
+    until(lambda: len(workers(tmp_path)) == 2)
+    (first,) = (pid for pid, place in workers(tmp_path).items() if place == 0)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: list(workers(tmp_path).values()).count(0) == 3)
+    process.terminate()
+    assert "Worker 0 ended with exit code 3 and is replaced." in stopped(process, tmp_path)
+
+
+def test_a_system_that_has_no_room_for_a_worker_ends_nobody(start: Start, tmp_path: Path) -> None:
+    process = start("willing")
+    assert process.stderr is not None
+    until(lambda: len(workers(tmp_path)) == 2)
+    before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    (first,) = (pid for pid, place in workers(tmp_path).items() if place == 0)
+    os.kill(first, signal.SIGKILL)
+    assert process.stderr.readline() == "Worker 0 ended with exit code -9 and is replaced.\n"
+    assert process.stderr.readline().startswith("Worker 0 cannot be started now: ")
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+    until(lambda: list(workers(tmp_path).values()).count(0) == 2)
+    process.terminate()
+    stopped(process, tmp_path)
+
+
+def test_nobody_is_killed_for_a_silence_in_which_the_supervisor_was_stopped_too(
+    start: Start, tmp_path: Path
+) -> None:
+    process = start("willing")
+    until(lambda: len(workers(tmp_path)) == 2)
+    everybody = [process.pid, *workers(tmp_path)]
+    for pid in reversed(everybody):
+        # The supervisor last: it has heard all that was said.
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.3)
+    time.sleep(supervised.SILENCE_SECONDS)
+    for pid in everybody:
+        os.kill(pid, signal.SIGCONT)
+        # The supervisor first: it looks before anybody could say anything.
+        time.sleep(0.3)
+    process.terminate()
+    assert stopped(process, tmp_path) == ""
 
 
 def test_who_hangs_while_it_stops_is_ended_and_says_where(start: Start) -> None:
