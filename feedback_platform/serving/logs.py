@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from feedback_platform.settings import Settings
 _HIDDEN: Final = "…"
 # A shorter one is none, but may be a part of half the words.
 _SHORTEST_SECRET: Final = 6
+# What moves the cursor of a terminal, or begins a line that looks like a record of its own.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_WITHIN_LINES: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def configure_logs(settings: Settings) -> None:
@@ -35,7 +39,12 @@ class _Lines(logging.Formatter):
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
         # The longest first: one may be the beginning of another.
-        known = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+        known = [
+            form
+            for secret in secrets
+            if len(secret) >= _SHORTEST_SECRET
+            for form in (secret, repr(secret)[1:-1], orjson.dumps(secret).decode()[1:-1])
+        ]
         known.sort(key=len, reverse=True)
         self._secret = re.compile("|".join(map(re.escape, known))) if known else None
 
@@ -45,15 +54,18 @@ class _Lines(logging.Formatter):
 
 
 class TextLines(_Lines):
-    """Lines to read; what follows an exception stands below it."""
+    """Lines to read: one for each record; what follows an exception stands below, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record's lines."""
-        text = super().format(record)
+        whole = super().format(record)
+        head = self.formatMessage(record)
+        rest = whole[len(head) :].strip("\n")
+        line = _CONTROL.sub(_escaped, head)
         if request_id := REQUEST_ID.get():
-            first, newline, rest = text.partition("\n")
-            text = f"{first} [{request_id}]{newline}{rest}"
-        return self.hidden(text)
+            line = f"{line} [{request_id}]"
+        below = textwrap.indent(_CONTROL_WITHIN_LINES.sub(_escaped, rest), "  ")
+        return self.hidden(f"{line}\n{below}" if below else line)
 
 
 class JsonLines(_Lines):
@@ -78,6 +90,10 @@ class JsonLines(_Lines):
             for name, value in content.items()
         }
         return orjson.dumps(sound, default=str).decode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _sound(text: str) -> str:

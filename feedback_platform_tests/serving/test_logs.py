@@ -105,7 +105,27 @@ def test_a_line_to_read_ends_with_its_request() -> None:
     first, second, *rest = log.lines
     assert first.endswith(" WARNING It is late. [request-7]")
     assert second.endswith(" ERROR It failed. [request-7]")
-    assert rest[0].startswith("Traceback")
+    assert rest[0].startswith("  Traceback")
+
+
+def test_nothing_in_a_message_or_an_exception_looks_like_a_record_of_its_own() -> None:
+    log = Log(TextLines([]))
+    log.logger.warning("got %s", "a\n2026-01-01 ERROR forged\x1b[2J")
+    fail(log, "a\r2026-01-01")
+    log.logger.error("got", exc_info=ValueError("a\n2026-01-01 ERROR forged"))
+    first, *rest = log.lines
+    assert first.endswith("got a\\n2026-01-01 ERROR forged\\x1b[2J")
+    assert not any(line.startswith("2026-01-01") for line in rest)
+    assert sum(not line.startswith("  ") for line in log.lines) == 3
+
+
+@pytest.mark.parametrize("kind", [TextLines, JsonLines])
+def test_a_secret_is_not_written_as_programs_quote_it_either(
+    kind: type[TextLines | JsonLines],
+) -> None:
+    log = Log(kind(["abc\"de'f\\g"]))
+    fail(log, "abc\"de'f\\g")
+    assert "de" not in "\n".join(log.lines).replace("decode", "").split("base 10")[-1]
 
 
 def test_beside_requests_a_line_has_no_id() -> None:
