@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -132,12 +134,19 @@ def test_a_store_that_hangs_leaves_no_question_unanswered_and_holds_up_no_stop(
         assert "Traceback" not in serving.log
 
 
-def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_port: int) -> None:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    environment = {"TMPDIR": str(temporary)}
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    """A directory in which sockets find room: those of tests have long names."""
+    with TemporaryDirectory(prefix="t-") as name:
+        yield Path(name)
+
+
+def test_workers_whose_supervisor_was_killed_free_the_port(
+    short_directory: Path, tmp_path: Path, free_port: int
+) -> None:
+    environment = {"TMPDIR": str(short_directory)}
     with serving_process(tmp_path / "data", free_port, environment, workers=2) as serving:
-        assert list(temporary.iterdir())
+        until(lambda: len(list(short_directory.glob("*/sockets/*"))) == 2)
         serving.signal(signal.SIGKILL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -149,7 +158,7 @@ def test_workers_whose_supervisor_was_killed_free_the_port(tmp_path: Path, free_
         else:
             pytest.fail("somebody still listens")
         # Nor do they leave anything behind.
-        until(lambda: not list(temporary.iterdir()))
+        until(lambda: not list(short_directory.iterdir()))
         serving.start()
 
 

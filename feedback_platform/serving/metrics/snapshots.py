@@ -83,9 +83,10 @@ class Snapshots:
         parent = multiprocessing.parent_process()
         if self._directory is not None and parent is not None and not parent.is_alive():
             _path(self._directory, self._place).unlink(missing_ok=True)
-            # The last one turns off the light.
-            with suppress(OSError):
-                self._directory.rmdir()
+            # The last one turns off the light, also where the sockets lay.
+            for directory in (*self._directory.glob("*/"), self._directory):
+                with suppress(OSError):
+                    directory.rmdir()
 
     def _present(self) -> Numbers:
         numbers: Numbers = {name: dict(values) for name, values in self._before.items()}
