@@ -40,11 +40,14 @@ _ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 _JSON: Final = (b"content-type", b"application/json")
 # A list is one person's, of one moment.
 _PRIVATE: Final = (b"cache-control", b"private, no-store")
-_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, www-authenticate")
+_EXPOSED: Final = (
+    b"access-control-expose-headers",
+    b"retry-after, www-authenticate, x-request-id",
+)
 _PREFLIGHT: Final = (
     _ANY_ORIGIN,
     (b"access-control-allow-methods", _METHODS),
-    (b"access-control-allow-headers", b"authorization, x-api-key, content-type"),
+    (b"access-control-allow-headers", b"authorization, x-api-key, content-type, x-request-id"),
     (b"access-control-max-age", b"86400"),
 )
 _RETRY_AFTER: Final = ((b"retry-after", b"5"),)
@@ -208,11 +211,11 @@ class Recommendations:
 
 async def _send(send: Send, status: int, body: bytes, headers: Fields = ()) -> None:
     length = (b"content-length", b"%d" % len(body))
-    fields = [_JSON, _ANY_ORIGIN, *headers, length]
+    fields = [_JSON, _ANY_ORIGIN, _EXPOSED, *headers, length]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _send_error(send: Send, status: int, content: Any, headers: Fields = ()) -> None:
     body = orjson.dumps(content)
-    await _send(send, status, body, (_PRIVATE, _EXPOSED, *headers))
+    await _send(send, status, body, (_PRIVATE, *headers))

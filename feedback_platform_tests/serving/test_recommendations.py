@@ -340,6 +340,17 @@ def test_a_page_may_ask_with_a_token_of_its_user(server: RunningServer) -> None:
     assert answer.headers["access-control-allow-methods"] == "GET, OPTIONS"
 
 
+def test_a_page_may_name_its_request_and_read_the_name(server: RunningServer) -> None:
+    preflight = server.ask("OPTIONS", "/v1/recommendations/ada")
+    assert "x-request-id" in preflight.headers["access-control-allow-headers"]
+    for path in ("ada", "ada/explanations/nosuch"):
+        answer = server.ask(
+            "GET", f"/v1/recommendations/{path}", headers={"x-request-id": "page-7"}
+        )
+        assert answer.headers["x-request-id"] == "page-7"
+        assert "x-request-id" in answer.headers["access-control-expose-headers"]
+
+
 def token(user: str, minutes: int) -> str:
     """An authorization header of a user, which ends in some minutes."""
     now = datetime.now(UTC)
