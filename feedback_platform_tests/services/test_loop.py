@@ -27,7 +27,8 @@ COLUMNS_OF_THE_RUN: Final = (
     "version",
 )
 # The rest of a version's name is a hash of its content.
-INSTANT: Final = re.compile(r"\d{8}T\d{9}Z-")
+# Of versions; of files of lists also the digest, since their instant is within them.
+INSTANT: Final = re.compile(r"\d{8}T(\d{12}Z-[0-9a-f]{8}|\d{9}Z-)")
 
 
 @pytest.fixture
