@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -49,6 +50,14 @@ class ValueContract:
     minimum: float | None = None
     maximum: float | None = None
 
+    def allows(self, value: float | None) -> bool:
+        """Return whether an event may have a value, or none."""
+        if value is None:
+            return not self.is_required
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        return math.isfinite(value) and low <= value <= high
+
 
 @dataclass(frozen=True)
 class EventType:
@@ -60,6 +69,10 @@ class EventType:
     needs_item: bool = False
     required: tuple[str, ...] = ()
     value: ValueContract | None = None
+
+    def allows(self, value: float | None) -> bool:
+        """Return whether an event of this type may have a value, or none."""
+        return self.value is None or self.value.allows(value)
 
     @property
     def required_fields(self) -> frozenset[str]:

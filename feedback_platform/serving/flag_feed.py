@@ -13,6 +13,7 @@ from feedback_platform.adjustment.flags.flag_set import FlagSet
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.lake.daemon_threads import DaemonThreads
+from feedback_platform.serving.regular_look import RegularLook
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +34,14 @@ class FlagFeed:
 
     def __init__(self, flags: Flags, *, look_seconds: float = LOOK_SECONDS) -> None:
         self._flags = flags
-        self._look_seconds = look_seconds
         self._thread = DaemonThreads("flags")
         self._look: asyncio.Task[None] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._looking = RegularLook(
+            self._look_again,
+            "The flags",
+            seconds=look_seconds,
+            first_seconds=_FIRST_LOOK_SECONDS,
+        )
         self._is_failing = False
         self._next_look_at = 0.0
         self._changed = asyncio.Event()
@@ -47,16 +52,11 @@ class FlagFeed:
 
     async def start(self) -> None:
         """Read the flags, and begin to look for changes."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
-                await asyncio.shield(self._newest_look())
-        self._task = asyncio.create_task(self._look_on())
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Look no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
 
     async def reach(self, position: int) -> None:
         """Wait, not for long, until the flags are at least as new as a client says that they are.
@@ -83,10 +83,9 @@ class FlagFeed:
             self._look = asyncio.create_task(self._take_over())
         return self._look
 
-    async def _look_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._look_seconds)
-            await asyncio.shield(self._newest_look())
+    async def _look_again(self) -> None:
+        # Whoever waits for the flags to be newer may wait for the same look.
+        await asyncio.shield(self._newest_look())
 
     async def _take_over(self) -> None:
         await asyncio.sleep(self._next_look_at - asyncio.get_running_loop().time())

@@ -7,7 +7,6 @@ Answers are not signed, so there is no certificate in the discovery; nobody is c
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -37,8 +36,6 @@ from feedback_platform.serving.erasures import Erasures
 from feedback_platform.serving.opendsr_requests import ERASURE, IDENTITY, SentRequest, sent_request
 from feedback_platform.serving.store_calls import StoreCalls
 from feedback_platform.serving.user_answers import send_json, send_refusal
-
-_log = logging.getLogger(__name__)
 
 PREFIX: Final = "/opendsr/"
 DISCOVERY: Final = "/opendsr/discovery"
@@ -73,10 +70,6 @@ class OpenDsr:
             await send_refusal(send, refusal)
         except SenderGoneError:
             return
-        except Exception:  # noqa: BLE001 - logged, and the client is told
-            _log.exception("An OpenDSR request met an error nobody foresaw.")
-            text = "The server made a mistake."
-            await send_refusal(send, RequestRefusedError(500, "internal_error", text))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

@@ -14,7 +14,6 @@ import logging
 import time
 from bisect import insort
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,6 +25,7 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.preferences import NOTHING_ALLOWED, Preferences, PreferencesChange
 from feedback_platform.privacy.preferences_log import PreferencesEntry, PreferencesLog
 from feedback_platform.privacy.requests import ErasureRequest, pending_requests
+from feedback_platform.serving.regular_look import RegularLook
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,6 @@ class PendingPreferences:
         self._lake = lake
         self._log = PreferencesLog(lake)
         self._on_leaving = on_leaving
-        self._look_seconds = look_seconds
         self._clock = clock
         self._thread = DaemonThreads("preferences")
         self._entries: dict[str, list[PreferencesEntry]] = {}
@@ -110,7 +109,12 @@ class PendingPreferences:
         self._tidied_at = 0.0
         self.read_at: float | None = None
         self._is_failing = False
-        self._task: asyncio.Task[None] | None = None
+        self._looking = RegularLook(
+            self.look,
+            "Changed preferences",
+            seconds=look_seconds,
+            first_seconds=_FIRST_LOOK_SECONDS,
+        )
         self.is_known = False
 
     def applied_to(self, published: Preferences, user_id: str) -> Preferences:
@@ -182,16 +186,11 @@ class PendingPreferences:
 
     async def start(self) -> None:
         """Read the log, for which requests wait a while, and begin to look for changes."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
-                await asyncio.shield(self.look())
-        self._task = asyncio.create_task(self._look_on())
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Look no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
 
     async def look(self) -> None:
         """Take over what others wrote since; when the store fails, what is known goes on."""
@@ -209,14 +208,6 @@ class PendingPreferences:
         if began - self._tidied_at > _TIDY_SECONDS and self.is_known:
             self._tidied_at = began
             await self._thread.run(self._tidy(self._clock() - _KEPT))
-
-    async def _look_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._look_seconds)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - logged; the requests go on with what is known
-                _log.exception("Changed preferences cannot be read; the last ones go on.")
 
     def _news(self, began: float, known: list[ErasureRequest]) -> _News:
         requests = pending_requests(self._lake, known)

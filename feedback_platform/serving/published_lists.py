@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +12,7 @@ from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.online.publication import current_lists, local_lists
 from feedback_platform.learning.online.records import SessionEvent
+from feedback_platform.serving.regular_look import RegularLook
 
 if TYPE_CHECKING:
     from feedback_platform.learning.online.online_lists import OnlineLists
@@ -45,25 +44,21 @@ class PublishedLists:
         """
         self._lake = lake
         self._cache = cache
-        self._look_seconds = look_seconds
         self._thread = DaemonThreads("lists")
         self._key: str | None = None
         self._failed: str | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._looking = RegularLook(
+            self.look, "The lists", seconds=look_seconds, first_seconds=_FIRST_LOOK_SECONDS
+        )
         self.current: OnlineLists | None = None
 
     async def start(self) -> None:
         """Read the lists, for which requests wait a while, and begin to look for others."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
-                await asyncio.shield(self.look())
-        self._task = asyncio.create_task(self._look_on())
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Look no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
 
     async def look(self) -> None:
         """Take over what is published now, if it is something new."""
@@ -77,11 +72,6 @@ class PublishedLists:
             self._failed = None
             if found is not None:
                 self._key, self.current = found
-
-    async def _look_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._look_seconds)
-            await self.look()
 
     def _news(self) -> tuple[str | None, OnlineLists | None] | None:
         """Return the key and the lists that count now; None where they are as before."""

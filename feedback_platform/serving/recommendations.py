@@ -6,7 +6,6 @@ any routing, and answered from memory: nothing here waits for a disk, a database
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -30,8 +29,6 @@ from feedback_platform.serving.session_memory import SessionMemory
 
 if TYPE_CHECKING:
     from feedback_platform.learning.online.online_lists import OnlineLists
-
-_log = logging.getLogger(__name__)
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -89,11 +86,6 @@ class Recommendations:
             await _send_error(send, refusal.status, refusal.content, refusal.headers)
         except AccessDeniedError as denied:
             await _send_error(send, denied.status, denied.content, denied.headers)
-        except Exception:  # noqa: BLE001 - logged, and the client is told
-            # Not the path: who asks stands in it.
-            _log.exception("A request for recommendations met an error nobody foresaw.")
-            content = {"code": "internal_error", "message": "The server made a mistake."}
-            await _send_error(send, 500, content)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         target = target_of(scope.get("raw_path") or scope["path"].encode())

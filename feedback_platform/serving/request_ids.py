@@ -21,7 +21,7 @@ class RequestIds:
 
     def __init__(self) -> None:
         # No other process draws it; what follows is cheap and never the same.
-        self._prefix = secrets.token_hex(6)
+        self._prefix = b"%s-" % secrets.token_hex(6).encode()
         self._numbers = itertools.count(1)
 
     def of(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -35,7 +35,7 @@ class RequestIds:
 
     def made(self) -> bytes:
         """Return a new id."""
-        return b"%s-%x" % (self._prefix.encode(), next(self._numbers))
+        return b"%s%x" % (self._prefix, next(self._numbers))
 
 
 # The ids of this process. It is started anew, not forked, so no two share the prefix.

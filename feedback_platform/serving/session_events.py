@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -11,7 +10,7 @@ import orjson
 
 from feedback_platform.cleaning.validation import MAX_AHEAD
 from feedback_platform.events import columns as c
-from feedback_platform.events.contract import EVENT_TYPES, EventType
+from feedback_platform.events.contract import EVENT_TYPES
 from feedback_platform.events.translation.mapping import EventMapping
 from feedback_platform.events.translation.rules import Refusal, as_number
 from feedback_platform.events.translation.translation import translate
@@ -68,7 +67,7 @@ def _user_event(event: dict[str, Any], event_types: Collection[str]) -> UserEven
         return None
     sent = event.get(c.VALUE)
     value = as_number(sent)
-    if (sent is not None and value is None) or not _is_possible(value, EVENT_TYPES[event_type]):
+    if (sent is not None and value is None) or not EVENT_TYPES[event_type].allows(value):
         return None
     try:
         at = _occurred_at(event)
@@ -76,17 +75,6 @@ def _user_event(event: dict[str, Any], event_types: Collection[str]) -> UserEven
         return None
     event_id = str(event.get(c.EVENT_ID))
     return UserEvent(event_id, SessionEvent(event_type, str(item_id), value, at))
-
-
-def _is_possible(value: float | None, kind: EventType) -> bool:
-    contract = kind.value
-    if contract is None:
-        return True
-    if value is None:
-        return not contract.is_required
-    low = -math.inf if contract.minimum is None else contract.minimum
-    high = math.inf if contract.maximum is None else contract.maximum
-    return low <= value <= high
 
 
 def _occurred_at(event: dict[str, Any]) -> float:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.privacy.preferences import NOTHING_ALLOWED, Preferences
 from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.regular_look import RegularLook
 from feedback_platform.warehouse.current_users import CurrentUsers, CurrentUsersReader
 from feedback_platform.warehouse.published_events import published_event_ids
 
@@ -71,7 +70,6 @@ class PublishedUsers:
         """
         self._path = path
         self._pending = pending
-        self._look_seconds = look_seconds
         self._reader = CurrentUsersReader(path)
         self._thread = DaemonThreads("users")
         self._users: CurrentUsers | None = None
@@ -79,7 +77,12 @@ class PublishedUsers:
         self._asked_for: frozenset[str] = frozenset()
         self._failures = 0
         self._looks_to_wait = 0
-        self._task: asyncio.Task[None] | None = None
+        self._looking = RegularLook(
+            self.look,
+            "The published users",
+            seconds=look_seconds,
+            first_seconds=_FIRST_LOOK_SECONDS,
+        )
 
     @property
     def are_known(self) -> bool:
@@ -102,7 +105,7 @@ class PublishedUsers:
     @property
     def published_at(self) -> float | None:
         """When the tables that were read last were published; None before there are any."""
-        return None if self._stamp is None else self._stamp[1] / 1e9
+        return None if self._stamp is None else self._stamp[1] / _NANOSECONDS
 
     def preferences_of(self, user_id: str) -> Preferences:
         """Return what a user allows; nothing as long as nobody knows."""
@@ -114,16 +117,11 @@ class PublishedUsers:
 
     async def start(self) -> None:
         """Read the users, for which requests wait a while, and begin to look for publications."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
-                await asyncio.shield(self.look())
-        self._task = asyncio.create_task(self._look_on())
+        await self._looking.start()
 
     async def stop(self) -> None:
         """Look no longer."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._looking.stop()
 
     async def look(self) -> None:
         """Take over what is published now, if it is something new."""
@@ -137,14 +135,6 @@ class PublishedUsers:
             self._users = found.users
         if self._pending is not None and found.is_newest:
             self._pending.settle(asked, found.published)
-
-    async def _look_on(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - logged; the requests go on with what is known
-                _log.exception("The published users cannot be read; the last ones go on.")
-            await asyncio.sleep(self._look_seconds)
 
     def _news(self, events: Mapping[str, datetime]) -> _Found:
         """Return what is new, and which of some events are published by now."""

@@ -5,7 +5,6 @@ Each is opened by the user's own token or by an administrator's key; see `access
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -22,8 +21,6 @@ from feedback_platform.serving.erasures import Erasures
 from feedback_platform.serving.exports import Exports
 from feedback_platform.serving.preferences import MAX_BODY_BYTES, PreferencesEndpoint
 from feedback_platform.serving.user_answers import send_json, send_preflight, send_refusal
-
-_log = logging.getLogger(__name__)
 
 PREFIX: Final = "/v1/users/"
 _OPTIONS: Final = "OPTIONS"
@@ -60,11 +57,6 @@ class Users:
             await send_refusal(send, refusal)
         except SenderGoneError:
             return
-        except Exception:  # noqa: BLE001 - logged, and the client is told
-            # Not the path: it names somebody.
-            _log.exception("A %s request of a user met an error nobody foresaw.", scope["method"])
-            text = "The server made a mistake."
-            await send_refusal(send, RequestRefusedError(500, "internal_error", text))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, rest = _parts(scope)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import math
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.events import columns
@@ -71,6 +72,17 @@ def test_bounds_are_the_right_way_round() -> None:
     for kind in EVENT_TYPES.values():
         if kind.value is not None and kind.value.minimum is not None and kind.value.maximum:
             assert kind.value.minimum < kind.value.maximum, kind.name
+
+
+def test_a_value_is_allowed_within_its_bounds_and_missing_where_none_is_required() -> None:
+    rated, viewed, liked = (EVENT_TYPES[f"item_{name}"] for name in ("rated", "viewed", "liked"))
+
+    assert [rated.allows(value) for value in (0.5, 5.0)] == [True, True]
+    assert [rated.allows(value) for value in (0.4, 5.1, None)] == [False, False, False]
+    assert [viewed.allows(value) for value in (None, 0.0, 1e9)] == [True, True, True]
+    assert [viewed.allows(value) for value in (-1.0, math.inf, math.nan)] == [False, False, False]
+    # Of a value that means nothing it does not matter what it is.
+    assert liked.allows(-7.0)
 
 
 def test_values_are_numbers_and_times_are_timestamps() -> None:

@@ -142,7 +142,8 @@ class SessionRules:
         So does one with a value that cleaning would refuse.
         """
         rule = next((each for each in self.signals if each.event_type == event.event_type), None)
-        if rule is None or not _is_possible(event):
+        kind = EVENT_TYPES.get(event.event_type)
+        if rule is None or kind is None or not kind.allows(event.value):
             return None
         value = event.value
         is_imputed = value is None and rule.impute_value is not None
@@ -215,19 +216,6 @@ class SessionRules:
             weighed += weight
             doubt *= 1 - weight
         return (round(total / weighed, _DIGITS), 1 - doubt) if weighed else (None, 0.0)
-
-
-def _is_possible(event: SessionEvent) -> bool:
-    """Return whether an event has a value that its type may have."""
-    kind = EVENT_TYPES.get(event.event_type)
-    if kind is None or kind.value is None:
-        return kind is not None
-    contract, value = kind.value, event.value
-    if value is None:
-        return not contract.is_required
-    low = -math.inf if contract.minimum is None else contract.minimum
-    high = math.inf if contract.maximum is None else contract.maximum
-    return math.isfinite(value) and low <= value <= high
 
 
 def _normalised(rule: SignalRule, value: float | None) -> float | None:
