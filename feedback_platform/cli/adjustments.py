@@ -11,13 +11,13 @@ import orjson
 from feedback_platform.adjustment.rules.adjusting import known_adjustment, sentence
 from feedback_platform.adjustment.rules.book import Adjustment, Book
 from feedback_platform.adjustment.rules.definition import Rule
-from feedback_platform.adjustment.rules.durations import written
 from feedback_platform.adjustment.rules.evaluation import Evaluation, Row, last_evaluation
 from feedback_platform.adjustment.rules.ledger import evidence_of, read_book
 from feedback_platform.adjustment.rules.metrics import METRICS
 from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.running import JobRunner
+from feedback_platform.durations import written
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import Settings

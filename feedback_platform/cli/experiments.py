@@ -13,10 +13,10 @@ import click
 import orjson
 import polars as pl
 
-from feedback_platform.adjustment.rules.durations import written
 from feedback_platform.adjustment.rules.measurement import Span, measure, newest_event
 from feedback_platform.adjustment.rules.metrics import METRICS as OBSERVED
 from feedback_platform.cli.options import with_json, with_settings
+from feedback_platform.durations import written
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.definition import Experiment, Programme
 from feedback_platform.experiments.definitions_file import load_experiments

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from feedback_platform.adjustment.flags.definition import EVERYBODY, Condition
 from feedback_platform.adjustment.flags.parsing import parse_condition
-from feedback_platform.adjustment.rules.toml_entries import Entries
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.definition import (
     DEFAULT_ALPHA,
@@ -29,6 +28,7 @@ from feedback_platform.experiments.definition import (
 )
 from feedback_platform.experiments.metrics import METRICS
 from feedback_platform.text_file import read_text_file
+from feedback_platform.toml_entries import Entries
 
 MOST_VARIANTS: Final = 10
 # A tenth of all at most: what nobody learns from costs those who are left out.

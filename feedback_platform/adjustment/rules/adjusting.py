@@ -23,7 +23,6 @@ from feedback_platform.adjustment.rules.changes import (
 )
 from feedback_platform.adjustment.rules.decision import Verdict
 from feedback_platform.adjustment.rules.definition import Kind
-from feedback_platform.adjustment.rules.durations import written
 from feedback_platform.adjustment.rules.guarding import Outcome, conclude
 from feedback_platform.adjustment.rules.ledger import Ledger
 from feedback_platform.adjustment.rules.observing import (
@@ -32,6 +31,7 @@ from feedback_platform.adjustment.rules.observing import (
     Observation,
     numbers,
 )
+from feedback_platform.durations import written
 from feedback_platform.errors import InvalidInputError, TransientError
 
 # A change, or taking one back, that has not worked for so long is given up.

@@ -23,9 +23,9 @@ from feedback_platform.adjustment.rules.definition import (
     scope_of,
 )
 from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, Metric
-from feedback_platform.adjustment.rules.toml_entries import Entries
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.text_file import read_text_file
+from feedback_platform.toml_entries import Entries
 
 MODELS: Final = ("recommender",)
 # It is part of who is written down in the history of a flag.

@@ -8,7 +8,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
-from feedback_platform.adjustment.rules import durations
+from feedback_platform import durations
 from feedback_platform.errors import InvalidInputError
 
 _REQUIRED: Final = object()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 ACCEPTED: Final = "a text such as '90 minutes', '24 hours' or '7 days'"
-# A window's cost follows its length; a year is more than any adjustment can wait for.
+# What a window costs follows its length; nothing here waits for more than a year.
 LONGEST: Final = timedelta(days=366)
 
 _WRITTEN: Final = re.compile(
