@@ -18,13 +18,13 @@ import polars as pl
 from feedback_platform.cleaning.configuration import CleaningRules
 from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import CleanedObjects, Engine
-from feedback_platform.cleaning.reading_ahead import read_ahead
 from feedback_platform.cleaning.reference import Reference, reference_for
 from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger
 from feedback_platform.lake.store import Lake
+from feedback_platform.reading_ahead import read_ahead
 
 # Uncompressed raw bytes that one batch holds in memory at most (a single object may be larger). On
 # the way to clean rows they take several times as much, and the next batch is parsed meanwhile.

@@ -6,7 +6,7 @@ have been found before; `rank` orders them with what is known now, in about a mi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.learning.ranker import Ranker
-from feedback_platform.learning.ranker_candidates import CANDIDATES, candidates_of
+from feedback_platform.learning.ranker import Ranker, in_order
+from feedback_platform.learning.ranker_candidates import (
+    CANDIDATES,
+    blocks_of_candidates,
+    candidates_of,
+)
 from feedback_platform.learning.ranker_features import OF_SOURCES, Candidates, Features
 from feedback_platform.learning.ranker_history import History
 from feedback_platform.learning.ranking import PairMatrix, Ranked, Scorer
+from feedback_platform.reading_ahead import read_ahead
 
 Probabilities = NDArray[np.float64]
 
@@ -98,10 +103,33 @@ class CandidateRanker:
         ranked = np.full((len(instants), k), -1, dtype=np.int64)
         probabilities = np.zeros((len(instants), k))
         said = np.zeros((len(instants), k, width), dtype=np.float32)
-        found = self.candidates(instants, seen, is_listable=is_listable)
-        for row, candidates in enumerate(found):
-            items, chances, features = self.ranker.ranked(self.known, candidates)
-            length = min(k, len(items))
-            ranked[row, :length], probabilities[row, :length] = items[:k], chances[:k]
-            said[row, :length] = features[:k, :width]
+        row = 0
+        for block, rows in self._blocks(instants, seen, is_listable):
+            sums = self.ranker.trees.predict(rows)
+            ends = np.cumsum([len(candidates.items) for candidates in block])
+            for candidates, end in zip(block, ends.tolist(), strict=True):
+                part = slice(end - len(candidates.items), end)
+                items, values, features = in_order(candidates, rows[part], sums[part])
+                length = min(k, len(items))
+                ranked[row, :length] = items[:k]
+                probabilities[row, :length] = self.ranker.calibration.probabilities(values[:k])
+                said[row, :length] = features[:k, :width]
+                row += 1
         return ranked, probabilities, said
+
+    def _blocks(
+        self,
+        instants: Mapping[str, datetime],
+        seen: PairMatrix,
+        is_listable: NDArray[np.bool_] | None,
+    ) -> Iterator[tuple[list[Candidates], Features]]:
+        """Return blocks of candidates with their features, one below the other.
+
+        A thread looks for candidates and another one makes features while the caller's has the
+        trees predict: each spends most of its time where other threads may run.
+        """
+        found = blocks_of_candidates(self.sources, instants, seen, is_listable=is_listable)
+        return read_ahead((block, self._features(block)) for block in read_ahead(found))
+
+    def _features(self, block: Sequence[Candidates]) -> Features:
+        return np.concatenate([self.ranker.rows(self.known, candidates) for candidates in block])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.arrays import ArrayReader, pack
+from feedback_platform.learning.fitting import fitted
 from feedback_platform.learning.ranking import Scorer, Scores
 from feedback_platform.learning.sources import KINDS, Model, Source, TrainingInput
 
@@ -128,11 +129,12 @@ def fit_ensemble(
             weight.
         NothingToLearnError: there is no preference to learn.
     """
+    chosen = [source for source in sources if source.name in weights]
+    models = fitted(chosen, data, seed)
     return Ensemble(
         tuple(
-            Member(source.name, source.kind, weights[source.name], source.fit(data, seed))
-            for source in sources
-            if source.name in weights
+            Member(source.name, source.kind, weights[source.name], models[source.name])
+            for source in chosen
         )
     )
 

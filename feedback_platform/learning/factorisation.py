@@ -74,7 +74,7 @@ class FactorisationParameters:
     feature_weight: float = 3.0
     threads: int = 1
     loss: Loss = "warp"
-    most_steps: int = 40_000_000
+    most_steps: int = 25_000_000
 
     def __post_init__(self) -> None:
         if self.loss not in get_args(Loss):

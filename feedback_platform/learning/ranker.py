@@ -104,16 +104,23 @@ class Ranker:
         Raises:
             InvalidInputError: the candidates have other sources' scores.
         """
+        rows = self.rows(known, candidates)
+        items, sums, rows = in_order(candidates, rows, self.trees.predict(rows))
+        return items, self.calibration.probabilities(sums), rows
+
+    def rows(self, known: History, candidates: Candidates) -> NDArray[np.float32]:
+        """Return the features of a user's candidates, as the trees have learned them.
+
+        Raises:
+            InvalidInputError: the candidates have other sources' scores.
+        """
         if candidates.scores.shape[-1] != len(self.sources):
             raise InvalidInputError(
                 f"The ranker has learned from {len(self.sources)} sources' scores, "
                 f"{', '.join(self.sources)}; the candidates have the shape "
                 f"{candidates.scores.shape}."
             )
-        rows = features(known, candidates)
-        sums = self.trees.predict(rows)
-        order = np.lexsort((candidates.items, -sums))
-        return candidates.items[order], self.calibration.probabilities(sums[order]), rows[order]
+        return features(known, candidates)
 
     @property
     def splits(self) -> dict[str, int]:
@@ -144,6 +151,14 @@ class Ranker:
             )
         line = reader.floats("line", (2,)).tolist()
         return cls(sources, Trees.read(reader, len(sources) + len(names)), Calibration(*line))
+
+
+def in_order(
+    candidates: Candidates, rows: NDArray[np.float32], sums: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+    """Return a user's candidates with their sums and features, best first; equals by item."""
+    order = np.lexsort((candidates.items, -sums))
+    return candidates.items[order], sums[order], rows[order]
 
 
 @dataclass(frozen=True)

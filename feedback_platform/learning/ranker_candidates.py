@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,22 @@ def candidates_of(
 ) -> Iterator[Candidates]:
     """Return each user's candidates: the best of every source in turn, until there are enough.
 
+    The arguments and errors are those of `blocks_of_candidates`.
+    """
+    found = blocks_of_candidates(sources, instants, seen, size, is_listable=is_listable)
+    return chain.from_iterable(found)
+
+
+def blocks_of_candidates(
+    sources: Mapping[str, Scorer],
+    instants: Mapping[str, datetime],
+    seen: PairMatrix,
+    size: int = CANDIDATES,
+    *,
+    is_listable: NDArray[np.bool_] | None = None,
+) -> Iterator[list[Candidates]]:
+    """Return what `candidates_of` does, of as many users at once as memory allows.
+
     Args:
         sources: name → scorer; all score the same items in the same order.
         instants: user → the instant of the request, in the order of `seen`'s rows.
@@ -42,16 +59,26 @@ def candidates_of(
     if len(catalogues) != 1:
         raise InvalidInputError("Candidates need sources, and all have to score the same items.")
     for block in blocks(len(users), len(catalogues.pop()) * len(sources)):
-        part = users[block]
-        scores = _said(sources, part)
-        listable = (
-            scores if is_listable is None else [_without(each, is_listable) for each in scores]
-        )
-        best = [top_items(each, seen[block], size) for each in listable]
-        for row, user_id in enumerate(part):
-            items = _in_turn([each[row] for each in best], size)
-            said = np.stack([each[row, items] for each in scores], axis=1)
-            yield Candidates(user_id, instants[user_id], items, said)
+        part = {user_id: instants[user_id] for user_id in users[block]}
+        yield _of_block(sources, part, seen[block], size, is_listable)
+
+
+def _of_block(
+    sources: Mapping[str, Scorer],
+    instants: Mapping[str, datetime],
+    seen: PairMatrix,
+    size: int,
+    is_listable: NDArray[np.bool_] | None,
+) -> list[Candidates]:
+    scores = _said(sources, list(instants))
+    listable = scores if is_listable is None else [_without(each, is_listable) for each in scores]
+    best = [top_items(each, seen, size) for each in listable]
+    found = []
+    for row, (user_id, at) in enumerate(instants.items()):
+        items = _in_turn([each[row] for each in best], size)
+        said = np.stack([each[row, items] for each in scores], axis=1)
+        found.append(Candidates(user_id, at, items, said))
+    return found
 
 
 def _said(sources: Mapping[str, Scorer], users: Sequence[str]) -> list[Scores]:

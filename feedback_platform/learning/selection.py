@@ -25,6 +25,7 @@ from feedback_platform.errors import InvalidInputError, NothingToLearnError
 from feedback_platform.learning.columns import USER_ID
 from feedback_platform.learning.ensemble import standardised
 from feedback_platform.learning.evaluation import CUTOFF, metrics_of_hits
+from feedback_platform.learning.fitting import fitted
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import sampled
 from feedback_platform.learning.ranking import Scores, blocks, pair_matrix, top_items
@@ -211,13 +212,3 @@ def _union(lists: Sequence[NDArray[np.int64]], width: int) -> NDArray[np.int64]:
     is_again[:, 1:] = items[:, 1:] == items[:, :-1]
     items = np.sort(np.where(is_again | (items < 0), last, items), axis=1)[:, :width]
     return np.where(items == last, -1, items)
-
-
-def fitted(sources: Sequence[Source], part: TrainingInput, seed: int) -> dict[str, Model]:
-    """Fit every source; name → model.
-
-    Raises:
-        InvalidInputError: a frame is malformed.
-        NothingToLearnError: there is no preference to learn.
-    """
-    return {source.name: source.fit(part, seed) for source in sources}

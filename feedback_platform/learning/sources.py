@@ -118,12 +118,14 @@ class Algorithm:
         parameters: their class.
         fit: trains on an input with parameters and a seed.
         is_for: whether so many users and items are within its reach.
+        is_on_one_core: whether it works for long on one core, without the interpreter and BLAS.
     """
 
     kind: str
     parameters: type[Parameters]
     fit: Callable[[TrainingInput, Any, int], Model]
     is_for: Callable[[int, int], bool] = lambda _users, _items: True
+    is_on_one_core: bool = False
 
 
 def _fit_lightfm(data: TrainingInput, parameters: FactorisationParameters, seed: int) -> Model:
@@ -191,7 +193,9 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
         lambda users, _items: users <= MOST_USERS,
     ),
     "spark-als": Algorithm("factorisation", SparkAlsParameters, _fit_spark_als),
-    "lightfm": Algorithm("factorisation", FactorisationParameters, _fit_lightfm),
+    "lightfm": Algorithm(
+        "factorisation", FactorisationParameters, _fit_lightfm, is_on_one_core=True
+    ),
     "popularity": Algorithm("popularity", PopularityParameters, _fit_popularity),
 }
 
@@ -214,6 +218,11 @@ class Source:
     def kind(self) -> str:
         """The kind of the fitted model, a key of `KINDS`."""
         return ALGORITHMS[self.algorithm].kind
+
+    @property
+    def is_on_one_core(self) -> bool:
+        """Whether it can be fitted beside others without getting in their way."""
+        return ALGORITHMS[self.algorithm].is_on_one_core
 
     @property
     def description(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from feedback_platform.learning.evaluation import (
     difference,
     evaluate,
 )
+from feedback_platform.learning.fitting import fitted
 from feedback_platform.learning.hold_out import HoldOut, Measured
 from feedback_platform.learning.policy_evaluation import beside_its_logs, earnings
 from feedback_platform.learning.ranker import RankerFit
@@ -31,7 +32,7 @@ from feedback_platform.learning.recommender import Recommender
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_identity import PreviousSegments
 from feedback_platform.learning.segments import Segmentation, segment_users
-from feedback_platform.learning.selection import Selection, fitted, library, select, undecided
+from feedback_platform.learning.selection import Selection, library, select, undecided
 from feedback_platform.learning.sources import (
     DEFAULT_SOURCES,
     Model,

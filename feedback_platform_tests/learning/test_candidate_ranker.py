@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.learning import ranking
 from feedback_platform.learning.candidate_ranker import CandidateRanker
 from feedback_platform.learning.ranker import RankerParameters, fit_ranker
 from feedback_platform.learning.ranker_history import history
@@ -22,7 +23,11 @@ NOW = dict.fromkeys(USERS, at(200))
 SEEN = pair_matrix(DATA.scores, USERS, KNOWN.item_ids)
 
 
-def test_the_best_candidates_of_each_user_are_those_that_a_request_gets() -> None:
+@pytest.mark.parametrize("cells", [1, 4_000_000], ids=["user by user", "in one block"])
+def test_the_best_candidates_of_each_user_are_those_that_a_request_gets(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_BLOCK_CELLS", cells)
     ranker = CandidateRanker(dict(zip(SOURCES, MODELS, strict=True)), RANKER, KNOWN)
     is_listable = np.arange(40) % 5 > 0
     items, chances = ranker.best(NOW, SEEN, 30, is_listable=is_listable)

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from feedback_platform.cleaning.reading_ahead import read_ahead
+from feedback_platform.reading_ahead import read_ahead
 
 SOON = 10
 

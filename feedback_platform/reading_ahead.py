@@ -1,4 +1,4 @@
-"""Reading the next batch while this one is cleaned and stored."""
+"""Making the next of some items while one is in use: reading while a batch is cleaned, for one."""
 
 from __future__ import annotations
 
