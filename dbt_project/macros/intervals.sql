@@ -8,7 +8,7 @@
 {% macro wilson(successes, cases, sign) -%}
     {%- set z = normal_quantile() -%}
     {%- set share = successes ~ ' / nullif(' ~ cases ~ ', 0)::double' -%}
-    round(
+    case when {{ cases }} > 0 then round(
         greatest(least(
             (
                 {{ share }} + {{ z }} * {{ z }} / (2 * {{ cases }})
@@ -20,7 +20,7 @@
             1
         ), 0),
         9
-    )
+    ) end
 {%- endmacro %}
 
 {#-

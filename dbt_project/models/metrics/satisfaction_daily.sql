@@ -59,10 +59,13 @@ select
     day,
     responses,
     round(100 * score, 6) as nps,
-    round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
-        as nps_low,
-    round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
-        as nps_high,
+    -- Of nothing there is no interval; `greatest` and `least` pass over what is null.
+    case when responses > 0 then
+        round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
+    end as nps_low,
+    case when responses > 0 then
+        round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
+    end as nps_high,
     ratings,
     round(cast(average_rating as double), 9) as average_rating,
     csat_answers as csat_responses,
