@@ -104,7 +104,7 @@ def test_click_through_before_and_after_has_the_interval_of_its_users(
     row = _row(compared, "v1", "click_through_rate")
 
     shown, clicked = np.array(SEEN).sum(axis=0).T
-    assert (row["kind"], row["at"]) == ("model_version", datetime(2026, 4, 15, 12))
+    assert (row["kind"], row["at"]) == ("model_version", _at(4, 15).replace(tzinfo=None))
     assert (row["before_days"], row["after_days"], row["is_complete"]) == (7, 7, True)
     assert (row["before_n"], row["after_n"], row["users"]) == (*shown, USERS)
     assert (row["before"], row["after"]) == pytest.approx(tuple(clicked / shown))
@@ -115,7 +115,7 @@ def test_click_through_before_and_after_has_the_interval_of_its_users(
 def test_seconds_are_those_of_visits_and_have_their_interval(compared: SmallPlatform) -> None:
     row = _row(compared, "v1", "session_seconds")
 
-    # The last impression of a visit is a minute after the one before it, a click half a minute later.
+    # The last impression comes a minute after the one before it, a click on it half a minute later.
     seconds = [
         tuple((1, 60 * (shown - 1) + 30 * (clicked == shown)) for shown, clicked in seen)
         for seen in SEEN

@@ -9,7 +9,21 @@
 with interactions as (
 
     select
-        *,
+        event_id,
+        event_type,
+        user_id,
+        day,
+        session_id,
+        item_id,
+        recommendation_id,
+        placement,
+        experiment_id,
+        variant,
+        occurred_at,
+        received_at,
+        value,
+        case when event_type = 'item_impression' then properties ->> '/model_version' end
+            as model_version,
         cast(case when event_type = 'item_rated' then value end as decimal(18, 6)) as stars,
         -- A sender may claim any revenue; what no currency knows counts as a conversion without one.
         case when event_type = 'item_converted' then try_cast(value as decimal(24, 6)) end as revenue,
@@ -61,7 +75,7 @@ recommended as (
     select
         interactions.user_id,
         interactions.day,
-        coalesce(interactions.properties ->> '/model_version', 'none') as model_version,
+        coalesce(interactions.model_version, 'none') as model_version,
         coalesce(interactions.placement, 'none') as placement,
         count(*) as impressions,
         count(*) filter (
