@@ -199,7 +199,7 @@ def test_a_comparison_grows_day_by_day_and_follows_what_is_put_into_use(
     # What the jobs run behind models, without new batches.
     platform.run(["engagement_days", "engagement_daily", "conversion_daily", "before_after"])
     platform.publish()
-    subjects = "select distinct subject, at::date, other_changes from metrics.before_after"
+    subjects = 'select distinct subject, "at"::date, other_changes from metrics.before_after'
     assert sorted(platform.query(subjects)) == [
         ("v1", date(2026, 4, 15), 1),
         ("v2", date(2026, 4, 12), 1),
