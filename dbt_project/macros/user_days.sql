@@ -70,9 +70,15 @@
     (select user_id from {{ ref('user_preferences') }} where not (personalisation and research))
 {%- endmacro %}
 
-{#- When the newest event happened. A sender may claim any time; nothing happens after it was received. -#}
+{#-
+    When the newest event happened. A sender may claim any time; nothing happens after it was received.
+    Not by `max`, which reads all rows: who looks for the first of an order leaves out what lies behind it.
+-#}
 {% macro newest_event() -%}
-    (select least(max(last_at), max(last_received_at)) from {{ ref('user_days') }})
+    least(
+        (select last_at from {{ ref('user_days') }} order by last_at desc limit 1),
+        (select last_received_at from {{ ref('user_days') }} order by last_received_at desc limit 1)
+    )
 {%- endmacro %}
 
 {#- What a visit of a day is like. Events without a visit make none. -#}
