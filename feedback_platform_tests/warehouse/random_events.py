@@ -143,8 +143,8 @@ def random_changes(random: Random) -> dict[tuple[str, str], pl.DataFrame]:
         ("ml", "model_versions"): model_versions(*versions),
         ("metrics", "adjustments"): adjustments(
             *[
-                (f"a{number}", at, at + stood[number] if stood[number] else None)
-                for number, at in enumerate(times[4:])
+                (f"a{number}", at, at + lasted if lasted else None)
+                for number, (at, lasted) in enumerate(zip(times[4:], stood, strict=True))
             ]
         ),
     }
