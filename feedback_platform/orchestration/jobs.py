@@ -22,7 +22,10 @@ _LAYERS = dg.AssetSelection.key_prefixes(
 )
 _PUBLISHED = dg.AssetSelection.assets(keys.PUBLISHED)
 _LEARNED = dg.AssetSelection.key_prefixes(["models"], ["ml"])
-_BY_SEGMENT = dg.AssetSelection.assets(keys.ENGAGEMENT_DAYS, keys.ENGAGEMENT_DAILY)
+# What is told by segment, or of the versions in use.
+_BY_MODEL = dg.AssetSelection.assets(
+    keys.ENGAGEMENT_DAYS, keys.ENGAGEMENT_DAILY, keys.CONVERSION_DAILY, keys.BEFORE_AFTER
+)
 
 
 def build_jobs() -> list[Any]:
@@ -50,14 +53,14 @@ def build_jobs() -> list[Any]:
         ),
         _job(
             TRAIN,
-            _LEARNED | _BY_SEGMENT | _PUBLISHED,
+            _LEARNED | _BY_MODEL | _PUBLISHED,
             "Retrain, evaluate, promote, segment, recommend, publish.",
         ),
         _job(
             PUBLISH_MODELS,
             dg.AssetSelection.assets(keys.LISTS)
             | dg.AssetSelection.key_prefixes(["ml"])
-            | _BY_SEGMENT
+            | _BY_MODEL
             | _PUBLISHED,
             "Make recommendations and segments anew from the models in use, without training. In "
             "the launchpad, ops.models__lists.config promotes a version first (model, promote, "

@@ -56,14 +56,28 @@ GROUPS = {
     },
     "7_measure": {
         "metrics/adjustments",
+        "metrics/before_after",
+        "metrics/conversion_daily",
         "metrics/drift_events",
+        "metrics/engagement_by_model_daily",
+        "metrics/engagement_by_variant_daily",
         "metrics/engagement_daily",
         "metrics/engagement_days",
         "metrics/quarantine_daily",
+        "metrics/retention_weekly",
         "metrics/satisfaction_daily",
+        "metrics/touched_user_days",
+        "metrics/user_days",
+        "metrics/user_histories",
     },
     "8_publish": {"published/feedback"},
     "9_erase": {"privacy/erasures", "privacy/erasure_reports"},
+}
+BY_MODEL = {
+    "metrics/engagement_days",
+    "metrics/engagement_daily",
+    "metrics/conversion_daily",
+    "metrics/before_after",
 }
 LAYERS = {
     "clean/events",
@@ -80,8 +94,7 @@ JOBS = {
     "replay_quarantine": LAYERS,
     "train": {
         *GROUPS["6_learn"],
-        "metrics/engagement_days",
-        "metrics/engagement_daily",
+        *BY_MODEL,
         "published/feedback",
     },
     "publish_models": {
@@ -90,8 +103,7 @@ JOBS = {
         "ml/segment_profiles",
         "ml/user_segments",
         "models/lists",
-        "metrics/engagement_days",
-        "metrics/engagement_daily",
+        *BY_MODEL,
         "published/feedback",
     },
     "undo_adjustment": {"metrics/adjustments", "published/feedback"},

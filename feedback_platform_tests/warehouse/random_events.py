@@ -10,6 +10,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import polars as pl
+
+from feedback_platform.adjustment.rules.ledger import ADJUSTMENTS_SCHEMA
+from feedback_platform.learning.version_table import VERSIONS_SCHEMA
 from feedback_platform_tests.warehouse.small_platform import event
 
 # The end of one month and the start of the next: publication is cut there.
@@ -51,6 +55,7 @@ def random_object(random: Random, received_at: datetime) -> list[dict[str, Any] 
         lines += _random_haste(random)
     # Of its own chance, drawn from what the others came to: the seeds of tests keep their events.
     lines += _random_consents(Random(repr(lines)))
+    lines += _random_lists(Random(repr(lines)))
     return lines
 
 
@@ -89,6 +94,87 @@ def _random_consents(random: Random) -> list[dict[str, Any]]:
         )
         for _ in range(random.randrange(6))
     ]
+
+
+def _random_lists(random: Random) -> list[dict[str, Any]]:
+    """What was recommended, clicked, met of experiments and answered, often around a midnight."""
+    lines = []
+    for _ in range(random.randrange(4, 9)):
+        minutes = random.choice([random.randrange(HOURS * 60), BUSY + random.randint(-35, 35)])
+        fields: dict[str, Any] = {
+            "user_id": random.choice([*USERS[:8], None]),
+            "anonymous_id": random.choice([*DEVICES, None]),
+            "item_id": f"i{random.randrange(2)}",
+            "session_id": random.choice([*SESSIONS[:4], None]),
+            "occurred_at": (START + timedelta(minutes=minutes)).isoformat(),
+        }
+        event_type = random.choice(
+            [
+                *["item_impression", "item_clicked"] * 2,
+                "experiment_exposed",
+                "survey_answered",
+                "item_converted",
+            ]
+        )
+        match event_type:
+            case "item_impression":
+                version = random.choice([{"model_version": f"v{random.randrange(3)}"}, {}])
+                fields |= {"recommendation_id": f"r{random.randrange(3)}", "properties": version}
+                fields["placement"] = random.choice(["home", None])
+            case "item_clicked":
+                fields["recommendation_id"] = random.choice([f"r{random.randrange(3)}", None])
+            case "experiment_exposed":
+                fields |= {"experiment_id": f"x{random.randrange(2)}"}
+                fields |= {"variant": random.choice(["old", "new"])}
+            case "survey_answered":
+                fields |= {"value": random.randint(0, 6), "properties": {"survey": "csat"}}
+            case _:
+                fields["value"] = random.choice([None, 9.99, 1e300])
+        lines.append(event(f"l{random.randrange(60)}", event_type, **fields))
+    return lines
+
+
+def random_changes(random: Random) -> dict[tuple[str, str], pl.DataFrame]:
+    """Versions that were put into use and adjustments that were made, some of them taken back."""
+    times = [START + timedelta(minutes=random.randrange(HOURS * 60)) for _ in range(8)]
+    versions = [(f"v{number}", at if number else None) for number, at in enumerate(times[:4])]
+    stood = [None, timedelta(hours=3), timedelta(days=3), None]
+    return {
+        ("ml", "model_versions"): model_versions(*versions),
+        ("metrics", "adjustments"): adjustments(
+            *[
+                (f"a{number}", at, at + lasted if lasted else None)
+                for number, (at, lasted) in enumerate(zip(times[4:], stood, strict=True))
+            ]
+        ),
+    }
+
+
+def model_versions(*promoted: tuple[str, datetime | None]) -> pl.DataFrame:
+    """Versions and when each was put into use."""
+    rows = [
+        {"model": "recommender", "version": version, "trained_at": START, "promoted_at": at}
+        | {
+            "trigger": "manual",
+            "metrics": "{}",
+            "status": "retired",
+            "reason": "",
+            "parameters": "{}",
+        }
+        for version, at in promoted
+    ]
+    return pl.DataFrame(rows, schema=VERSIONS_SCHEMA)
+
+
+def adjustments(*made: tuple[str, datetime, datetime | None]) -> pl.DataFrame:
+    """Adjustments, when each was made, and when it was taken back."""
+    rows = [
+        {"adjustment_id": name, "at": at, "undone_at": undone_at, "evidence": "{}"}
+        | dict.fromkeys(["rule", "scope", "action", "flag", "before", "after", "reason"], "")
+        | {"status": "reverted" if undone_at else "applied"}
+        for name, at, undone_at in made
+    ]
+    return pl.DataFrame(rows, schema=ADJUSTMENTS_SCHEMA)
 
 
 def random_preferences(random: Random) -> dict[str, Any]:

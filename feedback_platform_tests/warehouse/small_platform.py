@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from feedback_platform.cleaning.configuration import CleaningRules, default_rules
 from feedback_platform.cleaning.micro_batch import clean_pending
@@ -20,7 +21,13 @@ from feedback_platform.lake.batches import BatchManifest, Ledger, pending_object
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
-from feedback_platform.warehouse.loading import RUN_ROWS, StagedBatches, complete, stage_batches
+from feedback_platform.warehouse.loading import (
+    RUN_ROWS,
+    StagedBatches,
+    complete,
+    replace_tables,
+    stage_batches,
+)
 from feedback_platform.warehouse.publishing import TABLES, Publication, publish
 from feedback_platform.warehouse.transformation import DbtProject
 
@@ -52,6 +59,8 @@ class SmallPlatform:
     project: DbtProject
     lake: Lake
     reference: Reference = REFERENCE
+    # What learning and the rules keep in the lake: a warehouse that is built anew gets it first.
+    kept: Mapping[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def at(
@@ -109,7 +118,16 @@ class SmallPlatform:
 
     def stage(self, *, rows: int = RUN_ROWS) -> StagedBatches:
         with exclusive_warehouse(self.warehouse) as path:
-            return stage_batches(path, self.lake, self.directory / "cache", rows=rows)
+            staged = stage_batches(path, self.lake, self.directory / "cache", rows=rows)
+        if staged.is_rebuild:
+            self.keep(self.kept)
+        return staged
+
+    def keep(self, tables: Mapping[tuple[str, str], pl.DataFrame]) -> None:
+        """Load what learning or the rules have decided."""
+        self.kept = {**self.kept, **tables}
+        with open_warehouse(self.warehouse) as connection:
+            replace_tables(connection, tables)
 
     def run(self, models: Sequence[str] | None = None) -> None:
         self.project.warehouse_path = self.warehouse
@@ -136,7 +154,9 @@ class SmallPlatform:
 
     def rebuilt(self, name: str = "rebuilt") -> SmallPlatform:
         """A second warehouse, in one go from the same lake."""
-        other = SmallPlatform(self.directory / name, self.project, self.lake, self.reference)
+        other = SmallPlatform(
+            self.directory / name, self.project, self.lake, self.reference, self.kept
+        )
         other.transform()
         return other
 

@@ -33,6 +33,7 @@ COUNTING = {
     "features.item_features",
     "metrics.engagement_daily",
     "metrics.satisfaction_daily",
+    "metrics.conversion_daily",
 }
 CAPPED = parse_rules(
     """

@@ -11,7 +11,11 @@ import pytest
 from feedback_platform.lake.keys import hour_of
 from feedback_platform.warehouse import layered
 from feedback_platform_tests.seeds import seeds
-from feedback_platform_tests.warehouse.random_events import random_hour, random_object
+from feedback_platform_tests.warehouse.random_events import (
+    random_changes,
+    random_hour,
+    random_object,
+)
 from feedback_platform_tests.warehouse.small_platform import RECEIVED, Row, SmallPlatform, event
 
 
@@ -35,6 +39,7 @@ def test_increments_in_any_order_and_cut_equal_a_rebuild(
     monkeypatch.setattr(layered, "SHARE_OF_BASE", 0.2)
     random = Random(seed)
     landed = _land_at_random(platform, random)
+    platform.kept = random_changes(Random(seed))
     while landed:
         size = random.randint(2, 4)
         batch, landed = landed[:size], landed[size:]
@@ -57,6 +62,8 @@ INTERNAL = (
     "interaction.item_days",
     "interaction.attribute_updates",
     "feedback.item_opinions",
+    "metrics.user_days",
+    "metrics.user_histories",
     "pipeline.opinion_changes",
 )
 MODELS = (
@@ -71,6 +78,13 @@ MODELS = (
     "item_opinions",
     "user_features",
     "item_features",
+    "user_days",
+    "user_histories",
+    "engagement_by_model_daily",
+    "engagement_by_variant_daily",
+    "conversion_daily",
+    "retention_weekly",
+    "before_after",
 )
 
 
@@ -88,6 +102,7 @@ def test_runs_that_die_anywhere_and_objects_that_change_their_mind_equal_a_rebui
     platform: SmallPlatform, seed: int
 ) -> None:
     random = Random(seed)
+    platform.kept = random_changes(Random(seed))
     platform.process()  # of nothing
     landed = _land_at_random(platform, random)
     cleaned: list[str] = []
@@ -119,6 +134,7 @@ def test_runs_that_die_anywhere_and_objects_that_change_their_mind_equal_a_rebui
 def test_a_model_that_is_run_again_by_itself_changes_nothing(platform: SmallPlatform) -> None:
     random = Random(1)
     landed = _land_at_random(platform, random)
+    platform.kept = random_changes(Random(1))
     platform.clean(landed[:3])
     platform.transform()
     platform.clean(landed[3:])

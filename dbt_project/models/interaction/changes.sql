@@ -31,6 +31,7 @@ moved as (
         item_id,
         session_id,
         day,
+        occurred_at,
         false as is_leaving,
         batch_sequence
     from arriving
@@ -43,6 +44,7 @@ moved as (
         former_item_id as item_id,
         former_session_id as session_id,
         former_day as day,
+        cast(null as timestamp) as occurred_at,
         true as is_leaving,
         batch_sequence
     from arriving
@@ -57,6 +59,7 @@ moved as (
         item_id,
         session_id,
         day,
+        cast(null as timestamp) as occurred_at,
         true as is_leaving,
         {{ staged_through() }} as batch_sequence
     from {{ stored }}
@@ -96,6 +99,7 @@ select
     item_id,
     cast(null as varchar) as session_id,
     cast(null as date) as day,
+    cast(null as timestamp) as occurred_at,
     true as is_leaving,
     {{ staged_through() }} as batch_sequence
 from affected

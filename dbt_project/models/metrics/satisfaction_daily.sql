@@ -1,7 +1,8 @@
 {#-
     What users say, by day. NPS is the share of promoters (9 and 10) less that of detractors (0 to
     6), in points from -100 to 100; its 95 % interval uses the variance of one answer worth
-    +1, 0 or -1 (Rocks 2016, "Interval estimation for the Net Promoter Score", Wald).
+    +1, 0 or -1 (Rocks 2016, "Interval estimation for the Net Promoter Score", Wald). CSAT is the share of
+    4 and 5 among the answers from 1 to 5, with Wilson's interval.
 -#}
 {{ config(pre_hook="{{ forget_touched('day') }}") }}
 
@@ -22,6 +23,7 @@ answers as (
     select
         day,
         event_type = 'survey_answered' and properties ->> 'survey' = 'nps' as is_nps,
+        event_type = 'survey_answered' and properties ->> 'survey' = 'csat' as is_csat,
         event_type = 'item_rated' as is_rating,
         value
     from interactions
@@ -35,6 +37,7 @@ counted as (
         count(*) filter (where is_nps) as responses,
         count(*) filter (where is_nps and value >= 9) as promoters,
         count(*) filter (where is_nps and value <= 6) as detractors,
+        {{ csat_figures('is_csat') }},
         count(*) filter (where is_rating) as ratings,
         avg(cast(value as decimal(18, 6))) filter (where is_rating) as average_rating
     from answers
@@ -56,11 +59,18 @@ select
     day,
     responses,
     round(100 * score, 6) as nps,
-    round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
-        as nps_low,
-    round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
-        as nps_high,
+    -- Of nothing there is no interval; `greatest` and `least` pass over what is null.
+    case when responses > 0 then
+        round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
+    end as nps_low,
+    case when responses > 0 then
+        round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
+    end as nps_high,
     ratings,
-    round(cast(average_rating as double), 9) as average_rating
+    round(cast(average_rating as double), 9) as average_rating,
+    csat_answers as csat_responses,
+    {{ share('csat_satisfied', 'csat_answers') }} as csat,
+    {{ wilson('csat_satisfied', 'csat_answers', '-') }} as csat_low,
+    {{ wilson('csat_satisfied', 'csat_answers', '+') }} as csat_high
 from scored
-where responses > 0 or ratings > 0
+where responses > 0 or ratings > 0 or csat_answers > 0
