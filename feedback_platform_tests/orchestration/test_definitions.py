@@ -55,15 +55,28 @@ GROUPS = {
         "models/segments",
     },
     "7_measure": {
+        "measured/loop_health",
+        "measured/signals",
         "metrics/adjustments",
         "metrics/drift_events",
         "metrics/engagement_daily",
         "metrics/engagement_days",
+        "metrics/loop_health_daily",
         "metrics/quarantine_daily",
         "metrics/satisfaction_daily",
+        "metrics/signal_quality",
+        "metrics/signal_weights",
     },
     "8_publish": {"published/feedback"},
     "9_erase": {"privacy/erasures", "privacy/erasure_reports"},
+}
+# Measured of everything that is stored: not by micro-batches.
+MEASURED = {
+    "measured/loop_health",
+    "measured/signals",
+    "metrics/loop_health_daily",
+    "metrics/signal_quality",
+    "metrics/signal_weights",
 }
 LAYERS = {
     "clean/events",
@@ -71,7 +84,7 @@ LAYERS = {
     *GROUPS["3_interaction"],
     *GROUPS["4_feedback"],
     *GROUPS["5_features"],
-    *GROUPS["7_measure"],
+    *(GROUPS["7_measure"] - MEASURED),
     *GROUPS["8_publish"],
 }
 JOBS = {
@@ -80,6 +93,7 @@ JOBS = {
     "replay_quarantine": LAYERS,
     "train": {
         *GROUPS["6_learn"],
+        *MEASURED,
         "metrics/engagement_days",
         "metrics/engagement_daily",
         "published/feedback",
@@ -94,6 +108,7 @@ JOBS = {
         "metrics/engagement_daily",
         "published/feedback",
     },
+    "measure": {*MEASURED, "published/feedback"},
     "undo_adjustment": {"metrics/adjustments", "published/feedback"},
     "refit_reference": {"reference/statistics"},
     "erase": {*LAYERS, *GROUPS["9_erase"]},
