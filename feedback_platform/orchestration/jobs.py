@@ -22,6 +22,7 @@ MEASURE: Final = "measure"
 _MEASURED_TABLES = dg.AssetSelection.assets(
     keys.SIGNAL_QUALITY, keys.SIGNAL_WEIGHTS, keys.LOOP_HEALTH
 )
+_FRESHNESS = dg.AssetSelection.assets(keys.LAYER_FRESHNESS)
 _MEASURED = _MEASURED_TABLES | dg.AssetSelection.key_prefixes(["measured"])
 _LAYERS = (
     dg.AssetSelection.key_prefixes(
@@ -59,7 +60,7 @@ def build_jobs() -> list[Any]:
         ),
         _job(
             TRAIN,
-            _LEARNED | _BY_SEGMENT | _MEASURED | _PUBLISHED,
+            _LEARNED | _BY_SEGMENT | _MEASURED | _FRESHNESS | _PUBLISHED,
             "Retrain, evaluate, promote, segment, recommend, measure the signals and the loop, "
             "publish.",
         ),

@@ -89,6 +89,7 @@ TABLES: Final = (
     PublishedTable("metrics", "signal_quality"),
     PublishedTable("metrics", "signal_weights"),
     PublishedTable("metrics", "loop_health_daily"),
+    PublishedTable("metrics", "layer_freshness"),
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),

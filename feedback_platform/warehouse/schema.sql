@@ -215,3 +215,11 @@ create table if not exists metrics.loop_health_daily (
     filter_bubble_high double,
     logged_propensities bigint not null
 );
+
+create table if not exists metrics.layer_freshness (
+    layer varchar not null,
+    newest_event_at timestamp,
+    written_at timestamp,
+    lag_seconds double,
+    measured_at timestamp not null
+);

@@ -61,6 +61,7 @@ GROUPS = {
         "metrics/drift_events",
         "metrics/engagement_daily",
         "metrics/engagement_days",
+        "metrics/layer_freshness",
         "metrics/loop_health_daily",
         "metrics/quarantine_daily",
         "metrics/satisfaction_daily",
@@ -94,6 +95,7 @@ JOBS = {
     "train": {
         *GROUPS["6_learn"],
         *MEASURED,
+        "metrics/layer_freshness",
         "metrics/engagement_days",
         "metrics/engagement_daily",
         "published/feedback",
@@ -181,6 +183,8 @@ def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
     }
 
     outside = {
+        "measured/loop_health",
+        "measured/signals",
         "raw/events",
         "reprocessed/events",
         "reference/statistics",
@@ -211,6 +215,7 @@ def test_the_quality_job_runs_every_check(definitions: dg.Definitions) -> None:
         "every_event_is_accounted_for",
         "champions_are_intact",
         "champions_are_fresh",
+        "layers_are_fresh",
         "unique_interactions_event_id",
         "unique_user_feedback_feedback_id",
     }
