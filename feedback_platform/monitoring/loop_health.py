@@ -10,6 +10,7 @@
   so 0 is showing items as often as they are chosen; above 0 the loop makes the popular more so.
 - `exploration_share`: of the impressions whose probability was logged, those that were less likely
   than not: chance put them there, not the order of a model.
+- `quarantine_rate`: of what was received on the day, duplicates apart, what was rejected.
 - `filter_bubble_index`: how alike what one user is shown is, beside how alike the catalogue is. The
   measure is the chance that two impressions of one user and day are of one category (Simpson 1949,
   "Measurement of diversity", without bias by how many there are), on average over users; 0 where
@@ -49,6 +50,9 @@ LOOP_HEALTH_SCHEMA: Final = pl.Schema(
         "filter_bubble_low": pl.Float64(),
         "filter_bubble_high": pl.Float64(),
         "logged_propensities": pl.Int64(),
+        "received": pl.Int64(),
+        "quarantined": pl.Int64(),
+        "quarantine_rate": pl.Float64(),
     }
 )
 
@@ -58,6 +62,7 @@ def loop_health(
     shown_items: pl.DataFrame,
     chosen_items: pl.DataFrame,
     items: pl.DataFrame,
+    received_days: pl.DataFrame,
 ) -> pl.DataFrame:
     """Return the health of the loop for each day on which something was shown.
 
@@ -68,6 +73,8 @@ def loop_health(
         shown_items: day, item_id, impressions.
         chosen_items: day, item_id, choices: users who chose the item by an action of their own.
         items: item_id, first_day, categories (a list, null where there are none).
+        received_days: day, received and quarantined: events received on it, and lines of them that
+            were rejected.
     """
     if shown_days.is_empty():
         return pl.DataFrame(schema=LOOP_HEALTH_SCHEMA)
@@ -99,7 +106,14 @@ def loop_health(
             }
             | _bubble(facts, catalogue.concentration(day))
         )
-    return pl.DataFrame(rows, schema=LOOP_HEALTH_SCHEMA)
+    table = pl.DataFrame(rows).join(received_days, on="day", how="left")
+    rate = pl.col("quarantined") / pl.col("received")
+    return (
+        table.with_columns(quarantine_rate=pl.when(pl.col("received") > 0).then(rate))
+        .select(LOOP_HEALTH_SCHEMA.names())
+        .cast(dict(LOOP_HEALTH_SCHEMA))
+        .sort("day")
+    )
 
 
 def gini(counts: Floats, size: int) -> float:

@@ -159,6 +159,26 @@ _CHOSEN_ITEMS: Final = f"""
     order by day, item_id
 """  # noqa: S608 - a constant of our own
 
+_RECEIVED_DAYS: Final = """
+    with accepted as (
+        select received_at::date as day, count(*) as events
+        from interaction.interactions
+        group by received_at::date
+    ),
+
+    rejected as (
+        select day, sum(events)::bigint as events from metrics.quarantine_daily group by day
+    )
+
+    select
+        coalesce(accepted.day, rejected.day) as day,
+        coalesce(accepted.events, 0) + coalesce(rejected.events, 0) as received,
+        coalesce(rejected.events, 0) as quarantined
+    from accepted
+    full join rejected on accepted.day = rejected.day
+    order by 1
+"""
+
 
 def newest_day(publication: duckdb.DuckDBPyConnection) -> date | None:
     """Return the UTC day of the newest event of a person, which is not over; None without one."""
@@ -208,3 +228,8 @@ def catalogue(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return all items: item_id, first_day, categories."""
     sql = "select item_id, first_seen_at::date as first_day, categories from interaction.items"
     return relation_frame(publication, sql)
+
+
+def received_days(publication: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return what came in on each day, of anybody: day, received, quarantined."""
+    return relation_frame(publication, _RECEIVED_DAYS)

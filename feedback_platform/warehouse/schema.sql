@@ -213,7 +213,10 @@ create table if not exists metrics.loop_health_daily (
     filter_bubble_index double,
     filter_bubble_low double,
     filter_bubble_high double,
-    logged_propensities bigint not null
+    logged_propensities bigint not null,
+    received bigint,
+    quarantined bigint,
+    quarantine_rate double
 );
 
 create table if not exists metrics.layer_freshness (

@@ -74,12 +74,15 @@ def test_where_fishers_assumptions_fail_the_interval_is_that_of_a_bootstrap() ->
 
     found = certain(correlate(clicks, converted, users))
 
+    def spearman(one: Floats, other: Floats) -> float:
+        return float(stats.spearmanr(one, other).statistic)
+
     bootstrap = stats.bootstrap(
-        (clicks, converted),
-        lambda one, other: stats.spearmanr(one, other).statistic,
+        [clicks, converted],
+        spearman,
         paired=True,
         vectorized=False,
-        n_resamples=1_000,
+        n_resamples=500,
         method="percentile",
         rng=np.random.default_rng(1),
     ).confidence_interval
@@ -112,7 +115,8 @@ def test_rows_of_one_user_are_no_news() -> None:
     thrice = certain(correlate(np.tile(first, 3), np.tile(second, 3), np.tile(users, 3)))
 
     assert thrice.observations == 600
-    assert (thrice.users, thrice.value) == (200, pytest.approx(once.value))
+    assert thrice.users == 200
+    assert thrice.value == pytest.approx(once.value)
     assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
 
 

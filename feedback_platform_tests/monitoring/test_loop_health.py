@@ -25,6 +25,9 @@ ITEMS = pl.DataFrame(
 Counts = dict[str, int]
 
 
+RECEIVED = pl.DataFrame([(DAY, 50, 5)], schema=["day", "received", "quarantined"], orient="row")
+
+
 def day(**facts: object) -> pl.DataFrame:
     usual = {
         "day": DAY,
@@ -53,6 +56,7 @@ def health(
         by_item("impressions", shown),
         by_item("choices", {}) if chosen is None else chosen,
         ITEMS,
+        RECEIVED,
     )
     assert found.schema == LOOP_HEALTH_SCHEMA
     return found.row(0, named=True)
@@ -124,15 +128,25 @@ def test_categories_that_come_later_count_from_their_day_on() -> None:
         [by_item("impressions", {"a": 1}), by_item("impressions", {"a": 1}, DAY + timedelta(1))]
     )
 
-    found = loop_health(days, shown, by_item("choices", {}), ITEMS)
+    found = loop_health(days, shown, by_item("choices", {}), ITEMS, RECEIVED)
 
     # With the fifth item of a third category the chance is (4 + 4 + 1) / 25.
     assert found["filter_bubble_index"].to_list() == pytest.approx([0.5, (0.75 - 0.36) / 0.64])
     assert found["catalogue"].to_list() == [4, 5]
 
 
+def test_the_quarantine_rate_is_of_what_was_received_on_the_day() -> None:
+    assert health({"a": 1})["quarantine_rate"] == 0.1
+    other = day(day=DAY + timedelta(days=1))
+    shown = by_item("impressions", {"a": 1}, DAY + timedelta(days=1))
+    found = loop_health(other, shown, by_item("choices", {}), ITEMS, RECEIVED)
+    assert found.select("received", "quarantined", "quarantine_rate").row(0) == (None, None, None)
+
+
 def test_without_impressions_there_is_no_day() -> None:
-    found = loop_health(day().clear(), by_item("impressions", {}), by_item("choices", {}), ITEMS)
+    found = loop_health(
+        day().clear(), by_item("impressions", {}), by_item("choices", {}), ITEMS, RECEIVED
+    )
 
     assert (found.schema, found.height) == (LOOP_HEALTH_SCHEMA, 0)
 

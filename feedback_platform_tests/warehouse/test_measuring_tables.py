@@ -32,8 +32,11 @@ class Tables:
             create table interaction.interactions (
                 event_id varchar, event_type varchar, user_id varchar, item_id varchar,
                 session_id varchar, occurred_at timestamp, day date, value double,
-                propensity double, properties json, is_bot boolean, is_burst boolean
+                propensity double, properties json, is_bot boolean, is_burst boolean,
+                received_at timestamp
             );
+            create schema metrics;
+            create table metrics.quarantine_daily (day date, reason varchar, events bigint);
             create table interaction.user_preferences (
                 user_id varchar, personalisation boolean, research boolean, signals_off varchar[]
             );
@@ -53,10 +56,11 @@ class Tables:
         row = [
             f"e{self._events}", event_type, user, facts.get("item"), facts.get("session", "s1"), at,
             at.date(), facts.get("value"), facts.get("propensity"), facts.get("properties"),
-            facts.get("is_bot", False), facts.get("is_burst", False),
+            facts.get("is_bot", False), facts.get("is_burst", False), at,
         ]  # fmt: skip
         self.connection.execute(
-            "insert into interaction.interactions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+            "insert into interaction.interactions values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
         )
 
     def give(self, signal: str, score: float, user: str = "ann", **facts: Any) -> None:
@@ -201,3 +205,17 @@ def test_what_users_chose_counts_each_of_them_once_a_day_and_item(tables: Tables
 
     assert measuring_tables.chosen_items(tables.connection).rows() == [(DAY, "a", 2)]
     assert measuring_tables.shown_items(tables.connection).rows() == [(DAY, "b", 1)]
+
+
+def test_what_came_in_is_what_was_accepted_and_what_was_rejected(tables: Tables) -> None:
+    tables.happen("item_viewed")
+    tables.happen("item_viewed", is_bot=True)
+    tables.connection.execute(
+        "insert into metrics.quarantine_daily values (?, 'a', 2), (?, 'b', 1), (?, 'a', 4)",
+        [DAY, DAY, DAY + timedelta(days=1)],
+    )
+
+    assert measuring_tables.received_days(tables.connection).rows() == [
+        (DAY, 5, 3),
+        (DAY + timedelta(days=1), 4, 4),
+    ]

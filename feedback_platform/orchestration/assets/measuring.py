@@ -75,7 +75,7 @@ def signals(platform: PlatformResource) -> dg.MaterializeResult:
 
 @dg.asset(
     key=keys.MEASURED_LOOP,
-    deps=[keys.INTERACTIONS, keys.ITEMS, keys.USER_PREFERENCES],
+    deps=[keys.INTERACTIONS, keys.ITEMS, keys.USER_PREFERENCES, keys.QUARANTINE_DAILY],
     group_name=keys.MEASURE,
     owners=keys.OWNERS,
     kinds={"python"},
@@ -91,6 +91,7 @@ def loop(platform: PlatformResource) -> dg.MaterializeResult:
                 measuring_tables.shown_items(publication),
                 measuring_tables.chosen_items(publication),
                 measuring_tables.catalogue(publication),
+                measuring_tables.received_days(publication),
             )
         health = loop_health(*tables)
         keep_measured(platform.lake(), "loop_health_daily", health)
