@@ -11,7 +11,9 @@ from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.orchestration.assets import (
     adjusting,
     cleaning,
+    freshness,
     learning,
+    measuring,
     monitoring,
     privacy,
     publishing,
@@ -19,6 +21,7 @@ from feedback_platform.orchestration.assets import (
 )
 from feedback_platform.orchestration.assets.transformation import build_dbt_models
 from feedback_platform.orchestration.checks import CHECKS
+from feedback_platform.orchestration.freshness_check import layers_are_fresh
 from feedback_platform.orchestration.jobs import build_jobs
 from feedback_platform.orchestration.model_checks import MODEL_CHECKS
 from feedback_platform.orchestration.progress import progress_logger
@@ -53,6 +56,10 @@ def build_definitions(
             reprocessing.reprocessed_events,
             build_dbt_models(platform.dbt()),
             monitoring.drift_events,
+            freshness.layer_freshness,
+            measuring.signals,
+            measuring.loop,
+            measuring.measured,
             adjusting.adjustments,
             learning.recommender,
             learning.segments,
@@ -62,7 +69,7 @@ def build_definitions(
             privacy.erasures,
             privacy.erasure_reports,
         ],
-        asset_checks=[*CHECKS, *MODEL_CHECKS],
+        asset_checks=[*CHECKS, *MODEL_CHECKS, layers_are_fresh],
         jobs=build_jobs(),
         schedules=build_schedules(),
         sensors=SENSORS,

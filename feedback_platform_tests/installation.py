@@ -70,9 +70,16 @@ class Installation:
         return published.query(self.settings.published_path, sql)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Every published table, its rows in an order that depends on nothing but them."""
+        """Every published table, its rows in an order that depends on nothing but them.
+
+        But for the one that says when something was measured.
+        """
         names = self.query('select distinct "table" as name from published.files order by 1')
-        return {name: self.query(f"from {name} order by all") for name in names["name"]}
+        return {
+            name: self.query(f"from {name} order by all")
+            for name in names["name"]
+            if name != "metrics.layer_freshness"
+        }
 
     def copy_to(self, data_dir: Path) -> Installation:
         """Another installation of the same content; only the lake in the directory is its own."""

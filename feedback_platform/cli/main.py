@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "models": ("models", "models"),
     "flags": ("flags", "flags"),
     "adjustments": ("adjustments", "adjustments"),
+    "signals": ("signals", "signals"),
     "experiments": ("experiments", "experiments"),
     "quarantine": ("quarantine", "quarantine"),
     "users": ("users", "users"),

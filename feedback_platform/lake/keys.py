@@ -18,6 +18,7 @@ RULES = "reference/rules"
 MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
+MEASURED = "monitoring/measured"
 FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
@@ -196,6 +197,11 @@ def drift_events() -> str:
 def drift_event(event_id: str) -> str:
     """Return the key of one detected change."""
     return f"{drift_events()}/{event_id}.json"
+
+
+def measured(name: str) -> str:
+    """Return the key of a table that was measured from what is published."""
+    return f"{MEASURED}/{name}.parquet"
 
 
 def adjustment_entries() -> str:

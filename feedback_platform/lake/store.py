@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -136,6 +136,16 @@ class Lake:
             return self.get(key)
         except LakeObjectMissingError:
             return None
+
+    def written_at(self, key: str) -> datetime:
+        """Return when an object was written (UTC), by the store's clock.
+
+        Raises:
+            LakeObjectMissingError: there is none under this key.
+        """
+        with self._translated_errors(key):
+            written_at: datetime = obstore.head(self._store, key)["last_modified"]
+            return written_at.astimezone(UTC)
 
     def list_keys(self, prefix: str, *, after: str | None = None) -> list[str]:
         """Return the keys under a prefix (a whole path segment), sorted.

@@ -16,9 +16,19 @@ UNDO: Final = "undo_adjustment"
 REFIT: Final = "refit_reference"
 ERASE: Final = "erase"
 QUALITY: Final = "quality"
+MEASURE: Final = "measure"
 
-_LAYERS = dg.AssetSelection.key_prefixes(
-    ["interaction"], ["feedback"], ["features"], ["metrics"], ["clean"], ["quarantine"]
+# Measured over all that is published, which costs what is stored: at night, and by no micro-batch.
+_MEASURED_TABLES = dg.AssetSelection.assets(
+    keys.SIGNAL_QUALITY, keys.SIGNAL_WEIGHTS, keys.LOOP_HEALTH
+)
+_FRESHNESS = dg.AssetSelection.assets(keys.LAYER_FRESHNESS)
+_MEASURED = _MEASURED_TABLES | dg.AssetSelection.key_prefixes(["measured"])
+_LAYERS = (
+    dg.AssetSelection.key_prefixes(
+        ["interaction"], ["feedback"], ["features"], ["metrics"], ["clean"], ["quarantine"]
+    )
+    - _MEASURED_TABLES
 )
 _PUBLISHED = dg.AssetSelection.assets(keys.PUBLISHED)
 _LEARNED = dg.AssetSelection.key_prefixes(["models"], ["ml"])
@@ -53,8 +63,15 @@ def build_jobs() -> list[Any]:
         ),
         _job(
             TRAIN,
-            _LEARNED | _BY_MODEL | _PUBLISHED,
-            "Retrain, evaluate, promote, segment, recommend, publish.",
+            _LEARNED | _BY_MODEL | _MEASURED | _FRESHNESS | _PUBLISHED,
+            "Retrain, evaluate, promote, segment, recommend, measure the signals and the loop, "
+            "publish.",
+        ),
+        _job(
+            MEASURE,
+            _MEASURED | _PUBLISHED,
+            "Measure what each signal says of the days to come, what weights speak for, and the "
+            "health of the loop; every training does so, too.",
         ),
         _job(
             PUBLISH_MODELS,

@@ -36,6 +36,7 @@ from feedback_platform.serving.metrics.endpoint import metrics_route
 from feedback_platform.serving.metrics.platform import (
     collector_metrics,
     flag_metrics,
+    freshness_metrics,
     publication_metrics,
     recommendation_metrics,
     worker_metrics,
@@ -50,6 +51,7 @@ from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
 from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.preferences import PreferencesEndpoint
+from feedback_platform.serving.published_freshness import PublishedFreshness
 from feedback_platform.serving.published_lists import PublishedLists
 from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
 from feedback_platform.serving.recommendations import Recommendations
@@ -143,6 +145,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     streams = FlagStreams(feed)
     lists = PublishedLists(lake, settings.cache_dir / "lists")
     impressions = Impressions(station)
+    freshness = PublishedFreshness(settings.published_path)
     by_prefix: dict[str, ASGIApp] = {
         OFREP: Ofrep(feed, users, keys, streams),
         RECOMMENDATIONS: Recommendations(lists, memory, users, access, impressions),
@@ -153,6 +156,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         *collector_metrics(collector),
         *flag_metrics(feed, streams),
         *publication_metrics(users, pending),
+        *freshness_metrics(freshness),
         *recommendation_metrics(lists, memory, impressions),
         *worker_metrics(collector, neighbours),
     ]
@@ -163,8 +167,11 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(pending.start(), users.start(), feed.start(), lists.start())
+        await asyncio.gather(
+            pending.start(), users.start(), feed.start(), lists.start(), freshness.start()
+        )
         yield
+        await freshness.stop()
         await lists.stop()
         await feed.stop()
         await users.stop()

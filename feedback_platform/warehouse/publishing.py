@@ -91,6 +91,10 @@ TABLES: Final = (
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
     PublishedTable("metrics", "adjustments"),
+    PublishedTable("metrics", "signal_quality"),
+    PublishedTable("metrics", "signal_weights"),
+    PublishedTable("metrics", "loop_health_daily"),
+    PublishedTable("metrics", "layer_freshness"),
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),

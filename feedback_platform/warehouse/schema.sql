@@ -168,3 +168,61 @@ create table if not exists metrics.adjustments (
     "at" timestamp not null,
     undone_at timestamp
 );
+
+-- What is measured from the published tables at night; docs/signals.md and docs/loop-health.md.
+create table if not exists metrics.signal_quality (
+    signal varchar not null,
+    target varchar not null,
+    horizon_days bigint not null,
+    users bigint not null,
+    correlation double not null,
+    low double not null,
+    high double not null,
+    p_value double not null,
+    as_of timestamp not null,
+    partial_correlation double not null,
+    partial_low double not null,
+    partial_high double not null,
+    partial_p_value double not null,
+    observations bigint not null,
+    anchors bigint not null,
+    signal_days bigint not null,
+    measure varchar not null
+);
+
+create table if not exists metrics.signal_weights (
+    signal varchar not null,
+    current_weight double not null,
+    proposed_weight double not null,
+    low double,
+    high double,
+    evidence varchar not null,
+    as_of timestamp not null
+);
+
+create table if not exists metrics.loop_health_daily (
+    day date not null,
+    impressions bigint not null,
+    users bigint not null,
+    items_shown bigint not null,
+    catalogue bigint not null,
+    coverage double not null,
+    popularity_gini double not null,
+    popularity_bias double,
+    exploration_share double,
+    filter_bubble_index double,
+    filter_bubble_low double,
+    filter_bubble_high double,
+    logged_propensities bigint not null,
+    received bigint,
+    quarantined bigint,
+    quarantine_rate double
+);
+
+create table if not exists metrics.layer_freshness (
+    layer varchar not null,
+    newest_event_at timestamp,
+    written_at timestamp,
+    lag_seconds double,
+    measured_at timestamp not null
+);

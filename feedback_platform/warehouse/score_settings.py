@@ -7,19 +7,22 @@ is believed, and `score_rules.csv`, every other constant.
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from feedback_platform.errors import InvalidSettingError
+from feedback_platform.errors import InvalidInputError, InvalidSettingError
 
 WEIGHTS_FILE: Final = "signal_weights.csv"
 RULES_FILE: Final = "score_rules.csv"
 FEEDBACK_TYPES: Final = ("explicit", "implicit")
 # The scores are computed to so many digits: what lies nearer to a bound than that lies on it.
 _DIGITS: Final = 9
+# Nobody knows a weight better than that.
+_SHOWN_DIGITS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def check_score_settings(seeds_dir: Path) -> None:
         InvalidSettingError: a value makes no sense, or a rule is missing, unknown or there twice;
             the text names the file and the row.
     """
-    _check_weights(seeds_dir / WEIGHTS_FILE)
+    check_weights(seeds_dir / WEIGHTS_FILE)
     _check_rules(seeds_dir / RULES_FILE)
 
 
@@ -90,7 +93,42 @@ def signal_names(seeds_dir: Path) -> list[str]:
     return sorted(name for name, _ in _rows(seeds_dir / WEIGHTS_FILE, "signal") if name)
 
 
-def _check_weights(path: Path) -> None:
+def weights_with_confidence(seeds_dir: Path, changes: Mapping[str, tuple[float, float]]) -> str:
+    """Return the file of the weights with other confidences, and nothing else changed.
+
+    Args:
+        seeds_dir: where the files lie.
+        changes: of each signal, the confidence that was to be changed, and to what.
+
+    Raises:
+        InvalidInputError: a weight is another one by now than that which was to be changed.
+    """
+    with (seeds_dir / WEIGHTS_FILE).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns, rows = list(reader.fieldnames or []), list(reader)
+    for row in rows:
+        before, after = changes.get(row["signal"], (None, None))
+        if before is None or after is None:
+            continue
+        if not math.isclose(float(row["confidence"]), before, abs_tol=10**-_DIGITS):
+            raise InvalidInputError(
+                f"The weight of {row['signal']} is {row['confidence']} by now, and was {before:g} "
+                "when the signals were measured. Run `feedback-platform train`, and propose again."
+            )
+        row["confidence"] = str(round(after, _SHOWN_DIGITS))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def check_weights(path: Path) -> None:
+    """Check a file of weights, as `check_score_settings` does.
+
+    Raises:
+        InvalidSettingError: a value makes no sense.
+    """
     seen: set[str] = set()
     for signal, row in _rows(path, "signal"):
         _check_new(path, "signal", signal, seen)

@@ -51,6 +51,15 @@ CONTRACT = {
     ),
     "metrics.satisfaction_daily": ("day responses nps nps_low nps_high ratings average_rating"),
     "metrics.quarantine_daily": "day reason events",
+    "metrics.signal_quality": (
+        "signal target horizon_days users correlation low high p_value as_of"
+    ),
+    "metrics.signal_weights": "signal current_weight proposed_weight low high evidence as_of",
+    "metrics.loop_health_daily": (
+        "day impressions users items_shown catalogue coverage popularity_gini popularity_bias "
+        "exploration_share filter_bubble_index"
+    ),
+    "metrics.layer_freshness": "layer newest_event_at written_at lag_seconds measured_at",
 }
 
 CONTRACT_OF_DRIFT = "stream method detected_at width before_mean after_mean action"

@@ -55,6 +55,8 @@ GROUPS = {
         "models/segments",
     },
     "7_measure": {
+        "measured/loop_health",
+        "measured/signals",
         "metrics/adjustments",
         "metrics/before_after",
         "metrics/conversion_daily",
@@ -63,12 +65,16 @@ GROUPS = {
         "metrics/engagement_by_variant_daily",
         "metrics/engagement_daily",
         "metrics/engagement_days",
+        "metrics/layer_freshness",
+        "metrics/loop_health_daily",
         "metrics/quarantine_daily",
         "metrics/retention_weekly",
         "metrics/satisfaction_daily",
         "metrics/touched_user_days",
         "metrics/user_days",
         "metrics/user_histories",
+        "metrics/signal_quality",
+        "metrics/signal_weights",
     },
     "8_publish": {"published/feedback"},
     "9_erase": {"privacy/erasures", "privacy/erasure_reports"},
@@ -79,13 +85,21 @@ BY_MODEL = {
     "metrics/conversion_daily",
     "metrics/before_after",
 }
+# Measured of everything that is stored: not by micro-batches.
+MEASURED = {
+    "measured/loop_health",
+    "measured/signals",
+    "metrics/loop_health_daily",
+    "metrics/signal_quality",
+    "metrics/signal_weights",
+}
 LAYERS = {
     "clean/events",
     "quarantine/events",
     *GROUPS["3_interaction"],
     *GROUPS["4_feedback"],
     *GROUPS["5_features"],
-    *GROUPS["7_measure"],
+    *(GROUPS["7_measure"] - MEASURED),
     *GROUPS["8_publish"],
 }
 JOBS = {
@@ -95,6 +109,8 @@ JOBS = {
     "train": {
         *GROUPS["6_learn"],
         *BY_MODEL,
+        *MEASURED,
+        "metrics/layer_freshness",
         "published/feedback",
     },
     "publish_models": {
@@ -106,6 +122,7 @@ JOBS = {
         *BY_MODEL,
         "published/feedback",
     },
+    "measure": {*MEASURED, "published/feedback"},
     "undo_adjustment": {"metrics/adjustments", "published/feedback"},
     "refit_reference": {"reference/statistics"},
     "erase": {*LAYERS, *GROUPS["9_erase"]},
@@ -178,6 +195,8 @@ def test_only_the_pool_opens_the_warehouse(definitions: dg.Definitions) -> None:
     }
 
     outside = {
+        "measured/loop_health",
+        "measured/signals",
         "raw/events",
         "reprocessed/events",
         "reference/statistics",
@@ -208,6 +227,7 @@ def test_the_quality_job_runs_every_check(definitions: dg.Definitions) -> None:
         "every_event_is_accounted_for",
         "champions_are_intact",
         "champions_are_fresh",
+        "layers_are_fresh",
         "unique_interactions_event_id",
         "unique_user_feedback_feedback_id",
     }

@@ -13,6 +13,7 @@ from feedback_platform.adjustment.rules.ledger import adjustments_table, read_bo
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import learned_tables
 from feedback_platform.monitoring.drift_state import list_events
+from feedback_platform.monitoring.measured_tables import measured_tables
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
@@ -107,9 +108,10 @@ def _run_models(
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
-    """Copy what learning, drift detection and the rules keep in the lake into the warehouse."""
+    """Copy what learning, measuring and the rules keep in the lake into the warehouse."""
     tables = {
         **learned_tables(lake),
+        **measured_tables(lake),
         ("metrics", "drift_events"): list_events(lake),
         ("metrics", "adjustments"): adjustments_table(read_book(lake)),
     }

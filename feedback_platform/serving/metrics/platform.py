@@ -10,6 +10,7 @@ from feedback_platform.serving.metrics.metric import Merge, Metric, counter, gau
 from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.ofrep_stream import FlagStreams
 from feedback_platform.serving.pending_preferences import PendingPreferences
+from feedback_platform.serving.published_freshness import PublishedFreshness
 from feedback_platform.serving.published_lists import PublishedLists
 from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
@@ -118,6 +119,26 @@ def publication_metrics(users: PublishedUsers, pending: PendingPreferences) -> l
             "When changed preferences were last read from the store.",
             lambda: pending.read_at,
             Merge.LEAST,
+        ),
+    ]
+
+
+def freshness_metrics(freshness: PublishedFreshness) -> list[Metric]:
+    """Return the metrics of how far the layers have come."""
+    return [
+        Metric(
+            "feedback_layer_newest_event_timestamp_seconds",
+            "When the newest event in a layer was received.",
+            lambda: {(name,): each.newest_event_at for name, each in freshness.layers.items()},
+            ("layer",),
+            merge=Merge.LEAST,
+        ),
+        Metric(
+            "feedback_layer_lag_seconds",
+            "By how much that was older than the newest that was received, when last published.",
+            lambda: {(name,): each.lag_seconds for name, each in freshness.layers.items()},
+            ("layer",),
+            merge=Merge.LEAST,
         ),
     ]
 
