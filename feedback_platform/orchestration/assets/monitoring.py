@@ -30,7 +30,8 @@ def drift_events(
     """Take the new part of each stream and look for a change in it."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures(), exclusive_warehouse(path), open_warehouse(path) as connection:
-        found = watch_streams(lake, lambda sql, span: relation_frame(connection, sql, span))
+        rules = platform.what_follows()
+        found = watch_streams(lake, lambda sql, span: relation_frame(connection, sql, span), rules)
         known = list_events(lake)
         replace_tables(connection, {("metrics", "drift_events"): known})
     for event in found:
