@@ -198,6 +198,11 @@ def drift_event(event_id: str) -> str:
     return f"{drift_events()}/{event_id}.json"
 
 
+def feature_looks() -> str:
+    """Return the key of what was seen of the features at the last looks."""
+    return f"{DRIFT}/features.json"
+
+
 def adjustment_entries() -> str:
     """Return the prefix of the ledger of adjustments."""
     return f"{ADJUSTMENTS}/ledger"
@@ -236,6 +241,11 @@ def model_file(name: str, version: str, filename: str) -> str:
 def model_champion(name: str) -> str:
     """Return the key of the pointer to the version of a model that is in use."""
     return f"{MODELS}/{name}/champion.json"
+
+
+def model_freezes(name: str) -> str:
+    """Return the key of the times in which a model is not promoted."""
+    return f"{MODELS}/{name}/freezes.json"
 
 
 def recommendations() -> str:

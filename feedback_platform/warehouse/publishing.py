@@ -85,6 +85,8 @@ TABLES: Final = (
     PublishedTable("metrics", "satisfaction_daily"),
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
+    PublishedTable("metrics", "feature_drift"),
+    PublishedTable("metrics", "alerts"),
     PublishedTable("metrics", "adjustments"),
 )
 TABLE_MACROS: Final = (
