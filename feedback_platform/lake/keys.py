@@ -18,6 +18,7 @@ RULES = "reference/rules"
 MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
+ALERTS = "monitoring/alerts"
 FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
@@ -201,6 +202,26 @@ def drift_event(event_id: str) -> str:
 def feature_looks() -> str:
     """Return the key of what was seen of the features at the last looks."""
     return f"{DRIFT}/features.json"
+
+
+def feature_looked_at() -> str:
+    """Return the key of the time of the last of those looks."""
+    return f"{DRIFT}/looked.json"
+
+
+def alert_entries() -> str:
+    """Return the prefix of the ledger of alerts."""
+    return f"{ALERTS}/ledger"
+
+
+def alert_entry(sequence: int) -> str:
+    """Return the key of one entry of that ledger."""
+    return f"{alert_entries()}/{sequence:012d}.json"
+
+
+def alert_book() -> str:
+    """Return the key of what the ledger's entries came to some time ago."""
+    return f"{ALERTS}/book.json"
 
 
 def adjustment_entries() -> str:

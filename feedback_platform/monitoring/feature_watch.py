@@ -103,9 +103,12 @@ def feature_reference(query: Query) -> FeatureReference | None:
     return reference_of(_frames(query, until, categories), until)
 
 
-def is_due(looks: Sequence[FeatureLook], until: datetime, rules: FeatureRules) -> bool:
+def is_due(lake: Lake, until: datetime, rules: FeatureRules) -> bool:
     """Return whether it is time for another look."""
-    return not looks or until - looks[-1].measured_at >= rules.every
+    content = lake.find(keys.feature_looked_at())
+    if content is None:
+        return True
+    return until - datetime.fromisoformat(orjson.loads(content)["until"]) >= rules.every
 
 
 def look_at_features(
@@ -129,7 +132,8 @@ def look_at_features(
     Returns:
         The features that have drifted since the look before.
     """
-    earlier = load_looks(lake)
+    # A run that died may have made this very look already.
+    earlier = [look for look in load_looks(lake) if look.measured_at < until]
     categories = [
         name.removeprefix(f"{USER}.{AFFINITY}")
         for name in reference.features
@@ -151,6 +155,7 @@ def look_at_features(
     ]
     keep_events(lake, events)
     _save(lake, [*earlier, *looks])
+    lake.put(keys.feature_looked_at(), orjson.dumps({"until": until}), mode="overwrite")
     return events
 
 

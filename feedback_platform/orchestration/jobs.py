@@ -16,6 +16,7 @@ UNDO: Final = "undo_adjustment"
 REFIT: Final = "refit_reference"
 ERASE: Final = "erase"
 QUALITY: Final = "quality"
+NAMES: Final = (PROCESS, REPROCESS, REPLAY, TRAIN, PUBLISH_MODELS, UNDO, REFIT, ERASE, QUALITY)
 
 _LAYERS = dg.AssetSelection.key_prefixes(
     ["interaction"], ["feedback"], ["features"], ["metrics"], ["clean"], ["quarantine"]

@@ -91,7 +91,7 @@ class PlatformResource(dg.ConfigurableResource):
         """Return what a model has to stand up to, read anew as well."""
         return load_gate_rules(self.settings.gate_rules)
 
-    def what_follows(self) -> MonitoringRules:
+    def monitoring(self) -> MonitoringRules:
         """Return what follows from drift and when somebody is told, read anew as well."""
         return load_monitoring_rules(self.settings.monitoring_rules)
 

@@ -56,9 +56,11 @@ GROUPS = {
     },
     "7_measure": {
         "metrics/adjustments",
+        "metrics/alerts",
         "metrics/drift_events",
         "metrics/engagement_daily",
         "metrics/engagement_days",
+        "metrics/feature_drift",
         "metrics/quarantine_daily",
         "metrics/satisfaction_daily",
     },
@@ -212,6 +214,8 @@ def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definiti
         "growth_sensor",
         "adjusted_lists_sensor",
         "erasure_sensor",
+        "run_failure_sensor",
+        "alert_sensor",
     }
     assert schedules.keys() == {
         "nightly_sweep",
