@@ -61,14 +61,18 @@ _SEEN: Final = [keys.INTERACTIONS, keys.USER_FEEDBACK]
             (
                 keys.DRIFT_EVENTS,
                 _SEEN,
-                "Changes in streams (ADWIN) and features (PSI, Kolmogorov-Smirnov), and what follows.",
+                "Changes in streams (ADWIN) and features (PSI, KS), and what follows from them.",
             ),
             (
                 keys.FEATURE_DRIFT,
                 [keys.USER_FEATURES, keys.ITEM_FEATURES],
                 "Each feature against those that the champion was trained on, look by look.",
             ),
-            (keys.ALERTS, [], "What was wrong from when until when, as somebody was told."),
+            (
+                keys.ALERTS,
+                [keys.QUARANTINED_EVENTS],
+                "What was wrong from when until when, as somebody was told.",
+            ),
         )
     ],
 )
