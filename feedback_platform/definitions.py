@@ -8,6 +8,7 @@ import dagster as dg
 from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.learning.gate_rules import load_gate_rules
+from feedback_platform.orchestration.alert_sensors import ALERT_SENSORS
 from feedback_platform.orchestration.assets import (
     adjusting,
     cleaning,
@@ -55,7 +56,7 @@ def build_definitions(
             cleaning.reference_statistics,
             reprocessing.reprocessed_events,
             build_dbt_models(platform.dbt()),
-            monitoring.drift_events,
+            monitoring.monitoring,
             freshness.layer_freshness,
             measuring.signals,
             measuring.loop,
@@ -72,7 +73,7 @@ def build_definitions(
         asset_checks=[*CHECKS, *MODEL_CHECKS, layers_are_fresh],
         jobs=build_jobs(),
         schedules=build_schedules(),
-        sensors=SENSORS,
+        sensors=[*SENSORS, *ALERT_SENSORS],
         loggers={"progress": progress_logger},
         resources={"platform": platform, **(resource_overrides or {})},
     )

@@ -66,7 +66,12 @@ class Settings:
         gate_rules: the file that says when a model may be promoted, or None.
         flags: the file that defines feature flags, which the API takes over at its start, or None.
         trigger_rules: the file with the installation's own trigger rules, or None.
+        monitoring_rules: the file that says what follows from drift and when somebody is told, or
+            None.
         webhook_url, webhook_secret: whom trigger rules may call, and what signs the calls.
+        alert_webhook_url, alert_webhook_secret: who is told of alerts, and what signs that.
+        alert_slack_url: an incoming webhook of Slack, or of what takes the same, that is told of
+            alerts; all of it is a secret.
         schema_registry_url: an external schema registry, or None for the embedded one; it may hold
             credentials.
         kafka_bootstrap_servers: the Kafka brokers, or None.
@@ -90,8 +95,12 @@ class Settings:
     gate_rules: Path | None = None
     flags: Path | None = None
     trigger_rules: Path | None = None
+    monitoring_rules: Path | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str = field(default="", repr=False)
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_webhook_secret: str = field(default="", repr=False)
+    alert_slack_url: str | None = field(default=None, repr=False)
     schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
@@ -100,7 +109,9 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """All that no log may show."""
-        of_others = (self.webhook_secret,) if self.webhook_secret else ()
+        of_others = tuple(
+            filter(None, (self.webhook_secret, self.alert_webhook_secret, self.alert_slack_url))
+        )
         keys = (*self.write_keys.values(), *self.api_keys.values())
         return (*keys, *self.user_token_secrets, *of_others)
 
@@ -154,6 +165,7 @@ def load_settings(
         raise InvalidSettingError("FEEDBACK_DATA_DIR", str(chosen), "a directory, not a file")
     lake_url = environment.get("FEEDBACK_LAKE_URL") or (resolved / "lake").as_uri()
     webhook_url, webhook_secret = webhook_of(environment)
+    alerts = alert_receivers(environment)
     return Settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
@@ -170,8 +182,12 @@ def load_settings(
         gate_rules=_file("FEEDBACK_GATE_RULES", environment),
         flags=_file("FEEDBACK_FLAGS", environment),
         trigger_rules=_file("FEEDBACK_TRIGGER_RULES", environment),
+        monitoring_rules=_file("FEEDBACK_MONITORING_RULES", environment),
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,
+        alert_webhook_url=alerts.webhook_url,
+        alert_webhook_secret=alerts.webhook_secret,
+        alert_slack_url=alerts.slack_url,
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
@@ -191,7 +207,42 @@ def webhook_of(environment: Mapping[str, str] | None = None) -> tuple[str | None
         InvalidSettingError: one is malformed or missing beside the other.
     """
     environment = os.environ if environment is None else environment
-    name, of_secret = "FEEDBACK_WEBHOOK_URL", "FEEDBACK_WEBHOOK_SECRET"
+    return _signed_webhook("FEEDBACK_WEBHOOK_URL", "FEEDBACK_WEBHOOK_SECRET", environment)
+
+
+@dataclass(frozen=True)
+class AlertReceivers:
+    """Who is told of alerts beside the log, see `Settings`."""
+
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    slack_url: str | None = field(default=None, repr=False)
+
+
+def alert_receivers(environment: Mapping[str, str] | None = None) -> AlertReceivers:
+    """Return who is told of alerts; read where it is needed, as `webhook_of` is.
+
+    Args:
+        environment: the process's own when left out.
+
+    Raises:
+        InvalidSettingError: one is malformed or missing beside the other.
+    """
+    environment = os.environ if environment is None else environment
+    url, secret = _signed_webhook(
+        "FEEDBACK_ALERT_WEBHOOK_URL", "FEEDBACK_ALERT_WEBHOOK_SECRET", environment
+    )
+    name = "FEEDBACK_ALERT_SLACK_URL"
+    slack = environment.get(name) or None
+    if slack is not None and not _is_callable(slack):
+        raise InvalidSettingError(name, _without_path(slack), _WEBHOOK)
+    return AlertReceivers(url, secret, slack)
+
+
+def _signed_webhook(
+    name: str, of_secret: str, environment: Mapping[str, str]
+) -> tuple[str | None, str]:
+    """Return the address and the secret of a webhook; None and nothing where there is none."""
     text, secret = environment.get(name) or "", environment.get(of_secret) or ""
     if bool(text) != bool(secret):
         missing = name if secret else of_secret
@@ -435,6 +486,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_GATE_RULES": settings.gate_rules,
         "FEEDBACK_FLAGS": settings.flags,
         "FEEDBACK_TRIGGER_RULES": settings.trigger_rules,
+        "FEEDBACK_MONITORING_RULES": settings.monitoring_rules,
     }
     return {
         **os.environ,

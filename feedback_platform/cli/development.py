@@ -22,6 +22,7 @@ from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
+from feedback_platform.monitoring.monitoring_rules import load_monitoring_rules
 from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
 from feedback_platform.serving.server import bound_socket, web_address
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
@@ -39,6 +40,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    load_monitoring_rules(settings.monitoring_rules)
     if settings.flags is not None:
         load_definitions(settings.flags)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)

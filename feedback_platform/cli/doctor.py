@@ -24,6 +24,7 @@ from feedback_platform.learning import champions
 from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.learning.training import MODELS
 from feedback_platform.monitoring.accounting import account
+from feedback_platform.monitoring.monitoring_rules import load_monitoring_rules
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, unknown_settings
 from feedback_platform.warehouse.published import published_through, query
 from feedback_platform.warehouse.score_settings import check_score_settings
@@ -66,6 +67,7 @@ def _rules(settings: Settings) -> tuple[bool, str]:
     load_mapping(settings.event_mapping)
     rules = load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    load_monitoring_rules(settings.monitoring_rules)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     origin = settings.cleaning_rules or "those that ship"
     mapped = f"; names of events by {settings.event_mapping}" if settings.event_mapping else ""

@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "contract": ("contract", "contract"),
     "models": ("models", "models"),
     "flags": ("flags", "flags"),
+    "alerts": ("alerts", "alerts"),
     "adjustments": ("adjustments", "adjustments"),
     "signals": ("signals", "signals"),
     "experiments": ("experiments", "experiments"),

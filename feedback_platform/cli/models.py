@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 import orjson
 import polars as pl
 
+from feedback_platform import durations
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.cli.running import JobRunner
 from feedback_platform.errors import FeedbackPlatformError, InvalidInputError, PermanentError
 from feedback_platform.lake.store import Lake
-from feedback_platform.learning import champions, registry
+from feedback_platform.learning import champions, freezes, registry
+from feedback_platform.learning.freezes import Freeze, refuse_while_frozen, standing
 from feedback_platform.learning.training import MODELS, RECOMMENDER, SEGMENTS
 from feedback_platform.learning.version_table import versions
 from feedback_platform.settings import Settings
@@ -52,6 +55,9 @@ def list_command(settings: Settings, as_json: bool, model: str | None) -> None:
         warning = champions.in_use(lake, name).warning
         if warning:
             click.echo(f"Warning: {warning}", err=True)
+        frozen = standing(lake, name, datetime.now(UTC))
+        if frozen is not None:
+            click.echo(click.wrap_text(str(frozen), _WIDTH))
 
 
 @models.command(
@@ -67,9 +73,11 @@ def promote(settings: Settings, as_json: bool, model: str, version: str, reason:
     """Make VERSION the champion of MODEL, whatever the gate said, and publish what it makes.
 
     Nothing is trained. Promoting the champion again publishes once more and changes nothing else.
+    While promotion is frozen, end that first.
     """
     lake = _ready(settings, reason)
     champions.check_known(lake, model, version)
+    refuse_while_frozen(lake, model, version, datetime.now(UTC))
     registry.read_intact(lake, model, version)
     _publish(settings, model, {"promote": version, "reason": reason}, as_json=as_json)
 
@@ -95,6 +103,44 @@ def rollback(
     champions.version_before(lake, model, leaving or "")
     asked = {"roll_back": True, "roll_back_from": leaving or "", "reason": reason}
     _publish(settings, model, asked, as_json=as_json)
+
+
+@models.command(
+    epilog='Example: feedback-platform models freeze recommender --for "3 days" --reason "sale"'
+)
+@click.argument("model", type=_MODEL)
+@click.option("--for", "length", required=True, help="For how long, such as '12 hours'.")
+@click.option("--reason", required=True, help="Why; the gate says so.")
+@with_settings
+@with_json
+def freeze(settings: Settings, as_json: bool, model: str, length: str, reason: str) -> None:
+    """Promote no version of MODEL for a while, whatever the gate finds; trainings go on."""
+    if not reason.strip():
+        raise InvalidInputError("Say why, with --reason: it is shown beside the versions.")
+    lasts = durations.duration(length)
+    if lasts is None:
+        raise InvalidInputError(f"--for is {length!r}; it accepts {durations.ACCEPTED}.")
+    now = datetime.now(UTC)
+    wanted = Freeze(f"person {now.isoformat()}", now, now + lasts, reason.strip())
+    freezes.freeze(Lake(settings.lake_url), model, wanted)
+    show({"model": model, "until": wanted.until.isoformat(), "reason": reason}, as_json=as_json)
+
+
+@models.command(
+    epilog='Example: feedback-platform models unfreeze recommender --reason "client repaired"'
+)
+@click.argument("model", type=_MODEL)
+@click.option("--reason", required=True, help="Why; kept beside the freeze.")
+@with_settings
+@with_json
+def unfreeze(settings: Settings, as_json: bool, model: str, reason: str) -> None:
+    """End every freeze of MODEL now; the next training may promote again."""
+    if not reason.strip():
+        raise InvalidInputError("Say why, with --reason: it is kept beside the freeze.")
+    lake = Lake(settings.lake_url)
+    ended = freezes.unfreeze(lake, model, at=datetime.now(UTC), reason=reason.strip())
+    reasons = " ".join(each.reason for each in ended) or "none"
+    show({"model": model, "ended": len(ended), "had_been_frozen_because": reasons}, as_json=as_json)
 
 
 def _ready(settings: Settings, reason: str) -> Lake:

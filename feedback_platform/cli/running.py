@@ -8,6 +8,7 @@ from typing import Any
 from feedback_platform.adjustment.rules.rules_file import load_trigger_rules
 from feedback_platform.cli.progress import progress_bar
 from feedback_platform.definitions import build_definitions
+from feedback_platform.monitoring.monitoring_rules import load_monitoring_rules
 from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN, UNDO
 from feedback_platform.orchestration.progress import listening
 from feedback_platform.orchestration.runs import execute, selected_tables
@@ -26,10 +27,11 @@ class JobRunner:
         """Bring everything that has landed through to the published tables.
 
         Raises:
-            InvalidInputError: the trigger rules mean nothing.
+            InvalidInputError: the trigger rules or those of monitoring mean nothing.
         """
         has_webhook = self._settings.webhook_url is not None
         load_trigger_rules(self._settings.trigger_rules, has_webhook=has_webhook)
+        load_monitoring_rules(self._settings.monitoring_rules)
         config = {"ops": {"clean_events": {"config": {"sweep": True}}}}
         return self._run(PROCESS, "Processing", config)
 

@@ -21,6 +21,7 @@ from feedback_platform.errors import InvalidInputError, TransientError
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
+from feedback_platform.monitoring.monitoring_rules import load_monitoring_rules
 from feedback_platform.serving.demo.switch import serves_demo
 from feedback_platform.serving.server import (
     ServerOptions,
@@ -80,6 +81,7 @@ def serve(
     # of a mistake.
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
+    load_monitoring_rules(settings.monitoring_rules)
     take_over_flags(settings)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     settings = with_protected_registry(settings, host)

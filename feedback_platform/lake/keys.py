@@ -19,6 +19,7 @@ MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
 MEASURED = "monitoring/measured"
+ALERTS = "monitoring/alerts"
 FLAGS = "flags/log"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
@@ -204,6 +205,31 @@ def measured(name: str) -> str:
     return f"{MEASURED}/{name}.parquet"
 
 
+def feature_looks() -> str:
+    """Return the key of what was seen of the features at the last looks."""
+    return f"{DRIFT}/features.json"
+
+
+def feature_looked_at() -> str:
+    """Return the key of the time of the last of those looks."""
+    return f"{DRIFT}/looked.json"
+
+
+def alert_entries() -> str:
+    """Return the prefix of the ledger of alerts."""
+    return f"{ALERTS}/ledger"
+
+
+def alert_entry(sequence: int) -> str:
+    """Return the key of one entry of that ledger."""
+    return f"{alert_entries()}/{sequence:012d}.json"
+
+
+def alert_book() -> str:
+    """Return the key of what the ledger's entries came to some time ago."""
+    return f"{ALERTS}/book.json"
+
+
 def adjustment_entries() -> str:
     """Return the prefix of the ledger of adjustments."""
     return f"{ADJUSTMENTS}/ledger"
@@ -242,6 +268,11 @@ def model_file(name: str, version: str, filename: str) -> str:
 def model_champion(name: str) -> str:
     """Return the key of the pointer to the version of a model that is in use."""
     return f"{MODELS}/{name}/champion.json"
+
+
+def model_freezes(name: str) -> str:
+    """Return the key of the times in which a model is not promoted."""
+    return f"{MODELS}/{name}/freezes.json"
 
 
 def recommendations() -> str:

@@ -49,7 +49,8 @@ class Finding:
     """One thing that the gate looked at.
 
     Attributes:
-        name: `popularity`, `champion`, `coverage`, `popularity_bias`, `segment NAME` or `clicks`.
+        name: `popularity`, `champion`, `coverage`, `popularity_bias`, `segment NAME`, `clicks` or
+            `freeze`.
         passed: whether it speaks for promotion.
         text: a sentence with the figures.
         figures: the same for programs.
@@ -115,6 +116,12 @@ def decide(
             *_earns_enough(challenger.logged, champion.logged, rules, seed),
         ]
     return Decision(all(finding.passed for finding in findings), tuple(findings))
+
+
+def held_back(decision: Decision, freeze: str) -> Decision:
+    """Return a decision while promotion is frozen: whatever else speaks for the challenger."""
+    finding = Finding("freeze", passed=False, text=freeze, figures={})
+    return Decision(is_promoted=False, findings=(*decision.findings, finding))
 
 
 def _beats_popularity(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from feedback_platform.learning.challenge import challenge
 from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.columns import PROPENSITY
 from feedback_platform.learning.exploration import NO_EXPLORATION, Exploration
-from feedback_platform.learning.gate import Decision
+from feedback_platform.learning.freezes import standing
+from feedback_platform.learning.gate import Decision, held_back
 from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import inner_splits, sampled
@@ -83,6 +84,7 @@ class TrainingFrames:
         shown: impressions (`ranker_lists.LISTS_SCHEMA`) as of now, where they are logged.
         shown_at_cut: as they were known at the cut.
         through: the newest batch in the tables that all of it was read from, where known.
+        beside: file name → content of what is kept with the version, and no part of the model.
     """
 
     scores: pl.DataFrame
@@ -96,6 +98,7 @@ class TrainingFrames:
     shown: pl.DataFrame | None = None
     shown_at_cut: pl.DataFrame | None = None
     through: int | None = None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,10 +165,14 @@ def learn_recommender(
         sources=sources,
     )
     decision, champion = _judged(lake, trained, hold_out, rules or default_gate_rules())
+    frozen = standing(lake, RECOMMENDER, now)
+    # Without a champion there is nothing that a freeze could keep.
+    if frozen is not None and champion is not None:
+        decision = held_back(decision, str(frozen))
     version = _registered(
         lake,
         RECOMMENDER,
-        files=trained.files,
+        files={**frames.beside, **trained.files},
         trained_at=now,
         trigger=trigger,
         metrics=trained.metrics,

@@ -72,14 +72,19 @@ def save(
         new_events: the changes found since the last save.
         position: the newest batch that the states include.
     """
-    for event in new_events:
-        with suppress(LakeObjectExistsError):
-            lake.put(keys.drift_event(event.event_id), orjson.dumps(asdict(event)), mode="create")
+    keep_events(lake, new_events)
     saved = {
         "position": position,
         "streams": {name: asdict(state) for name, state in states.items()},
     }
     lake.put(keys.drift_state(), orjson.dumps(saved), mode="overwrite")
+
+
+def keep_events(lake: Lake, events: Sequence[DriftEvent]) -> None:
+    """Store changes; one that is there already stays as it is."""
+    for event in events:
+        with suppress(LakeObjectExistsError):
+            lake.put(keys.drift_event(event.event_id), orjson.dumps(asdict(event)), mode="create")
 
 
 def list_events(lake: Lake) -> pl.DataFrame:

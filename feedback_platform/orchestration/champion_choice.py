@@ -7,6 +7,7 @@ import dagster as dg
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
+from feedback_platform.learning.freezes import refuse_while_frozen
 from feedback_platform.learning.training import MODELS, RECOMMENDER
 
 
@@ -37,7 +38,7 @@ def choose_champion(lake: Lake, config: ChampionConfig, *, request: str) -> None
         request: the run, the same when it is tried again.
 
     Raises:
-        InvalidInputError: the choice means nothing, or leads nowhere.
+        InvalidInputError: the choice means nothing, leads nowhere, or promotion is frozen.
         ModelUnusableError: a file of the chosen version is missing or has changed.
     """
     is_rollback = config.roll_back or bool(config.roll_back_from)
@@ -63,4 +64,5 @@ def choose_champion(lake: Lake, config: ChampionConfig, *, request: str) -> None
             request=request,
         )
     else:
+        refuse_while_frozen(lake, config.model, config.promote, now)
         champions.promote(lake, config.model, config.promote, at=now, reason=reason)

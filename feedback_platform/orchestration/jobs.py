@@ -17,6 +17,9 @@ REFIT: Final = "refit_reference"
 ERASE: Final = "erase"
 QUALITY: Final = "quality"
 MEASURE: Final = "measure"
+NAMES: Final = (
+    PROCESS, REPROCESS, REPLAY, TRAIN, PUBLISH_MODELS, UNDO, REFIT, ERASE, QUALITY, MEASURE,
+)  # fmt: skip
 
 # Measured over all that is published, which costs what is stored: at night, and by no micro-batch.
 _MEASURED_TABLES = dg.AssetSelection.assets(

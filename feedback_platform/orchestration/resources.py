@@ -20,6 +20,10 @@ from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import GateRules, load_gate_rules
+from feedback_platform.monitoring.monitoring_rules import (
+    MonitoringRules,
+    load_monitoring_rules,
+)
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, webhook_of
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.transformation import DbtProject
@@ -34,6 +38,7 @@ class PlatformResource(dg.ConfigurableResource):
     cleaning_rules: str = ""
     gate_rules: str = ""
     trigger_rules: str = ""
+    monitoring_rules: str = ""
     engine: str = "polars"
     exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
@@ -48,6 +53,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=str(settings.cleaning_rules or ""),
             gate_rules=str(settings.gate_rules or ""),
             trigger_rules=str(settings.trigger_rules or ""),
+            monitoring_rules=str(settings.monitoring_rules or ""),
             engine=settings.engine,
             exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
@@ -63,6 +69,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             trigger_rules=Path(self.trigger_rules) if self.trigger_rules else None,
+            monitoring_rules=Path(self.monitoring_rules) if self.monitoring_rules else None,
             engine=self.engine,
             exploration_share=self.exploration_share,
             segmentation=self.segmentation,
@@ -83,6 +90,10 @@ class PlatformResource(dg.ConfigurableResource):
     def models_gate(self) -> GateRules:
         """Return what a model has to stand up to, read anew as well."""
         return load_gate_rules(self.settings.gate_rules)
+
+    def monitoring(self) -> MonitoringRules:
+        """Return what follows from drift and when somebody is told, read anew as well."""
+        return load_monitoring_rules(self.settings.monitoring_rules)
 
     def adjustment_rules(self) -> tuple[Rule, ...]:
         """Return the trigger rules, read anew as well."""

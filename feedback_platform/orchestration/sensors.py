@@ -22,7 +22,7 @@ from feedback_platform.warehouse.published import published_through
 
 _NEWEST_DRIFT: Final = """
     select event_id, stream from metrics.drift_events
-    where action = 'retrain'
+    where list_contains(string_split(action, ', '), 'retrain')
     order by detected_at desc, stream, event_id
     limit 1
 """

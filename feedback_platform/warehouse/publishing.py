@@ -90,6 +90,8 @@ TABLES: Final = (
     PublishedTable("metrics", "before_after"),
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
+    PublishedTable("metrics", "feature_drift"),
+    PublishedTable("metrics", "alerts"),
     PublishedTable("metrics", "adjustments"),
     PublishedTable("metrics", "signal_quality"),
     PublishedTable("metrics", "signal_weights"),

@@ -154,6 +154,28 @@ create table if not exists metrics.drift_events (
     action varchar not null
 );
 
+create table if not exists metrics.feature_drift (
+    feature varchar not null,
+    measured_at timestamp not null,
+    reference_version varchar not null,
+    users bigint not null,
+    psi double not null,
+    ks double not null,
+    ks_p_value double not null,
+    is_drifted boolean not null,
+    primary key (feature, measured_at)
+);
+
+create table if not exists metrics.alerts (
+    alert_id varchar primary key,
+    kind varchar not null,
+    subject varchar not null,
+    message varchar not null,
+    severity varchar not null,
+    raised_at timestamp not null,
+    resolved_at timestamp
+);
+
 create table if not exists metrics.adjustments (
     adjustment_id varchar primary key,
     rule varchar not null,

@@ -95,6 +95,7 @@ def test_the_doctor_finds_a_lake_that_lost_rows(run: Run, tmp_path: Path) -> Non
         ("FEEDBACK_CLEANING_RULES", "rules.toml", "rules", "did you mean 'scale'"),
         ("FEEDBACK_GATE_RULES", "missing.toml", "rules", "missing.toml cannot be read"),
         ("FEEDBACK_TRIGGER_RULES", "missing.toml", "rules", "missing.toml cannot be read"),
+        ("FEEDBACK_MONITORING_RULES", "missing.toml", "rules", "missing.toml cannot be read"),
         ("FEEDBACK_EVENT_MAPPING", "missing.toml", "rules", "missing.toml"),
         ("FEEDBACK_FLAGS", "missing.toml", "flags", "missing.toml cannot be read"),
     ],

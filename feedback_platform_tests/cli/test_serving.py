@@ -89,6 +89,7 @@ def test_with_keys_it_listens_to_others(tmp_path: Path) -> None:
         "FEEDBACK_CLEANING_RULES",
         "FEEDBACK_GATE_RULES",
         "FEEDBACK_TRIGGER_RULES",
+        "FEEDBACK_MONITORING_RULES",
         "FEEDBACK_FLAGS",
     ],
 )

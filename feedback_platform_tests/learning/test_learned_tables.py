@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from feedback_platform.lake.keys import model_champion, recommendations
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.code_version import code_version
+from feedback_platform.learning.freezes import Freeze, freeze, unfreeze
 from feedback_platform.learning.gate_rules import default_gate_rules
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
@@ -536,3 +539,30 @@ def test_the_table_of_versions_holds_both_models(learned: Lake) -> None:
         (RECOMMENDER, "champion"),
         (SEGMENTS, "champion"),
     ]
+
+
+def test_while_promotion_is_frozen_a_good_model_waits_and_says_why(
+    learned: Lake, frames: TrainingFrames, tmp_path: Path
+) -> None:
+    shutil.copytree(Path(urlsplit(learned.url).path), tmp_path / "lake")
+    lake = Lake((tmp_path / "lake").as_uri())
+    later = NOON + timedelta(hours=1)
+    freeze(lake, RECOMMENDER, Freeze("a1", NOON, NOON + timedelta(days=1), "dwell changed."))
+    beside = replace(frames, beside={"feature_reference.json": b"{}"})
+
+    held = learned_from(lake, beside, now=later, trigger="drift")
+
+    assert not held.decision.is_promoted
+    assert [each.name for each in held.decision.findings if not each.passed] == ["freeze"]
+    assert held.decision.reason.endswith("dwell changed.")
+    assert registry.read_file(lake, held.version, "feature_reference.json") == b"{}"
+
+    unfreeze(lake, RECOMMENDER, at=later, reason="repaired")
+    freed = learned_from(lake, beside, now=later + timedelta(hours=1), trigger="manual")
+    assert freed.decision.is_promoted
+
+
+def test_a_first_model_waits_for_no_freeze(lake: Lake, frames: TrainingFrames) -> None:
+    freeze(lake, RECOMMENDER, Freeze("a1", NOON, NOON + timedelta(days=1), "dwell changed."))
+
+    assert learned_from(lake, frames, now=NOON, trigger="initial").decision.is_promoted

@@ -10,10 +10,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.monitoring.drift import DriftEvent, StreamState, advance
+from feedback_platform.monitoring.drift import DriftEvent, StreamState, adaptive_window, advance
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CLICKS = StreamState("click_through")
+
+
+@pytest.mark.parametrize(("clock", "delta"), [(32, 0.002), (1, 0.00005)])
+def test_the_detector_is_the_one_that_river_has(clock: int, delta: float) -> None:
+    from river.drift import ADWIN
+
+    rivers, ours = ADWIN(delta=delta, clock=clock), adaptive_window(delta, clock=clock)
+    values = _clicks(3, (0.2, 3_000), (0.5, 2_000), (0.1, 2_000))
+
+    found = []
+    for number, value in enumerate(values):
+        rivers.update(value)
+        assert ours.update(value) is rivers.drift_detected
+        found += [number] if rivers.drift_detected else []
+        if rivers.drift_detected:
+            # river begins anew before the value after a change.
+            ours = adaptive_window(delta, clock=clock)
+
+    assert len(found) == 2
+
+
+def test_at_rivers_defaults_nothing_is_found_in_half_a_million_steady_values() -> None:
+    detector = adaptive_window(0.002, clock=32)
+
+    assert not any(map(detector.update, _clicks(0, (0.2, 500_000))))
+
+
+@pytest.mark.parametrize(("after", "delay"), [(0.8, 49), (0.4, 157)])
+def test_at_rivers_defaults_a_change_is_noticed_as_soon_as_the_reference_says(
+    after: float, delay: float
+) -> None:
+    delays = []
+    for seed in range(200):
+        detector = adaptive_window(0.002, clock=32)
+        changes = map(detector.update, _clicks(seed, (0.2, 2_000), (after, 2_000)))
+        noticed = next(number for number, is_changed in enumerate(changes) if is_changed)
+        delays.append(noticed + 1 - 2_000)
+
+    assert min(delays) > 0
+    # The standard error of either mean is below 3 values.
+    assert sum(delays) / len(delays) == pytest.approx(delay, abs=8)
 
 
 def test_a_steady_click_rate_raises_no_alarm() -> None:
@@ -34,7 +75,7 @@ def test_a_halved_click_rate_is_one_change_found_within_twelve_blocks(seed: int)
     (event,) = events
     delay = (event.detected_at - START) // timedelta(seconds=1) + 1 - 100_000
     assert 0 < delay <= 12 * 200
-    assert (event.stream, event.method, event.action) == ("click_through", "adwin", "retrain")
+    assert (event.stream, event.method, event.action) == ("click_through", "adwin", "record")
     # The change lies where the rate was changed, give or take two blocks.
     assert abs(event.width - delay) <= 2 * 200
     assert event.before_mean == pytest.approx(0.12, abs=0.01)
@@ -55,6 +96,7 @@ def test_the_means_beside_a_change_are_those_of_the_blocks_on_either_side() -> N
 
 def test_a_partial_block_waits_for_its_rest() -> None:
     state, events = advance(CLICKS, [1.0, 0.0, 1.0], _times(3), block_size=4)
+    assert state.newest == (START + timedelta(seconds=2)).timestamp() * 1_000_000
     assert (state.position, state.partial_count, state.partial_sum) == (3, 3, 2.0)
     assert (state.blocks, events) == ((), [])
 
@@ -154,6 +196,7 @@ def test_another_block_size_starts_the_stream_anew() -> None:
         partial_count=1,
         partial_sum=0.5,
         blocks=(0.5,),
+        newest=round((START + timedelta(seconds=3)).timestamp() * 1_000_000),
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
+from feedback_platform.learning.freezes import Freeze, freeze
 from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform_tests.learning.registered import MODEL, promote, register
@@ -43,6 +45,17 @@ def test_a_version_is_promoted_for_a_reason(lake: Lake, two: list[ModelVersion])
 
     assert choose(lake, **asked) == (two[0].version, "nicer lists")
     assert choose(lake, **asked) == (two[0].version, "nicer lists")
+
+
+def test_while_promotion_is_frozen_only_a_rollback_changes_the_champion(
+    lake: Lake, two: list[ModelVersion]
+) -> None:
+    now = datetime.now(UTC)
+    freeze(lake, MODEL, Freeze("drift", now, now + timedelta(days=1), "dwell changed."))
+
+    with pytest.raises(InvalidInputError, match="is not promoted now"):
+        choose(lake, promote=two[0].version, reason="nicer lists")
+    assert choose(lake, roll_back=True, reason="complaints")[0] == two[0].version
 
 
 def test_a_rollback_leads_to_the_champion_before(lake: Lake, two: list[ModelVersion]) -> None:

@@ -60,6 +60,7 @@ GROUPS = {
         "metrics/adjustments",
         "metrics/before_after",
         "metrics/conversion_daily",
+        "metrics/alerts",
         "metrics/drift_events",
         "metrics/engagement_by_model_daily",
         "metrics/engagement_by_variant_daily",
@@ -67,6 +68,7 @@ GROUPS = {
         "metrics/engagement_days",
         "metrics/layer_freshness",
         "metrics/loop_health_daily",
+        "metrics/feature_drift",
         "metrics/quarantine_daily",
         "metrics/retention_weekly",
         "metrics/satisfaction_daily",
@@ -244,6 +246,8 @@ def test_every_sensor_and_schedule_is_on_from_the_start(definitions: dg.Definiti
         "growth_sensor",
         "adjusted_lists_sensor",
         "erasure_sensor",
+        "run_failure_sensor",
+        "alert_sensor",
     }
     assert schedules.keys() == {
         "nightly_sweep",

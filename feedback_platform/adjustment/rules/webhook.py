@@ -1,16 +1,11 @@
 """Telling another system of an adjustment: a signed POST, as Standard Webhooks describes it.
 
-The headers are `webhook-id`, `webhook-timestamp` and `webhook-signature`; the signature is the
-HMAC-SHA256 of `id.timestamp.body` (https://www.standardwebhooks.com). The id is that of the
-adjustment, with `-undone` behind it when it is taken back, so that a receiver drops what it has
-seen: a call that is repeated has the same.
+The id of the message is that of the adjustment, with `-undone` behind it when it is taken back, so
+that a receiver drops what it has seen: a call that is repeated has the same.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,14 +17,14 @@ import orjson
 
 from feedback_platform.adjustment.rules.changes import CannotChangeError, Cause, Change
 from feedback_platform.adjustment.rules.definition import Action, Kind
-from feedback_platform.adjustment.rules.posting import WebhookError, post
+from feedback_platform.outgoing.posting import WebhookError, WebhookRefusedError, tell
+from feedback_platform.outgoing.signing import signed_headers
 
 # All calls of a run together: what is published waits for them.
 BUDGET_SECONDS: Final = 30.0
 CALLED: Final = "called"
 
-_PREFIX: Final = "whsec_"
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SETTING: Final = "FEEDBACK_WEBHOOK_URL"
 
 
 @dataclass(frozen=True)
@@ -107,38 +102,8 @@ class WebhookChanger:
             self._left -= self._seconds() - began
 
     def _post(self, body: bytes, message_id: str) -> None:
-        moment = round(self._now().timestamp())
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "feedback-platform",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(moment),
-            "webhook-signature": signature(self._receiver.secret, message_id, moment, body),
-        }
-        status = post(self._receiver.url, body, headers)
-        if status in _AGAIN:
-            raise WebhookError(f"The webhook at {self._receiver.host} answered {status}.")
-        if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own
-            raise CannotChangeError(
-                f"The webhook at {self._receiver.host} answered {status}; see FEEDBACK_WEBHOOK_URL."
-            )
-
-
-def signature(secret: str, message_id: str, moment: int, body: bytes) -> str:
-    """Return the signature of a message.
-
-    Args:
-        secret: any text, or `whsec_` and the key in Base64.
-        message_id: of the message.
-        moment: seconds since 1970.
-        body: the bytes that are sent.
-    """
-    signed = b".".join((message_id.encode(), str(moment).encode(), body))
-    digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode()}"
-
-
-def _key(secret: str) -> bytes:
-    if secret.startswith(_PREFIX):
-        return base64.b64decode(secret.removeprefix(_PREFIX))
-    return secret.encode()
+        headers = signed_headers(self._receiver.secret, message_id, self._now(), body)
+        try:
+            tell(self._receiver.url, body, headers, _SETTING)
+        except WebhookRefusedError as error:
+            raise CannotChangeError(str(error)) from None

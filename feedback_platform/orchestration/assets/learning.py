@@ -6,6 +6,7 @@ Training holds no lock: micro-batches go on beside it. Only the copy takes its t
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 import duckdb
@@ -30,6 +31,8 @@ from feedback_platform.learning.online.writing import OnlineSettings
 from feedback_platform.learning.sources import DEFAULT_SOURCES, SPARK_SOURCES
 from feedback_platform.learning.training import MODELS
 from feedback_platform.learning.training_data import choose_cut
+from feedback_platform.monitoring.feature_reference import REFERENCE_FILE
+from feedback_platform.monitoring.feature_watch import feature_reference
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -40,6 +43,7 @@ from feedback_platform.orchestration.training_gate import refuse_unfit_data
 from feedback_platform.warehouse import training_tables
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import replace_tables
+from feedback_platform.warehouse.published import relation_frame
 
 
 class TrainingConfig(dg.Config):
@@ -253,4 +257,11 @@ def training_frames(platform: PlatformResource) -> TrainingFrames:
             shown=training_tables.shown_impressions(publication, since=since),
             shown_at_cut=training_tables.shown_impressions(publication, cut, since=since),
             through=training_tables.newest_batch(publication),
+            beside=_feature_reference(publication),
         )
+
+
+def _feature_reference(publication: duckdb.DuckDBPyConnection) -> dict[str, bytes]:
+    """Return how features are distributed now: what drift holds those to come against."""
+    reference = feature_reference(partial(relation_frame, publication))
+    return {} if reference is None else {REFERENCE_FILE: reference.to_bytes()}

@@ -12,7 +12,9 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 from feedback_platform.adjustment.rules.ledger import adjustments_table, read_book
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import learned_tables
+from feedback_platform.monitoring.alerts.ledger import alerts_table, read_alerts
 from feedback_platform.monitoring.drift_state import list_events
+from feedback_platform.monitoring.feature_watch import load_looks, looks_table
 from feedback_platform.monitoring.measured_tables import measured_tables
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -108,11 +110,13 @@ def _run_models(
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
-    """Copy what learning, measuring and the rules keep in the lake into the warehouse."""
+    """Copy what learning, measuring, monitoring and the rules keep in the lake."""
     tables = {
         **learned_tables(lake),
         **measured_tables(lake),
         ("metrics", "drift_events"): list_events(lake),
+        ("metrics", "feature_drift"): looks_table(load_looks(lake)),
+        ("metrics", "alerts"): alerts_table(read_alerts(lake)),
         ("metrics", "adjustments"): adjustments_table(read_book(lake)),
     }
     with open_warehouse(platform.settings.warehouse_path) as connection:

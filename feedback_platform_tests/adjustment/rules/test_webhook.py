@@ -14,13 +14,13 @@ import pytest
 
 from feedback_platform.adjustment.rules.changes import CannotChangeError, Cause
 from feedback_platform.adjustment.rules.definition import Action, Kind
-from feedback_platform.adjustment.rules.posting import WebhookError
 from feedback_platform.adjustment.rules.webhook import (
     BUDGET_SECONDS,
     Receiver,
     WebhookChanger,
-    signature,
 )
+from feedback_platform.outgoing.posting import WebhookError
+from feedback_platform.outgoing.signing import signature
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAUSE = Cause("a1", "few-clicks", "placement=home", "click_through_rate is 0.02")

@@ -23,8 +23,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from feedback_platform.adjustment.rules.changes import CannotChangeError
-from feedback_platform.errors import TransientError
+from feedback_platform.errors import PermanentError, TransientError
 
 # Everything together, from looking the name up to the answer.
 DEADLINE_SECONDS: Final = 5.0
@@ -44,8 +43,48 @@ _METADATA: Final = frozenset(
 )
 
 
+# Statuses of a receiver that may take the same call later.
+_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
 class WebhookError(TransientError):
     """The receiver did not take the call, for a reason that may pass."""
+
+
+class WebhookRefusedError(PermanentError):
+    """The receiver is one that is never called, or does not take such a call."""
+
+
+def tell(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    setting: str,
+    seconds: float = DEADLINE_SECONDS,
+) -> None:
+    """Send one request that has to be taken.
+
+    Args:
+        url: where to.
+        body: of the request.
+        headers: of the request.
+        setting: the variable that has the URL, for errors.
+        seconds: how long it may take in all.
+
+    Raises:
+        WebhookRefusedError: the address is one that is never called or means nothing, or the
+            receiver refused the call.
+        WebhookError: nobody answered in time, or that the call may be taken later.
+    """
+    try:
+        status = post(url, body, headers, seconds)
+    except WebhookRefusedError as error:
+        raise WebhookRefusedError(f"{error}; see {setting}.") from None
+    host = urlsplit(url).hostname or ""
+    if status in _AGAIN:
+        raise WebhookError(f"The webhook at {host} answered {status}.")
+    if not 200 <= status < 300:  # noqa: PLR2004 - HTTP's own
+        raise WebhookRefusedError(f"The webhook at {host} answered {status}; see {setting}.")
 
 
 def post(
@@ -60,7 +99,7 @@ def post(
         seconds: how long it may take in all.
 
     Raises:
-        CannotChangeError: the address is one that is never called, or means nothing.
+        WebhookRefusedError: the address is one that is never called, or means nothing.
         WebhookError: nobody answered in time.
     """
     call = _Call(url, body, headers, seconds)
@@ -80,15 +119,14 @@ def checked_address(host: str, port: int) -> str:
     """Return an address of a host that may be called.
 
     Raises:
-        CannotChangeError: the host leads to an address that is never called.
+        WebhookRefusedError: the host leads to an address that is never called.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not may_be_called(host, address):
-            raise CannotChangeError(
-                f"The webhook's host {host} leads to {address}, which is never called; "
-                "see FEEDBACK_WEBHOOK_URL."
+            raise WebhookRefusedError(
+                f"The webhook's host {host} leads to {address}, which is never called"
             )
     return addresses[0]
 
@@ -175,14 +213,12 @@ class _Connection(http.client.HTTPConnection):
 
 def _told(host: str, error: Exception) -> Exception:
     """Return what is said of what was raised."""
-    if isinstance(error, CannotChangeError):
+    if isinstance(error, WebhookRefusedError):
         return error
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
         return WebhookError(f"The webhook at {host} did not answer: {reason}.")
     name = type(error).__name__
     if isinstance(error, ValueError | http.client.InvalidURL):
-        return CannotChangeError(
-            f"The webhook at {host} cannot be called ({name}); see FEEDBACK_WEBHOOK_URL."
-        )
+        return WebhookRefusedError(f"The webhook at {host} cannot be called ({name})")
     return WebhookError(f"The webhook at {host} did not answer as HTTP does ({name}).")

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 import pytest
 
-from feedback_platform.adjustment.rules import posting
-from feedback_platform.adjustment.rules.changes import CannotChangeError
-from feedback_platform.adjustment.rules.posting import (
+from feedback_platform.outgoing import posting
+from feedback_platform.outgoing.posting import (
     WebhookError,
+    WebhookRefusedError,
     checked_address,
     may_be_called,
     post,
@@ -97,7 +97,7 @@ def test_what_is_not_https_is_said_without_a_word_of_the_url(dripping: Dripping)
 def test_a_url_that_no_client_takes_fails_the_call_alone_and_is_not_shown(
     free_port: int, path: str
 ) -> None:
-    with pytest.raises(CannotChangeError, match="cannot be called") as refused:
+    with pytest.raises(WebhookRefusedError, match="cannot be called") as refused:
         post(f"http://127.0.0.1:{free_port}/{path}", b"", {})
 
     assert "s3cret" not in str(refused.value)
@@ -147,5 +147,5 @@ def test_a_name_that_leads_to_a_forbidden_address_is_not_called(
     found = [(2, 1, 6, "", ("93.184.215.14", 443)), (2, 1, 6, "", ("169.254.169.254", 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
 
-    with pytest.raises(CannotChangeError, match=r"leads to 169\.254\.169\.254, which is never"):
+    with pytest.raises(WebhookRefusedError, match=r"leads to 169\.254\.169\.254, which is never"):
         checked_address("hooks.example", 443)

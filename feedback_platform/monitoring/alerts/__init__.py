@@ -1,0 +1,1 @@
+"""Alerts: what is wrong now is told once, and told again when it is over."""

@@ -1,0 +1,1 @@
+"""Calling other systems over HTTP: within a time, to an address that was checked, signed."""
