@@ -5,7 +5,7 @@ Both are written down while they live, so neither is computed from the other.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -127,15 +127,16 @@ class _Life:
     def __init__(self, user_id: str, exposed_at: datetime) -> None:
         self.user_id = user_id
         self.exposed_at = exposed_at
-        self._since: Counter[str] = Counter()
-        self._past: Counter[str] = Counter()
+        self._since: defaultdict[str, float] = defaultdict(float)
+        self._past: defaultdict[str, float] = defaultdict(float)
         self._days: set[date] = set()
 
     def note(self, at: datetime, **figures: float) -> None:
-        if at >= self.exposed_at:
-            self._since.update(figures)  # type: ignore[arg-type] - revenue is no whole number
-        elif at >= self.exposed_at - WINDOW:
-            self._past.update(figures)  # type: ignore[arg-type]
+        for name, figure in figures.items():
+            if at >= self.exposed_at:
+                self._since[name] += figure
+            elif at >= self.exposed_at - WINDOW:
+                self._past[name] += figure
 
     def come(self, at: datetime) -> None:
         if at >= self.exposed_at:
@@ -144,6 +145,6 @@ class _Life:
             self._days.add(at.date())
 
     def row(self) -> dict[str, float]:
-        past = {f"{name}_before": float(self._past[name]) for name in FIGURES}
-        since = {name: float(self._since[name]) for name in FIGURES}
+        past = {f"{name}_before": self._past[name] for name in FIGURES}
+        since = {name: self._since[name] for name in FIGURES}
         return {**since, **past, "days_before": float(len(self._days))}

@@ -66,14 +66,14 @@ def read() -> Iterator[Read]:
 
 
 def test_a_user_counts_once_from_the_first_exposure_on(read: Read) -> None:
-    for minute in (5, 1, 9):
+    for minute in (5.0, 1.0, 9.0):
         read.meet(minute, "ann", "cards")
     read.meet(2, "bob", "grid")
     read.meet(3, "eve", "grid", experiment_id="another")
     read.meet(3, "program", "grid", is_bot=True)
     read.meet(-1, "early", "grid")
     read.meet(10_001, "late", "grid")
-    for minute, user in ((0.5, "ann"), (1, "ann"), (4, "ann"), (1, "bob"), (4, "eve")):
+    for minute, user in ((0.5, "ann"), (1.0, "ann"), (4.0, "ann"), (1.0, "bob"), (4.0, "eve")):
         read.happen(minute, event_type="item_clicked", user_id=user)
 
     assert read.exposure(experiment()) == Exposure({"grid": 1, "cards": 1})
@@ -131,7 +131,7 @@ def test_a_past_is_no_longer_than_its_window(read: Read) -> None:
 
 
 def test_who_comes_back_comes_on_a_later_day(read: Read) -> None:
-    for user, minute in (("same", 20 * 60), ("next", 25 * 60)):
+    for user, minute in (("same", 20 * 60.0), ("next", 25 * 60.0)):
         read.meet(0, user, "grid")
         read.visit(0, 5, f"{user}-1", user_id=user)
         read.visit(minute, 5, f"{user}-2", user_id=user)
