@@ -10,8 +10,9 @@ import polars as pl
 
 from feedback_platform.experiments.decision import Verdict
 from feedback_platform.experiments.entries import Started
-from feedback_platform.experiments.looks import Look
-from feedback_platform.experiments.running import RunningExperiments
+from feedback_platform.experiments.looks import Look, read_all_looks
+from feedback_platform.experiments.running import ExperimentLog, RunningExperiments
+from feedback_platform.lake.numbered_log import Store
 
 RUNNING: Final = "running"
 STOPPED: Final = "stopped"
@@ -63,6 +64,23 @@ RESULTS_SCHEMA: Final = pl.Schema(
         "read_at": _TIME,
     }
 )
+
+
+def experiment_tables(store: Store) -> dict[tuple[str, str], pl.DataFrame]:
+    """Return what the lake keeps of experiments, by schema and table."""
+    experiments = ExperimentLog(store).refresh()
+    return tables_of(experiments, read_all_looks(store, experiments.started))
+
+
+def tables_of(
+    experiments: RunningExperiments, looks: Mapping[str, tuple[Look, ...]]
+) -> dict[tuple[str, str], pl.DataFrame]:
+    """Return the tables, by schema and name."""
+    return {
+        ("metrics", "experiments"): experiments_table(experiments, looks),
+        ("metrics", "experiment_results"): results_table(looks),
+        ("metrics", "experiment_looks"): looks_table(looks),
+    }
 
 
 def experiments_table(
