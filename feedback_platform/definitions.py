@@ -12,6 +12,7 @@ from feedback_platform.orchestration.alert_sensors import ALERT_SENSORS
 from feedback_platform.orchestration.assets import (
     adjusting,
     cleaning,
+    experimenting,
     freshness,
     learning,
     measuring,
@@ -62,6 +63,7 @@ def build_definitions(
             measuring.loop,
             measuring.measured,
             adjusting.adjustments,
+            experimenting.experiments,
             learning.recommender,
             learning.segments,
             learning.lists,

@@ -68,6 +68,7 @@ class Settings:
         trigger_rules: the file with the installation's own trigger rules, or None.
         monitoring_rules: the file that says what follows from drift and when somebody is told, or
             None.
+        experiments: the file that defines experiments, which rules and the UI may start, or None.
         webhook_url, webhook_secret: whom trigger rules may call, and what signs the calls.
         alert_webhook_url, alert_webhook_secret: who is told of alerts, and what signs that.
         alert_slack_url: an incoming webhook of Slack, or of what takes the same, that is told of
@@ -96,6 +97,7 @@ class Settings:
     flags: Path | None = None
     trigger_rules: Path | None = None
     monitoring_rules: Path | None = None
+    experiments: Path | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str = field(default="", repr=False)
     alert_webhook_url: str | None = field(default=None, repr=False)
@@ -183,6 +185,7 @@ def load_settings(
         flags=_file("FEEDBACK_FLAGS", environment),
         trigger_rules=_file("FEEDBACK_TRIGGER_RULES", environment),
         monitoring_rules=_file("FEEDBACK_MONITORING_RULES", environment),
+        experiments=_file("FEEDBACK_EXPERIMENTS", environment),
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,
         alert_webhook_url=alerts.webhook_url,
@@ -487,6 +490,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_FLAGS": settings.flags,
         "FEEDBACK_TRIGGER_RULES": settings.trigger_rules,
         "FEEDBACK_MONITORING_RULES": settings.monitoring_rules,
+        "FEEDBACK_EXPERIMENTS": settings.experiments,
     }
     return {
         **os.environ,

@@ -39,6 +39,7 @@ class PlatformResource(dg.ConfigurableResource):
     gate_rules: str = ""
     trigger_rules: str = ""
     monitoring_rules: str = ""
+    experiments: str = ""
     engine: str = "polars"
     exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
@@ -54,6 +55,7 @@ class PlatformResource(dg.ConfigurableResource):
             gate_rules=str(settings.gate_rules or ""),
             trigger_rules=str(settings.trigger_rules or ""),
             monitoring_rules=str(settings.monitoring_rules or ""),
+            experiments=str(settings.experiments or ""),
             engine=settings.engine,
             exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
@@ -70,6 +72,7 @@ class PlatformResource(dg.ConfigurableResource):
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             trigger_rules=Path(self.trigger_rules) if self.trigger_rules else None,
             monitoring_rules=Path(self.monitoring_rules) if self.monitoring_rules else None,
+            experiments=Path(self.experiments) if self.experiments else None,
             engine=self.engine,
             exploration_share=self.exploration_share,
             segmentation=self.segmentation,

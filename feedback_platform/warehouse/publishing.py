@@ -97,6 +97,9 @@ TABLES: Final = (
     PublishedTable("metrics", "signal_weights"),
     PublishedTable("metrics", "loop_health_daily"),
     PublishedTable("metrics", "layer_freshness"),
+    PublishedTable("metrics", "experiments"),
+    PublishedTable("metrics", "experiment_results"),
+    PublishedTable("metrics", "experiment_looks"),
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),

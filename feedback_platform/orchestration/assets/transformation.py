@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from feedback_platform.adjustment.rules.ledger import adjustments_table, read_book
+from feedback_platform.experiments.result_tables import experiment_tables
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import learned_tables
 from feedback_platform.monitoring.alerts.ledger import alerts_table, read_alerts
@@ -110,7 +111,7 @@ def _run_models(
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
-    """Copy what learning, measuring, monitoring and the rules keep in the lake."""
+    """Copy what the lake keeps of learning, monitoring, rules and experiments."""
     tables = {
         **learned_tables(lake),
         **measured_tables(lake),
@@ -118,6 +119,7 @@ def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
         ("metrics", "feature_drift"): looks_table(load_looks(lake)),
         ("metrics", "alerts"): alerts_table(read_alerts(lake)),
         ("metrics", "adjustments"): adjustments_table(read_book(lake)),
+        **experiment_tables(lake),
     }
     with open_warehouse(platform.settings.warehouse_path) as connection:
         replace_tables(connection, tables)
