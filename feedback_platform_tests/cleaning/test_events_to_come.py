@@ -29,7 +29,7 @@ TIMES = [
     *("2026-03-01T09:00:00Z", "2026-03-01T10:20:00.5+01:00", "2026-03-01T12:00:00Z"),
     *("2026-03-03T10:00:00Z", "yesterday", 5, None, ""),
 ]
-IDS = st.sampled_from(["ada", "eve", "", "a\0b", 7, None, []])
+IDS: st.SearchStrategy[Any] = st.sampled_from(["ada", "eve", "", "a\0b", 7, None, []])
 times = st.sampled_from(TIMES)
 messages = st.fixed_dictionaries(
     {
