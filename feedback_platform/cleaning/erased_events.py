@@ -44,7 +44,7 @@ def without_erased(
     """
     if not tombstones:
         return objects, events
-    is_erased = erased_events(events, tombstones, _happened())
+    is_erased = erased_events(events, tombstones, happened())
     counts = events.filter(is_erased)[c.RAW_OBJECT].value_counts()
     by_object = dict(counts.iter_rows())
     spared = [
@@ -77,7 +77,7 @@ def erased_rows(objects: list[RawObject], tombstones: Tombstones) -> dict[str, d
 
 def typed_erased(events: pl.DataFrame, tombstones: Tombstones) -> pl.Series:
     """Return which of `typed_events` are erased."""
-    return erased_events(events, tombstones, _happened())
+    return erased_events(events, tombstones, happened())
 
 
 def erased_events(events: pl.DataFrame, tombstones: Tombstones, happened: pl.Expr) -> pl.Series:
@@ -151,8 +151,8 @@ def names_erased(line: bytes, received_at: datetime, tombstones: Tombstones) -> 
     )
 
 
-def _happened() -> pl.Expr:
-    """When a typed event happened by the platform's clock; the rules correct it in the same way."""
+def happened() -> pl.Expr:
+    """Return when a typed event happened by the platform's clock; the rules correct it likewise."""
     received, sent, occurred = (pl.col(n) for n in (c.RECEIVED_AT, c.SENT_AT, c.OCCURRED_AT))
     corrected = pl.when(sent.is_not_null()).then(received - (sent - occurred)).otherwise(occurred)
     return pl.min_horizontal(corrected, received)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,54 @@ def explore(ranked: Ranked, length: int, draws: Floats, exploration: Exploration
     return Explored(items, rank, np.where(items >= 0, chances, 0.0))
 
 
+class ExploredList(NamedTuple):
+    """One list as it is shown.
+
+    Attributes:
+        ranks: place of each item in the model's order, from 0.
+        propensities: the probability of each at its place.
+    """
+
+    ranks: list[int]
+    propensities: list[float]
+
+
+def explore_list(
+    size: int, length: int, draws: Sequence[float], exploration: Exploration
+) -> ExploredList:
+    """Return what `explore` does to one list, without an array.
+
+    Args:
+        size: how many items the user has, `length` at the most.
+        length: of the list.
+        draws: three numbers in [0, 1), as `draws_of` makes them.
+        exploration: how much.
+    """
+    ranks, chances = list(range(size)), list(_undrawn(size, length, exploration))
+    slots = min(exploration.places, length, size)
+    if size > 1 and draws[0] < exploration.share * slots:
+        slot, other = int(draws[1] * slots), int(draws[2] * (size - 1))
+        other += other >= slot
+        for place, rank in ((slot, other), (other, slot)):
+            ranks[place] = rank
+            chances[place] = _swapped(rank + 1, place + 1, size, slots, exploration)
+    return ExploredList(ranks, chances)
+
+
+@lru_cache(maxsize=1024)
+def _undrawn(size: int, length: int, exploration: Exploration) -> tuple[float, ...]:
+    """Return the probabilities of a list in which nothing was drawn."""
+    slots, others = min(exploration.places, length, size), max(size - 1, 1)
+    share = exploration.share if size > 1 else 0.0
+    first = 1 - share * (1.0 + (slots - 1.0) / others)
+    rest = 1 - share * (0.0 + slots / others)
+    return (first,) * slots + (rest,) * (size - slots)
+
+
+def _swapped(rank: int, position: int, size: int, slots: int, exploration: Exploration) -> float:
+    return exploration.share / max(size - 1, 1) * (float(rank <= slots) + (position <= slots))
+
+
 def probabilities(
     ranks: NDArray[np.int64],
     positions: NDArray[np.int64],
@@ -156,7 +205,7 @@ def draws_of(user_ids: Sequence[str], salt: str) -> Floats:
         user_ids: whose.
         salt: what changes when lists are to be drawn anew.
     """
-    key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
+    key = _key_of(salt)
     content = b"".join(
         hashlib.blake2b(user_id.encode(), key=key, digest_size=8 * _DRAWS).digest()
         for user_id in user_ids
@@ -164,3 +213,15 @@ def draws_of(user_ids: Sequence[str], salt: str) -> Floats:
     numbers = np.frombuffer(content, dtype="<u8").reshape(len(user_ids), _DRAWS)
     # 53 bits, as many as a float holds.
     return (numbers >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def draws_of_one(user_id: str, salt: str) -> tuple[float, ...]:
+    """Return the numbers of one user, as `draws_of` does, without an array."""
+    digest = hashlib.blake2b(user_id.encode(), key=_key_of(salt), digest_size=8 * _DRAWS).digest()
+    parts = (digest[start : start + 8] for start in range(0, len(digest), 8))
+    return tuple((int.from_bytes(part, "little") >> 11) / 2**53 for part in parts)
+
+
+@lru_cache(maxsize=16)
+def _key_of(salt: str) -> bytes:
+    return hashlib.blake2b(salt.encode(), digest_size=32).digest()

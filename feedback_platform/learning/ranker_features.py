@@ -246,8 +246,11 @@ def _of_impressions(known: History, items: Integers, row: int, second: int) -> l
 def _known_share(
     of_items: NDArray[np.float32], of_own: NDArray[np.float32], sizes: NDArray[np.float32]
 ) -> object:
-    return of_items @ (of_own.sum(axis=0) / sizes) if len(sizes) else _NEVER
+    return of_items @ (np.add.reduce(of_own, axis=0) / sizes) if len(sizes) else _NEVER
 
 
 def _affinity(of_items: NDArray[np.float32], of_own: NDArray[np.float32]) -> object:
-    return of_items @ of_own.mean(axis=0) if of_own.size else _NEVER
+    if not of_own.size:
+        return _NEVER
+    # The mean, at a third of what a call of `mean` costs few rows.
+    return of_items @ (np.add.reduce(of_own, axis=0) / len(of_own))

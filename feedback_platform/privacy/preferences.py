@@ -71,6 +71,19 @@ class PreferencesChange:
         content: dict[str, Any] = {name: is_on for name, is_on in said.items() if is_on is not None}
         return {**content, SIGNALS: dict(self.signals)} if self.signals else content
 
+    def without(self, later: PreferencesChange) -> PreferencesChange:
+        """Return what is left of it when something else was said later."""
+        return PreferencesChange(
+            self.personalisation if later.personalisation is None else None,
+            self.research if later.research is None else None,
+            {name: is_on for name, is_on in self.signals.items() if name not in later.signals},
+        )
+
+    def of_signals(self, known: Collection[str]) -> PreferencesChange:
+        """Return it without words of signals that there are not."""
+        signals = {name: is_on for name, is_on in self.signals.items() if name in known}
+        return PreferencesChange(self.personalisation, self.research, signals)
+
     def applied_to(self, preferences: Preferences) -> Preferences:
         """Return what is allowed from now on."""
         on = {name for name, is_on in self.signals.items() if is_on}

@@ -7,13 +7,14 @@ behind their position as well.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from feedback_platform.events import columns as c
 from feedback_platform.lake import keys
@@ -25,7 +26,7 @@ from feedback_platform.privacy.requests import identity_of, named_fields
 
 _log = logging.getLogger(__name__)
 
-_READERS: Final = 16
+_AT_ONCE: Final = 16
 # Between the clocks of servers, and for a write that takes its time.
 OVERLAP: Final = timedelta(minutes=1)
 _DAMAGES: Final = (ValueError, TypeError, KeyError, AttributeError)
@@ -40,17 +41,24 @@ class PreferencesEntry:
         said_at: UTC.
         user_id: as the layers call them.
         change: what is different from then on.
+        heard_at: UTC, when the event was received that says it, which may have been on its way for
+            long; None where it was said here.
     """
 
     event_id: str
     said_at: datetime
     user_id: str = field(repr=False)
     change: PreferencesChange
+    heard_at: datetime | None = None
 
     @property
     def key(self) -> str:
-        """Where it lies in the lake."""
-        return keys.preferences_entry(self.said_at, self.event_id)
+        """Where it lies in the lake: behind what was written before it."""
+        if self.heard_at is None:
+            return keys.preferences_entry(self.said_at, self.event_id)
+        # The sender has named the event, so it may be called anything.
+        name = hashlib.sha256(self.event_id.encode(errors="surrogatepass")).hexdigest()[:32]
+        return keys.preferences_entry(self.heard_at, name)
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -59,12 +67,14 @@ class PreferencesEntry:
 
     def to_bytes(self) -> bytes:
         """Return it as it is written: whose it is under the names that events have for it."""
-        content = {
+        content: dict[str, Any] = {
             c.EVENT_ID: self.event_id,
             "said_at": self.said_at.isoformat(),
             **named_fields(self.user_id),
             "change": self.change.content,
         }
+        if self.heard_at is not None:
+            content["heard_at"] = self.heard_at.isoformat()
         return json.dumps(content).encode()
 
     @classmethod
@@ -76,11 +86,13 @@ class PreferencesEntry:
         """
         stored = json.loads(data)
         user_id = stored.get(c.USER_ID) or f"{ANONYMOUS}{stored[c.ANONYMOUS_ID]}"
+        heard_at = stored.get("heard_at")
         return cls(
             event_id=stored[c.EVENT_ID],
             said_at=datetime.fromisoformat(stored["said_at"]),
             user_id=user_id,
             change=stated_change(stored["change"]),
+            heard_at=None if heard_at is None else datetime.fromisoformat(heard_at),
         )
 
 
@@ -92,12 +104,19 @@ class PreferencesLog:
         self._after: str | None = None
         self._read: set[str] = set()
 
-    def append(self, entry: PreferencesEntry) -> None:
-        """Write an entry; once this returns, every reader will have it.
+    def append(self, *entries: PreferencesEntry) -> None:
+        """Write entries; once this returns, every reader will have them.
 
         Raises:
-            LakeUnavailableError: the store failed; the entry may be there all the same.
+            LakeUnavailableError: the store failed; some may be there all the same.
         """
+        if len(entries) == 1:
+            self._write(entries[0])
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._write, entries))
+
+    def _write(self, entry: PreferencesEntry) -> None:
         self._lake.put(entry.key, entry.to_bytes(), mode="create")
 
     def new_entries(self, now: datetime) -> list[PreferencesEntry]:
@@ -140,7 +159,7 @@ def entries_of(lake: Lake, listed: Collection[str]) -> dict[str, PreferencesEntr
     found: dict[str, PreferencesEntry] = {}
     if not listed:
         return found
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         for key, content in zip(listed, pool.map(lake.find, listed), strict=True):
             if content is None:
                 continue

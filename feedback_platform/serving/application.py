@@ -18,6 +18,7 @@ from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.audience import Audience
+from feedback_platform.ingestion.collector.prompt import Prompt
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
 from feedback_platform.serving.access import Access
@@ -52,12 +53,14 @@ from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
 from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.preferences import PreferencesEndpoint
 from feedback_platform.serving.published_freshness import PublishedFreshness
+from feedback_platform.serving.preferences_writer import PreferencesWriter
 from feedback_platform.serving.published_lists import PublishedLists
 from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
 from feedback_platform.serving.recommendations import Recommendations
 from feedback_platform.serving.registry import build_registry_application
 from feedback_platform.serving.session_events import FOLDED, SessionLines
 from feedback_platform.serving.session_memory import SessionMemory
+from feedback_platform.serving.stated_preferences import STATED, StatedPreferences
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.users import PREFIX as USERS
 from feedback_platform.serving.users import Users
@@ -125,23 +128,25 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     neighbours = Neighbours(process.meeting_place)
     mapping = load_mapping(settings.event_mapping)
     memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
+    pending = PendingPreferences(lake, on_leaving=memory.forget)
+    signals = signal_names(DBT_PROJECT_DIR / "seeds")
+    writer = PreferencesWriter(lake, pending, neighbours)
+    stated = StatedPreferences(lake, settings.published_path, mapping, writer, signals)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / process.workers,
         audience=Audience(memory.hear, mapping, FOLDED),
+        prompt=Prompt(stated.take, mapping, STATED),
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    pending = PendingPreferences(lake, on_leaving=memory.forget)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     access = Access(settings.api_keys, settings.user_token_secrets)
     erasures = Erasures(lake, pending, neighbours)
-    preferences = PreferencesEndpoint(
-        lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
-    )
+    preferences = PreferencesEndpoint(station, users, pending, writer, signals)
     streams = FlagStreams(feed)
     lists = PublishedLists(lake, settings.cache_dir / "lists")
     impressions = Impressions(station)

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 from starlette.types import Scope
+
+# Whoever has one IPv6 address has the rest of its network as well (RFC 6177).
+_OWN_BITS: Final = 64
+
+
+def client_network(scope: Scope) -> str:
+    """Return by what a client is counted: its address, or of IPv6 the network of that.
+
+    An IPv4 address that is written as one of IPv6 is that IPv4 address.
+    """
+    host = client_address(scope)
+    if not _is_address(host):
+        return host
+    address = ip_address(host)
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address), _OWN_BITS), strict=False))
 
 
 def client_address(scope: Scope) -> str:

@@ -49,6 +49,8 @@ class Exports:
         self._path = path
         self._most_seconds = most_seconds
         self._free = at_once
+        # A token opens its own user's data alone, so nobody reads at two places.
+        self._read: set[str] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
     async def send(
@@ -65,12 +67,18 @@ class Exports:
             send: of the request.
 
         Raises:
-            RequestRefusedError: too many are under way, or the tables cannot be read (503).
+            RequestRefusedError: the same is under way (429), too many are, or the tables cannot be
+                read (503).
         """
+        if user_id in self._read:
+            text = "This user's data is being sent already; try again when it has come."
+            retry_after = ((b"retry-after", b"%d" % _RETRY_AFTER_SECONDS),)
+            raise RequestRefusedError(429, "already_under_way", text, retry_after)
         if not self._free:
             text = "Other users' data is being read; try again in a moment."
             raise RequestRefusedError.for_now(text, _RETRY_AFTER_SECONDS)
         self._free -= 1
+        self._read.add(user_id)
         export = UserExport(self._path, user_id, preferences, now=now)
         pieces, thread = export.pieces(), DaemonThreads("export")
         is_begun = False
@@ -97,8 +105,9 @@ class Exports:
             # Behind what the thread may be doing still; until then it takes its place.
             closing = asyncio.ensure_future(thread.run(pieces.close))
             self._closing.add(closing)
-            closing.add_done_callback(self._closed)
+            closing.add_done_callback(partial(self._closed, user_id))
 
-    def _closed(self, closing: asyncio.Task[None]) -> None:
+    def _closed(self, user_id: str, closing: asyncio.Task[None]) -> None:
         self._closing.discard(closing)
+        self._read.discard(user_id)
         self._free += 1

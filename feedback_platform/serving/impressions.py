@@ -79,11 +79,13 @@ class Impressions:
         now, received_at = self._station.now()
         is_anonymous = user_id.startswith(ANONYMOUS)
         owner = {"anonymousId" if is_anonymous else "userId": user_id.removeprefix(ANONYMOUS)}
-        products = [
+        products: list[dict[str, object]] = [
             {"product_id": each.item_id, c.POSITION: position}
-            | ({c.PROPENSITY: each.propensity} if is_personalised else {})
             for position, each in enumerate(listed, start=1)
         ]
+        if is_personalised:
+            for product, each in zip(products, listed, strict=True):
+                product[c.PROPENSITY] = each.propensity
         message = {
             "type": "track",
             "event": RECOMMENDATIONS_SHOWN,

@@ -16,7 +16,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flag_set import FlagSet
-from feedback_platform.serving.client_address import client_address
+from feedback_platform.serving.client_address import client_network
 from feedback_platform.serving.connections import PARTING
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.ofrep_answers import CROSS_ORIGIN, OfrepRefusal
@@ -71,7 +71,7 @@ class FlagStreams:
         Raises:
             OfrepRefusal: there are too many streams, or too many of the key or of the address.
         """
-        shares = [("address", client_address(scope))]
+        shares = [("address", client_network(scope))]
         if client is not None:
             shares.append(("key", client))
         self._check_room(shares)

@@ -140,8 +140,8 @@ class PendingPreferences:
         return user_id in self._leaving
 
     def waiting(self, user_id: str) -> int:
-        """Return how many changes of a user no publication has yet."""
-        return len(self._entries.get(user_id, ()))
+        """Return how many changes that a user made here no publication has yet."""
+        return sum(entry.heard_at is None for entry in self._entries.get(user_id, ()))
 
     def new_entry(self, event_id: str, user_id: str, change: PreferencesChange) -> PreferencesEntry:
         """Return what says a change; it comes after all that the user said before."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -19,19 +18,16 @@ from feedback_platform.events.received import Format, opened_line
 from feedback_platform.ingestion.collector.documents import decoded
 from feedback_platform.ingestion.collector.refusals import RequestRefusedError
 from feedback_platform.ingestion.collector.station import Station, written_time
-from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.preferences import requested_change
-from feedback_platform.privacy.preferences_log import PreferencesEntry, PreferencesLog
+from feedback_platform.privacy.preferences_log import PreferencesEntry
 from feedback_platform.privacy.requests import named_fields
-from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.pending_preferences import PendingPreferences
-from feedback_platform.serving.store_calls import StoreCalls
+from feedback_platform.serving.preferences_writer import PreferencesWriter
 from feedback_platform.serving.user_facts import PublishedUsers
 
 MAX_BODY_BYTES: Final = 8 * 1024
 # Of one user, until the next publication; each of them is an object in the lake.
 MOST_WAITING: Final = 50
-_TOPIC: Final = b"preferences"
 _SOURCE: Final = "preferences"
 _NUL: Final = "\x00"
 _RETRY_AFTER_SECONDS: Final = 30
@@ -42,21 +38,17 @@ class PreferencesEndpoint:
 
     def __init__(
         self,
-        lake: Lake,
         station: Station,
         users: PublishedUsers,
         pending: PendingPreferences,
-        neighbours: Neighbours,
+        writer: PreferencesWriter,
         signals: Sequence[str],
     ) -> None:
         self._station = station
         self._users = users
         self._pending = pending
-        self._neighbours = neighbours
+        self._writer = writer
         self._signals = tuple(signals)
-        self._log = PreferencesLog(lake)
-        self._store = StoreCalls("changed-preferences")
-        neighbours.subscribe(_TOPIC, self._heard)
 
     def content(self, user_id: str) -> dict[str, Any]:
         """Return what a user allows.
@@ -103,13 +95,8 @@ class PreferencesEndpoint:
             entry = self._pending.new_entry(event_id, user_id, change)
             now, _ = self._station.now()
             await self._station.commit.store(_event_line(entry, now), now)
-            await self._store.run(partial(self._log.append, entry))
-            self._pending.take([entry])
-            self._neighbours.send(_TOPIC, entry.to_bytes())
+            await self._writer.write([entry])
         return self.content(user_id)
-
-    def _heard(self, payload: bytes) -> None:
-        self._pending.take([PreferencesEntry.from_bytes(payload)])
 
 
 def _event_line(entry: PreferencesEntry, now: datetime) -> bytes:

@@ -35,7 +35,7 @@ _ERRORS: Final = {
     409: "Another request stands in the way.",
     413: "The body is too large.",
     415: "The format or the encoding of the body is not known.",
-    429: "The user changes what they allow all the time; `Retry-After` says when to try again.",
+    429: "The user asks for the same too often; `Retry-After` says when to try again.",
     503: "The store does not answer, or too much is asked; `Retry-After` says when to try again.",
 }
 SECURITY_SCHEMES: Final[dict[str, Any]] = {
@@ -72,7 +72,7 @@ def users_paths() -> dict[str, Any]:
             },
         },
         "/v1/users/{user_id}/data": {
-            "get": _of_user("Everything that is known of the user.", 200, "userData")
+            "get": _of_user("Everything that is known of the user.", 200, "userData", errors=(429,))
         },
         "/v1/users/{user_id}": {
             "delete": _of_user("Have the user erased from every layer.", 202, "erasure")

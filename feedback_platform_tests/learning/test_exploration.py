@@ -10,7 +10,9 @@ from feedback_platform.learning.exploration import (
     NO_EXPLORATION,
     Exploration,
     draws_of,
+    draws_of_one,
     explore,
+    explore_list,
     probabilities,
     sizes_of,
 )
@@ -116,3 +118,26 @@ def test_who_explores_nothing_lists_what_the_model_ranks() -> None:
 def test_senseless_exploration_is_refused(numbers: tuple[float, int, int], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         Exploration(*numbers)
+
+
+@given(
+    size=st.integers(0, 30),
+    behind=st.integers(0, 10),
+    share=st.sampled_from([0.0, 0.05, 0.2]),
+    places=st.integers(1, 5),
+    user=st.text(max_size=3),
+)
+def test_one_list_is_explored_as_it_is_among_others(
+    size: int, behind: int, share: float, places: int, user: str
+) -> None:
+    exploration, length = Exploration(share, places, pool=80), max(size + behind, 1)
+    draws = draws_of([user], "salt")
+    ranked = np.full((1, length), -1)
+    ranked[0, :size] = np.arange(size) * 7
+    among_others = explore(ranked, length, draws, exploration)
+
+    alone = explore_list(size, length, draws_of_one(user, "salt"), exploration)
+
+    assert draws_of_one(user, "salt") == tuple(draws[0].tolist())
+    assert alone.ranks == among_others.ranks[0, :size].tolist()
+    assert alone.propensities == among_others.propensities[0, :size].tolist()

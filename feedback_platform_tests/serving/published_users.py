@@ -53,6 +53,7 @@ def publish_users(
                     "event_id": entry.event_id,
                     "event_type": "consent_changed",
                     "user_id": entry.user_id,
+                    "is_identified": True,
                     "occurred_at": entry.said_at.astimezone(UTC).replace(tzinfo=None),
                     "properties": json.dumps(entry.change.content),
                 }
@@ -62,6 +63,8 @@ def publish_users(
                 "event_id": pl.String,
                 "event_type": pl.String,
                 "user_id": pl.String,
+                "anonymous_id": pl.String,
+                "is_identified": pl.Boolean,
                 "occurred_at": pl.Datetime("us"),
                 "properties": pl.String,
                 "experiment_id": pl.String,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from feedback_platform.serving.client_address import client_address
+from feedback_platform.serving.client_address import client_address, client_network
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,19 @@ def test_a_client_is_where_the_nearest_proxy_saw_it(
 
 def test_a_client_without_an_address_has_none() -> None:
     assert client_address({"client": None, "headers": []}) == ""
+
+
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::7", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_of_ipv6_a_network_counts_as_one_client(peer: str, network: str) -> None:
+    assert client_network({"client": (peer, 1), "headers": []}) == network

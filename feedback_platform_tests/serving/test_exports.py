@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,15 @@ def data(server: RunningServer, user_id: str = "ada") -> Any:
         return json.loads(answer.read())
 
 
-def publish_many(server: RunningServer, count: int) -> None:
-    """A publication in which ada did a lot."""
+def publish_many(server: RunningServer, count: int, others: Sequence[str] = ()) -> None:
+    """A publication in which ada did a lot, and so did some others."""
     path = server.settings.published_path
     publish_users(path, said=[said("a"), said("e", "eve")])
     (events,) = (path.parent / "tables").glob("interaction.interactions-*.parquet")
     ada = pl.read_parquet(events).filter(user_id="ada")
-    others = pl.read_parquet(events).filter(user_id="eve")
-    many = pl.concat([others, *[ada] * count]).drop("event_id").with_row_index("event_id")
+    eve = pl.read_parquet(events).filter(user_id="eve")
+    busy = [ada, *(ada.with_columns(user_id=pl.lit(other)) for other in others)]
+    many = pl.concat([eve, *busy * count]).drop("event_id").with_row_index("event_id")
     many.with_columns(pl.col("event_id").cast(pl.String)).write_parquet(events)
 
 
@@ -84,28 +85,53 @@ def test_only_the_user_and_administrators_read_it(guarded: RunningServer) -> Non
     assert guarded.ask("POST", PATH, {}, ADMINISTRATOR).status == 405
 
 
-def test_who_reads_slowly_takes_a_place_and_gives_it_back(guarded: RunningServer) -> None:
+def read_slowly(server: RunningServer, user_id: str) -> socket.socket:
+    """A connection on which an answer has begun, of which nobody reads more."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    connection.connect(("127.0.0.1", server.port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in bearer(user_id).items())
+    path = path_of(user_id, "/data")
+    connection.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\n{head}\r\n".encode())
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    return connection
+
+
+def test_who_reads_slowly_takes_one_place_and_gives_it_back(guarded: RunningServer) -> None:
     publish_many(guarded, 40_000)
-    slow = []
-    for _ in range(AT_ONCE):
-        connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(30)
-        connection.connect(("127.0.0.1", guarded.port))
-        head = "".join(f"{name}: {value}\r\n" for name, value in bearer("ada").items())
-        connection.sendall(f"GET {PATH} HTTP/1.1\r\nhost: x\r\n{head}\r\n".encode())
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"
-        slow.append(connection)
+    slow = read_slowly(guarded, "ada")
 
     refused = guarded.ask("GET", PATH, headers=bearer("ada"))
+    assert (refused.status, refused.content["code"]) == (429, "already_under_way")
+    assert int(refused.headers["retry-after"]) > 0
+    assert len(data(guarded, "eve")["interactions"]["rows"]) == 1
+
+    slow.close()
+    read: list[Any] = []
+
+    def is_read() -> bool:
+        with suppress(AssertionError):
+            # Where the place is not free yet.
+            read.append(data(guarded))
+        return bool(read)
+
+    until(is_read)
+    assert len(read[0]["interactions"]["rows"]) == 40_000
+
+
+def test_when_all_places_are_taken_others_are_asked_to_come_again(guarded: RunningServer) -> None:
+    publish_many(guarded, 40_000, others=("bob",))
+    slow = [read_slowly(guarded, user_id) for user_id in ("ada", "bob")]
+    assert len(slow) == AT_ONCE
+
+    refused = guarded.ask("GET", path_of("eve", "/data"), headers=bearer("eve"))
     assert (refused.status, refused.content["code"]) == (503, "unavailable")
     assert int(refused.headers["retry-after"]) > 0
 
     for connection in slow:
         connection.close()
     until(lambda: guarded.ask("GET", PATH, headers=bearer("ada")).status == 200)
-    assert len(data(guarded)["interactions"]["rows"]) == 40_000
-    assert len(data(guarded, "eve")["interactions"]["rows"]) == 1
 
 
 def test_tables_that_cannot_be_read_are_told_of(guarded: RunningServer) -> None:

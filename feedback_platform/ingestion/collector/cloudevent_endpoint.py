@@ -48,11 +48,16 @@ class CloudEvents:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Store the events of a request, then answer 204."""
-        commit = self._station.commit
-        await commit.durable(await self._taken(scope, receive))
+        station = self._station
+        taken, prompt, now = await self._taken(scope, receive)
+        await station.commit.durable(taken)
+        if prompt:
+            await station.take_effect(prompt, now)
         await send_no_content(send)
 
-    async def _taken(self, scope: Scope, receive: Receive) -> asyncio.Future[str | None]:
+    async def _taken(
+        self, scope: Scope, receive: Receive
+    ) -> tuple[asyncio.Future[str | None], bytes, datetime]:
         """Hand a request's lines to the writer; its body is not kept until they are durable."""
         station = self._station
         headers = dict(scope["headers"])
@@ -64,12 +69,16 @@ class CloudEvents:
             headers, receive, most=most, too_large=_TOO_LARGE_STATUS
         ) as body:
             text = body if mode else from_headers(scope["headers"], media_type, body)
-            return station.commit.take(*await self._lines(text, sender, is_batch=mode == BATCH))
+            lines, now, accepted, prompt = await self._lines(text, sender, is_batch=mode == BATCH)
+            return station.commit.take(lines, now, accepted), prompt, now
 
     async def _lines(
         self, text: bytes, sender: str | None, *, is_batch: bool
-    ) -> tuple[bytes, datetime, list[Accepted]]:
-        """Return received lines, when they were received, and what is told of them."""
+    ) -> tuple[bytes, datetime, list[Accepted], bytes]:
+        """Return received lines, when they were received, and what is told of them.
+
+        At the end those that have to take effect before they are answered.
+        """
         station = self._station
         now, received_at = station.now()
         facts = {"received_at": received_at, "source": sender}
@@ -81,8 +90,10 @@ class CloudEvents:
         else:
             content, count = _line_of_one(text, facts, sound), 1
         station.rate.take(sender, count)
-        audience = station.audience
-        return content, now, audience.of_cloudevents(sound, received_at) if audience else []
+        audience, prompt = station.audience, station.prompt
+        told = audience.of_cloudevents(sound, received_at) if audience else []
+        is_prompt = prompt is not None and any(map(prompt.is_cloudevent, sound))
+        return content, now, told, prompt.lines_of(content) if prompt and is_prompt else b""
 
 
 def _mode(scope: Scope, media_type: str) -> str:

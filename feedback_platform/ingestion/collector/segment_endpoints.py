@@ -31,11 +31,14 @@ from feedback_platform.ingestion.collector.limits import (
 )
 from feedback_platform.ingestion.collector.refusals import Reason, RequestRefusedError
 from feedback_platform.ingestion.collector.segment_lines import BatchLines, single_line
-from feedback_platform.ingestion.collector.segment_messages import NEEDED
+from feedback_platform.ingestion.collector.segment_messages import NEEDED, TRACK
 from feedback_platform.ingestion.collector.station import Handler, Station
 from feedback_platform.ingestion.collector.turns import Turns
 
 Headers = Mapping[bytes, bytes]
+# Received lines, when they were received, what is told of them when they are durable, and which of
+# them have to take effect before they are answered.
+_Lines = tuple[bytes, datetime, list[Accepted], bytes]
 
 _BATCH_PATHS: Final = ("/v1/batch", "/v1/import", "/v1/b")
 _BATCH: Final = b'"batch"'
@@ -69,12 +72,14 @@ class _Single:
         headers = dict(scope["headers"])
         station = self._station
         async with station.bodies.reading(headers, receive, most=MAX_MESSAGE_BYTES) as body:
-            taken = station.commit.take(*self._line(headers, body))
+            line, now, accepted, prompt = self._line(headers, body)
+            taken = station.commit.take(line, now, accepted)
         await station.commit.durable(taken)
+        if prompt:
+            await station.take_effect(prompt, now)
         await send_success(send)
 
-    def _line(self, headers: Headers, body: bytes) -> tuple[bytes, datetime, list[Accepted]]:
-        """Return a message's received line, when it was received, and what is told of it."""
+    def _line(self, headers: Headers, body: bytes) -> _Lines:
         station = self._station
         message = decoded(body)
         key = message.get("writeKey") if isinstance(message, dict) else None
@@ -89,10 +94,15 @@ class _Single:
             source=sender,
         )
         station.rate.take(sender, 1)
-        audience = station.audience
-        if audience is None:
-            return line, now, []
-        return line, now, audience.of_single(message, line, received_at, kind=self._kind)
+        audience, prompt = station.audience, station.prompt
+        told = (
+            []
+            if audience is None
+            else audience.of_single(message, line, received_at, kind=self._kind)
+        )
+        if prompt is None or self._kind != TRACK or not prompt.is_named(message["event"]):
+            return line, now, told, b""
+        return line, now, told, line
 
 
 class _Batch:
@@ -102,18 +112,24 @@ class _Batch:
         self._station = station
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        await self._station.commit.durable(await self._taken(headers, receive))
+        station = self._station
+        taken, prompt, now = await self._taken(dict(scope["headers"]), receive)
+        await station.commit.durable(taken)
+        if prompt:
+            await station.take_effect(prompt, now)
         await send_success(send)
 
-    async def _taken(self, headers: Headers, receive: Receive) -> asyncio.Future[str | None]:
+    async def _taken(
+        self, headers: Headers, receive: Receive
+    ) -> tuple[asyncio.Future[str | None], bytes, datetime]:
         """Hand a batch's lines to the writer; its body is not kept until they are durable."""
         station = self._station
         async with station.bodies.reading(headers, receive, most=MAX_BATCH_BYTES) as body:
-            return station.commit.take(*await self._lines(headers, body))
+            lines, now, accepted, prompt = await self._lines(headers, body)
+            return station.commit.take(lines, now, accepted), prompt, now
 
-    async def _lines(self, headers: Headers, body: bytes) -> tuple[bytes, datetime, list[Accepted]]:
-        """Return a batch's received lines, when it was received, and what is told of it.
+    async def _lines(self, headers: Headers, body: bytes) -> _Lines:
+        """Return what a batch came to.
 
         What was decoded ends here: thousands of small objects that waited with the request would
         be far from the processor's caches when they are freed.
@@ -136,18 +152,25 @@ class _Batch:
         messages = envelope.get("batch", [])
         if parts is None:
             try:
-                return lines.of_messages(messages), now, self._told(messages, received_at, sent_at)
+                made = lines.of_messages(messages)
+                told = self._told(messages, received_at, sent_at)
+                return made, now, told, self._prompt(messages, made)
             except TypeError:
                 # A message lies too deep to be written again. Its own bytes can be kept.
                 parts = (await station.turns.run(_taken_apart, body))[1]
         made, messages = await station.turns.run(_one_by_one, lines, parts)
-        return made, now, self._told(messages, received_at, sent_at)
+        told = self._told(messages, received_at, sent_at)
+        return made, now, told, self._prompt(messages, made)
 
     def _told(self, messages: list[Any], received_at: str, sent_at: str | None) -> list[Accepted]:
         audience = self._station.audience
         if audience is None:
             return []
         return audience.of_batch(messages, received_at, sent_at)
+
+    def _prompt(self, messages: list[Any], lines: bytes) -> bytes:
+        prompt = self._station.prompt
+        return prompt.lines_of(lines) if prompt is not None and prompt.is_among(messages) else b""
 
 
 async def _opened(body: bytes, turns: Turns) -> tuple[dict[str, Any], list[bytes] | None]:

@@ -13,6 +13,7 @@ from feedback_platform.ingestion.collector.authorisation import WriteKeys
 from feedback_platform.ingestion.collector.bodies import Bodies
 from feedback_platform.ingestion.collector.group_commit import GroupCommit, new_instance
 from feedback_platform.ingestion.collector.limits import Limits
+from feedback_platform.ingestion.collector.prompt import Prompt
 from feedback_platform.ingestion.collector.rate_limit import RateLimit
 from feedback_platform.ingestion.collector.turns import Turns
 from feedback_platform.lake.store import Lake
@@ -40,6 +41,7 @@ class Station:
         events_per_second: float | None = None,
         limits: Limits | None = None,
         audience: Audience | None = None,
+        prompt: Prompt | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         limits = limits or Limits()
@@ -50,11 +52,25 @@ class Station:
         self.keys = WriteKeys(write_keys)
         self.rate = RateLimit(events_per_second)
         self.audience = audience
+        self.prompt = prompt
         self.commit = GroupCommit(
             lake, instance=instance, limits=limits, tell=audience.tell if audience else None
         )
         self.bodies = Bodies(self.commit, limits)
         self.turns = Turns(limits)
+
+    async def take_effect(self, lines: bytes, received_at: datetime) -> None:
+        """Return when what some durable lines say counts already.
+
+        Args:
+            lines: those that are to take effect before they are answered.
+            received_at: UTC.
+
+        Raises:
+            RequestRefusedError: the store failed or did not answer in time (503).
+        """
+        if self.prompt is not None:
+            await self.prompt.take_effect(lines, received_at)
 
     def now(self) -> tuple[datetime, str]:
         """Return when a request was received, UTC, and the same as a received line says it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,7 +32,7 @@ class Following:
         leaders: the item that each follows.
     """
 
-    items: Indexes
+    items: NDArray[np.int32]
     weights: NDArray[np.float32]
     leaders: Indexes
 
@@ -51,6 +53,11 @@ class Neighbours:
 
     def after(self, last: Sequence[int]) -> Following:
         """Return what follows a user's last items, the newest last; as many as `LAST` speak."""
+        if len(last) == 1:
+            part = slice(int(self.starts[last[0]]), int(self.starts[last[0] + 1]))
+            items = self.items[part]
+            # What fades first does so after one item: the newest counts in full.
+            return Following(items, self.weights[part], np.full(len(items), last[0]))
         newest = np.array(last[: -LAST - 1 : -1], dtype=np.int64)
         starts = self.starts[newest]
         lengths = self.starts[newest + 1] - starts
@@ -58,7 +65,7 @@ class Neighbours:
         # Where each part begins in the file, less where it begins here.
         entries = (starts - lengths.cumsum() + lengths).take(of_place) + np.arange(len(of_place))
         return Following(
-            self.items.take(entries).astype(np.int64),
+            self.items.take(entries),
             self.weights.take(entries) * _FADED.take(of_place),
             newest.take(of_place),
         )
@@ -155,11 +162,31 @@ class Catalogue:
     def _categories_of(self) -> dict[int, tuple[str, ...]]:
         return {}
 
-    def places(self, items: Indexes) -> Places:
-        """Return where each item stands among some, -1 for the others, (all items,)."""
-        places = np.full(len(self.item_ids), -1, dtype=np.int16)
+    @contextmanager
+    def places(self, items: Indexes) -> Iterator[Places]:
+        """Give where each item stands among some, -1 for the others, (all items,).
+
+        One array serves all requests of a thread, one after the other: to make one of a hundred
+        thousand items takes longer than to use it.
+        """
+        places: Places | None = getattr(self._of_thread, "places", None)
+        if places is None:
+            places = np.full(len(self.item_ids), -1, dtype=np.int16)
+        # Whoever comes meanwhile, or after an error, makes another one.
+        self._of_thread.places = None
         places[items] = np.arange(len(items), dtype=np.int16)
-        return places
+        yield places
+        places[items] = -1
+        self._of_thread.places = places
+
+    @cached_property
+    def _of_thread(self) -> threading.local:
+        return threading.local()
+
+    @cached_property
+    def has_boosted(self) -> bool:
+        """Whether any item is boosted."""
+        return bool(self.is_boosted.any())
 
 
 def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float32]:

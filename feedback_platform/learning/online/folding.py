@@ -20,6 +20,7 @@ from feedback_platform.learning.online.catalogue import (
     Catalogue,
     Following,
     Indexes,
+    Places,
     leaders_of,
     sums_of,
 )
@@ -110,16 +111,17 @@ class Folding:
         """
         before = self.of_lists(candidates, session)
         led = self.led(session)
-        items, places = self._joined(before, led, person, session)
-        if self.trees is None or self.calibration is None:
-            values = self._beside_the_sum(before, led, items)
-            decisive = values
-        else:
-            rows = self.features(person, candidates, session, items, places, now)
-            decisive = self.trees.predict(rows)
-            values = self.calibration.probabilities(decisive)
-        order = np.lexsort((items, -decisive))
-        return self._raised(items[order], values[order], places[order], before, led)
+        items, stored = self._joined(before, led, person, session)
+        with self.catalogue.places(items) as places:
+            if self.trees is None or self.calibration is None:
+                values = self._beside_the_sum(before, led, places, len(items))
+                decisive = values
+            else:
+                rows = self._rows(person, candidates, session, items, stored, places, now)
+                decisive = self.trees.predict(rows)
+                values = self.calibration.probabilities(decisive)
+            leaders = leaders_of(led, places, len(items))
+        return _raised(items, values, stored, leaders, np.lexsort((items, -decisive)), before)
 
     def popular(self, person: Person, session: Session, size: int) -> Order:
         """Return what is popular, without what the user knows, and with what the session adds.
@@ -141,13 +143,13 @@ class Folding:
         led = self.led(session)
         if not len(led.items) or not len(items):
             return before
-        items, places = self._joined(before, led, person, session)
+        items, stored = self._joined(before, led, person, session)
         likes = np.log1p(catalogue.popularity[items].astype(np.float64))
-        values = (1 - self.cold_share) * likes / likes.max() + self.cold_share * self._share(
-            led, items
-        )
-        order = np.lexsort((items, -values))
-        return self._raised(items[order], values[order], places[order], before, led)
+        with catalogue.places(items) as places:
+            share = _share(led, places, len(items))
+            leaders = leaders_of(led, places, len(items))
+        values = (1 - self.cold_share) * likes / likes.max() + self.cold_share * share
+        return _raised(items, values, stored, leaders, np.lexsort((items, -values)), before)
 
     def led(self, session: Session) -> Following:
         """Return what follows the newest of what the session speaks for."""
@@ -159,7 +161,7 @@ class Folding:
         candidates: Candidates,
         session: Session,
         items: Indexes,
-        places: Indexes,
+        stored: Indexes,
         now: int,
     ) -> Features:
         """Return the ranker's features of candidates, with what the session adds.
@@ -168,31 +170,40 @@ class Folding:
             person: what was known.
             candidates: what was stored.
             session: what happened since.
-            items, places: the candidates, and where each is among the stored ones.
+            items: the candidates.
+            stored: the place of each among the stored ones, -1 for one that is new.
             now: the second of the request.
         """
-        order = np.argsort(items, kind="stable")
-        items, places = items[order], places[order]
+        with self.catalogue.places(items) as places:
+            return self._rows(person, candidates, session, items, stored, places, now)
+
+    def _rows(
+        self,
+        person: Person,
+        candidates: Candidates,
+        session: Session,
+        items: Indexes,
+        stored: Indexes,
+        places: Places,
+        now: int,
+    ) -> Features:
         categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
         of_items = categories.take(items, axis=0)
         own, is_liked = _history(person, session, self.threshold)
-        seen, clicked = _impressions(person, session, now)
         following = self.catalogue.neighbours.after(own[-LAST:].tolist())
-        follows = sums_of(following, self.catalogue.places(items), len(items))
         width = self.sources + OF_SOURCES
-        rows = np.empty((len(items), self.sources + len(FEATURES)), dtype=np.float32)
-        rows[:, :width] = _said(candidates, self.sources).take(places, axis=0)
-        rows[:, width : width + OF_ITEMS] = self.catalogue.features.take(items, axis=0)
-        columns: tuple[Any, ...] = (
-            follows,
+        # Feature after feature, as the trees ask for them.
+        columns = np.empty((self.sources + len(FEATURES), len(items)), dtype=np.float32)
+        columns[:width] = _said(candidates, self.sources, stored).T
+        columns[width : width + OF_ITEMS] = self.catalogue.features.take(items, axis=0).T
+        of_user: tuple[Any, ...] = (
+            sums_of(following, places, len(items)),
             *user_columns(own, is_liked, self._idle(person), of_items, categories, sizes),
-            *impression_columns(items, seen, clicked, of_items, categories),
+            *_of_impressions(items, *_impressions(person, session, now), of_items, categories),
         )
-        for place, column in enumerate(columns, start=width + OF_ITEMS):
-            rows[:, place] = column
-        as_asked = np.empty_like(rows)
-        as_asked[order] = rows
-        return as_asked
+        for place, column in enumerate(of_user, start=width + OF_ITEMS):
+            columns[place] = column
+        return columns.T
 
     def _idle(self, person: Person) -> int:
         """Return for how many seconds the user had not been there when the lists were made."""
@@ -216,35 +227,39 @@ class Folding:
         places[: len(before.items)] = before.places
         return np.concatenate([before.items, new]), places
 
-    def _beside_the_sum(self, before: Order, led: Following, items: Indexes) -> NDArray[np.float64]:
+    def _beside_the_sum(
+        self, before: Order, led: Following, places: Places, size: int
+    ) -> NDArray[np.float64]:
         """Return the ensemble's sum with what follows the session beside it."""
         least = before.values.min(initial=np.inf) if len(before.values) else 0.0
-        values = np.full(len(items), least)
+        values = np.full(size, least)
         values[: len(before.values)] = before.values
         spread = float(before.values.std()) if len(before.values) else 1.0
-        return values + self.session_weight * (spread or 1.0) * self._share(led, items)
+        return values + self.session_weight * (spread or 1.0) * _share(led, places, size)
 
-    def _share(self, led: Following, items: Indexes) -> NDArray[np.float64]:
-        """Return how much each item follows the session, beside the one that does most."""
-        follows = sums_of(led, self.catalogue.places(items), len(items)).astype(np.float64)
-        most = follows.max(initial=0.0)
-        return follows / most if most > 0 else follows
 
-    def _raised(
-        self,
-        items: Indexes,
-        values: NDArray[np.float64],
-        places: Indexes,
-        before: Order,
-        led: Following,
-    ) -> Order:
-        """Return an order with what the session has raised in it."""
-        leaders = leaders_of(led, self.catalogue.places(items), len(items))
-        ranks = np.full(int(before.places.max(initial=-1)) + 2, len(items))
-        ranks[before.places] = np.arange(len(before.places))
-        # What is new has the last of the ranks, which is behind everything.
-        is_risen = np.arange(len(items)) < ranks[places]
-        return Order(items, values, places, np.where(is_risen, leaders, -1))
+def _share(led: Following, places: Places, size: int) -> NDArray[np.float64]:
+    """Return how much each item follows the session, beside the one that does most."""
+    follows = sums_of(led, places, size).astype(np.float64)
+    most = follows.max(initial=0.0)
+    return follows / most if most > 0 else follows
+
+
+def _raised(
+    items: Indexes,
+    values: NDArray[np.float64],
+    stored: Indexes,
+    leaders: Indexes,
+    order: Indexes,
+    before: Order,
+) -> Order:
+    """Return items in an order, with what the session has raised in it."""
+    # Those that were there stand in front, in their order; what is new comes behind everything.
+    ranks = np.full(len(items), len(items))
+    ranks[: len(before.items)] = np.arange(len(before.items))
+    is_risen = np.arange(len(items)) < ranks[order]
+    led_by = np.where(is_risen, leaders[order], -1)
+    return Order(items[order], values[order], stored[order], led_by)
 
 
 def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
@@ -256,15 +271,38 @@ def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
     return items, np.bincount(of_item, led.weights, minlength=len(items))
 
 
-def _said(candidates: Candidates, sources: int) -> Features:
-    """Return what the sources said of each candidate, and in a last row what of one that is new."""
+def _said(candidates: Candidates, sources: int, stored: Indexes) -> Features:
+    """Return what the sources said of candidates; what of those that are new, nobody has stored."""
     said = candidates.said
-    new = np.zeros((1, said.shape[1]), dtype=np.float32)
-    if len(said):
-        new[0, :sources] = said[:, :sources].min(axis=0)
-        new[0, sources] = new[0, :sources].mean()
-        new[0, sources + 1 :] = said[:, sources + 1 :].max(axis=0)
-    return np.concatenate([said, new])
+    is_new = stored < 0
+    if not len(said):
+        return np.zeros((len(stored), said.shape[1]), dtype=np.float32)
+    rows = said.take(stored, axis=0, mode="clip")
+    if is_new.any():
+        new = np.empty(said.shape[1], dtype=np.float32)
+        new[:sources] = np.minimum.reduce(said[:, :sources], axis=0)
+        new[sources] = new[:sources].mean()
+        new[sources + 1 :] = np.maximum.reduce(said[:, sources + 1 :], axis=0)
+        rows[is_new] = new
+    return rows
+
+
+def _of_impressions(
+    items: Indexes,
+    seen: Indexes,
+    clicked: NDArray[np.float64],
+    of_items: NDArray[np.float32],
+    categories: NDArray[np.float32],
+) -> list[object]:
+    """Return the columns of impressions, for candidates in any order."""
+    if not len(seen):
+        return impression_columns(items, seen, clicked, of_items, categories)
+    order = np.argsort(items, kind="stable")
+    found = impression_columns(items[order], seen, clicked, of_items[order], categories)
+    columns = np.empty((len(found), len(items)), dtype=np.float32)
+    for column, values in zip(columns, found, strict=True):
+        column[order] = values
+    return list(columns)
 
 
 def _history(

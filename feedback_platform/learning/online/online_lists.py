@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback_platform.learning.boosting import boost
-from feedback_platform.learning.exploration import Exploration, Explored, draws_of, explore
+from feedback_platform.learning.exploration import (
+    NO_EXPLORATION,
+    Exploration,
+    ExploredList,
+    draws_of_one,
+    explore_list,
+)
 from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.learning.online.catalogue import Catalogue, Indexes
 from feedback_platform.learning.online.explaining import because, reasons_for
@@ -27,7 +33,7 @@ from feedback_platform.learning.ranker_features import FEATURES, OF_SOURCES
 from feedback_platform.learning.ranker_trees import Trees
 from feedback_platform.learning.recommendations import EXPLORED, LIST_LENGTH
 
-_NOBODY = np.zeros((1, 3))
+_NO_DRAW = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +43,7 @@ class _List:
     person: Person
     session: Session
     order: Order
-    explored: Explored
+    explored: ExploredList
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,32 +139,27 @@ class OnlineLists:
                 knows, did or dismissed, without a draw.
         """
         made = self._made(user_id, session, now, is_personal=is_personal)
-        order, size = made.order, min(n, len(made.order.items))
-        ranks = made.explored.ranks[0, :size]
+        order, catalogue = made.order, self.catalogue
         # Whole columns: every single number of an array costs as much to take out.
-        rows = zip(
-            ranks.tolist(),
-            order.items[ranks].tolist(),
-            order.values[ranks].tolist(),
-            order.led_by[ranks].tolist(),
-            made.explored.propensities[0, :size].tolist(),
-            _likes_of(made.person, order.places[ranks]),
-            strict=True,
-        )
-        catalogue = self.catalogue
+        items, values = order.items.tolist(), order.values.tolist()
+        led_by = order.led_by.tolist()
+        ranks = made.explored.ranks[:n]
+        likes = _likes_of(made.person, order.places, ranks)
         return [
             Listed(
-                item_id=catalogue.item_ids[item],
-                title=catalogue.titles[item],
-                categories=catalogue.categories_of(item),
-                score=value,
-                propensity=propensity,
-                reason=EXPLORED
+                catalogue.item_ids[items[rank]],
+                catalogue.titles[items[rank]],
+                catalogue.categories_of(items[rank]),
+                values[rank],
+                propensity,
+                EXPLORED
                 if rank > place
-                else because(catalogue, made.session, likes=likes, led_by=led_by),
-                is_exploration=rank > place,
+                else because(catalogue, made.session, likes=of_item, led_by=led_by[rank]),
+                rank > place,
             )
-            for place, (rank, item, value, led_by, propensity, likes) in enumerate(rows)
+            for place, (rank, propensity, of_item) in enumerate(
+                zip(ranks, made.explored.propensities, likes, strict=False)
+            )
         ]
 
     def explain(
@@ -178,11 +179,11 @@ class OnlineLists:
         if item is None:
             return None
         made = self._made(user_id, session, now, is_personal=is_personal)
-        place = _first(made.explored.items[0] == item)
         rank = _first(made.order.items == item)
+        place = None if rank is None else made.explored.ranks.index(rank)
         propensity = None
-        if place is not None and made.explored.is_raised[0, place]:
-            propensity = float(made.explored.propensities[0, place])
+        if rank is not None and place is not None and rank > place:
+            propensity = made.explored.propensities[place]
         stored = None if rank is None else int(made.order.places[rank])
         return Explanation(
             item_id=item_id,
@@ -231,15 +232,16 @@ class OnlineLists:
 
     def _shown(self, person: Person, session: Session, order: Order, drawn: str | None) -> _List:
         """Boost and explore an order as the published lists are."""
-        items = np.full((1, max(self._most, 1)), -1, dtype=np.int64)
-        length = min(self._most, len(order.items))
-        items[0, :length] = order.items[:length]
-        lifted, ranks = boost(items, np.arange(items.shape[1])[None], self.catalogue.is_boosted)
-        kept = ranks[0, :length].astype(np.int64)
+        size = min(self._most, len(order.items))
+        kept: slice | Indexes = slice(size)
+        if self.catalogue.has_boosted:
+            ranks = np.arange(size)[None]
+            _, ranks = boost(order.items[:size][None], ranks, self.catalogue.is_boosted)
+            kept = ranks[0]
         order = Order(order.items[kept], order.values[kept], order.places[kept], order.led_by[kept])
-        draws = _NOBODY if drawn is None else draws_of([drawn], self.salt)
-        exploration = Exploration(0.0) if drawn is None else self.exploration
-        explored = explore(lifted, items.shape[1], draws, exploration)
+        draws = _NO_DRAW if drawn is None else draws_of_one(drawn, self.salt)
+        exploration = NO_EXPLORATION if drawn is None else self.exploration
+        explored = explore_list(size, max(self._most, 1), draws, exploration)
         return _List(person, session, order, explored)
 
 
@@ -248,13 +250,14 @@ def _within(exploration: Exploration, length: int) -> Exploration:
     return replace(exploration, places=min(exploration.places, length))
 
 
-def _likes_of(person: Person, places: Indexes) -> Sequence[list[int] | None]:
-    """Return the likes that speak for each item at some of the stored places, -1 for none."""
+def _likes_of(person: Person, places: Indexes, ranks: Sequence[int]) -> Sequence[list[int] | None]:
+    """Return the likes that speak for the items of some ranks; None of a user nobody has met."""
     if person.candidates is None:
-        return [None] * len(places)
-    likes: list[list[int]] = person.candidates.likes[places].tolist()
+        return [None] * len(ranks)
+    stored = places[ranks]
+    likes: list[list[int]] = person.candidates.likes.take(stored, axis=0, mode="wrap").tolist()
     return [
-        of_item if place >= 0 else [] for place, of_item in zip(places.tolist(), likes, strict=True)
+        of_item if place >= 0 else [] for place, of_item in zip(stored.tolist(), likes, strict=True)
     ]
 
 

@@ -170,10 +170,11 @@ class People:
 
     def _candidates(self, row: int) -> Candidates:
         every = self.candidates
-        # Whoever has fewer has -1 at the end.
-        length = int((every.items[row] >= 0).sum())
+        items = every.items[row]
+        # Whoever has fewer has -1 at the end; most have all.
+        length = len(items) if len(items) and items[-1] >= 0 else int((items >= 0).sum())
         return Candidates(
-            every.items[row, :length],
+            items[:length],
             every.values[row, :length],
             every.said[row, :length],
             every.likes[row, :length],

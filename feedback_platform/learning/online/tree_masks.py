@@ -9,6 +9,7 @@ costs it as much as two hundred rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,12 @@ from numpy.typing import NDArray
 from feedback_platform.learning.ranker_trees import Trees
 
 _MOST_LEAVES: Final = 16
+# Up to here every set of leaves has a place in a table.
+_FEW_LEAVES: Final = 8
+# Rows are padded to a multiple of this, so that few arrays have to be kept beside the trees, and up
+# to so many rows are. An operation that need not repeat one number along a row takes half the time.
+_STEP: Final = 32
+_MOST_KEPT: Final = 256
 # Of LightGBM's kinds of splits: what is missing goes to the left; it is what is not a number, or
 # nothing is missing, and what is not a number counts as 0. Zeros as missing values nobody asks for.
 _TO_THE_LEFT: Final = 2
@@ -31,14 +38,14 @@ class TreeMasks:
     Attributes:
         features: of each split, (slots · trees,); twice the row's features, see `predict`.
         thresholds: of each split.
-        masks: which leaves stay when a row fails it.
-        values: of each leaf, from left to right, (trees x leaves), flat.
-        firsts: where each tree's leaves begin.
+        gone: which leaves are taken out when a row fails it.
+        values: of the leaf where a row ends, by which leaves are out, (trees x sets), flat.
+        firsts: where each tree's values begin.
     """
 
     features: NDArray[np.int64]
     thresholds: NDArray[np.float32]
-    masks: NDArray[np.unsignedinteger]
+    gone: NDArray[np.unsignedinteger]
     values: NDArray[np.float64]
     firsts: NDArray[np.int64]
 
@@ -49,11 +56,11 @@ class TreeMasks:
             return None
         leaves, slots = int(trees.leaves.max()), max(int(trees.leaves.max()) - 1, 1)
         count = len(trees.leaves)
-        kind = np.uint8 if leaves <= np.iinfo(np.uint8).bits else np.uint16
+        kind = np.uint8 if leaves <= _FEW_LEAVES else np.uint16
         features = np.zeros((slots, count), dtype=np.int64)
-        # What is at most infinity is everything: a slot without a split changes nothing.
+        # Nothing is more than infinite: a slot without a split changes nothing.
         thresholds = np.full((slots, count), np.inf, dtype=np.float32)
-        masks = np.full((slots, count), np.iinfo(kind).max, dtype=kind)
+        gone = np.zeros((slots, count), dtype=kind)
         values = np.zeros((count, leaves))
         ends = np.cumsum(trees.leaves - 1)
         for tree, (size, end) in enumerate(zip(trees.leaves.tolist(), ends.tolist(), strict=True)):
@@ -64,34 +71,54 @@ class TreeMasks:
             features[: size - 1, tree] += trees.features * _leads_left(trees, part)
             thresholds[: size - 1, tree] = trees.thresholds[part]
             for slot, (first, last) in enumerate(lefts):
-                cleared = (1 << last) - (1 << first)
-                masks[slot, tree] &= np.array(np.iinfo(kind).max ^ cleared, dtype=kind)
+                gone[slot, tree] = (1 << last) - (1 << first)
+        if leaves <= _FEW_LEAVES:
+            sets = np.arange(1 << leaves, dtype=np.uint16)
+            # All leaves are never out.
+            values = values[:, _LOWEST.take(~sets).clip(max=leaves - 1)]
         return cls(
             features.ravel(),
             thresholds.reshape(-1, 1),
-            masks.reshape(-1, 1),
+            gone.reshape(-1, 1),
             values.ravel(),
-            (np.arange(count) * leaves)[:, None],
+            (np.arange(count) * values.shape[1])[:, None],
         )
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of each row's leaves, (rows,)."""
-        if not len(rows):
+        count, features = rows.shape
+        if not count:
             return np.empty(0)
-        columns = rows.T
-        is_missing = np.isnan(columns)
-        # What is missing fails a split, or in the second half passes it.
-        both = np.concatenate([columns, columns])
-        both[: len(columns)][is_missing] = np.inf
-        both[len(columns) :][is_missing] = -np.inf
+        width = -(-count // _STEP) * _STEP
+        both = np.zeros((2 * features, width), dtype=np.float32)
+        both[features:, :count] = rows.T
+        # What is not a number is more than nothing, and passes a split; the first half fails it.
+        both[:features] = both[features:]
+        np.copyto(both[:features], np.inf, where=np.isnan(both[:features]))
+        thresholds, gone = self._repeated(width)
         # `take` needs a third of the time of brackets.
-        passes = both.take(self.features, axis=0) <= self.thresholds
-        # All bits where a row passes, those of the mask where it fails.
-        kept = self.masks | -passes.view(np.uint8).astype(self.masks.dtype)
-        left = np.bitwise_and.reduce(kept.reshape(-1, len(self.firsts), len(rows)), axis=0)
-        ends = _LOWEST.take(left) + self.firsts
-        sums: NDArray[np.float64] = self.values.take(ends).sum(axis=0)
-        return sums
+        fails = both.take(self.features, axis=0) > thresholds
+        out = np.bitwise_or.reduce(
+            (gone * fails.view(np.uint8)).reshape(-1, len(self.firsts), width), axis=0
+        )
+        places = (out if out.dtype == np.uint8 else _LOWEST.take(~out)).astype(np.intp)
+        places += self.firsts
+        sums: NDArray[np.float64] = np.add.reduce(self.values.take(places), axis=0)
+        return sums[:count]
+
+    def _repeated(self, width: int) -> tuple[NDArray[np.float32], NDArray[np.unsignedinteger]]:
+        """Return `thresholds` and `gone`, for as many rows at a time."""
+        if width > _MOST_KEPT:
+            return self.thresholds, self.gone
+        kept = self._kept.get(width)
+        if kept is None:
+            kept = self.thresholds.repeat(width, axis=1), self.gone.repeat(width, axis=1)
+            self._kept[width] = kept
+        return kept
+
+    @cached_property
+    def _kept(self) -> dict[int, tuple[NDArray[np.float32], NDArray[np.unsignedinteger]]]:
+        return {}
 
 
 def _leads_left(trees: Trees, part: slice) -> NDArray[np.bool_]:
