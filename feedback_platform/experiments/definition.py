@@ -27,6 +27,13 @@ class Lever(StrEnum):
     THRESHOLD = "threshold"
 
 
+class OnShip(StrEnum):
+    """What becomes of a variant that is found to be better."""
+
+    WAIT = "wait"
+    APPLY = "apply"
+
+
 class Unit(StrEnum):
     """Who is assigned to a variant, and counts once."""
 
@@ -118,6 +125,7 @@ class Experiment:
         secondary: metrics that explain.
         guards: metrics that must not get worse.
         unit: who is assigned.
+        on_ship: whether the variant to ship waits for a person, or everybody gets it by itself.
     """
 
     key: str
@@ -136,6 +144,7 @@ class Experiment:
     secondary: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
     unit: Unit = Unit.USER
+    on_ship: OnShip = OnShip.WAIT
 
     @property
     def treatments(self) -> tuple[str, ...]:

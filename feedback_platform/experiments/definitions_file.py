@@ -22,6 +22,7 @@ from feedback_platform.experiments.definition import (
     Guard,
     HoldOut,
     Lever,
+    OnShip,
     Programme,
     Slot,
     Unit,
@@ -40,6 +41,7 @@ _EXPERIMENT: Final = (
     "hypothesis", "varies", "variants", "control", "split", "percentage", "seed", "unit",
     "audience", "exclusion", "primary", "secondary", "guards", "horizon", "alpha", "power",
     "sequential", "tuned_for", "minimum_users", "cuped_window",
+    "on_ship",
 )  # fmt: skip
 _KEY: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _LONGEST_KEY: Final = 100
@@ -74,22 +76,35 @@ def parse_experiments(text: str, *, origin: str) -> Programme:
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"{origin} is not valid TOML: {error}") from error
     entries = Entries(document, origin, ("holdout", "experiments"))
-    holdout = _holdout(Entries(entries.value("holdout", {}), f"{origin}: holdout", _HOLDOUT))
+    holdout = parse_holdout(entries.value("holdout", {}), origin=origin)
     tables = entries.value("experiments", {})
     if not isinstance(tables, dict):
         raise entries.refused("experiments", "tables [experiments.<key>]")
-    experiments = {key: _experiment(key, table, origin) for key, table in tables.items()}
+    experiments = {
+        key: parse_experiment(key, table, origin=origin) for key, table in tables.items()
+    }
     _check_seeds(experiments.values(), holdout, origin)
     _check_slots(experiments.values(), origin)
     return Programme(experiments, holdout)
 
 
-def _holdout(entries: Entries) -> HoldOut:
+def parse_holdout(table: Any, *, origin: str) -> HoldOut:
+    """Return the hold-out that a table `[holdout]` defines.
+
+    Raises:
+        InvalidInputError: see `load_experiments`.
+    """
+    entries = Entries(table, f"{origin}: holdout", _HOLDOUT)
     seed = entries.text("seed") if "seed" in entries else HoldOut.seed
     return HoldOut(entries.number("percentage", 0, LARGEST_HOLDOUT, HoldOut.percentage), seed)
 
 
-def _experiment(key: str, table: Any, origin: str) -> Experiment:
+def parse_experiment(key: str, table: Any, *, origin: str) -> Experiment:
+    """Return the experiment that a table `[experiments.<key>]` defines.
+
+    Raises:
+        InvalidInputError: see `load_experiments`.
+    """
     if not _KEY.fullmatch(key) or len(key) > _LONGEST_KEY:
         raise InvalidInputError(
             f"{origin}: an experiment is called {key[:120]!r}; it accepts 1 to {_LONGEST_KEY} "
@@ -115,6 +130,7 @@ def _experiment(key: str, table: Any, origin: str) -> Experiment:
         secondary=_secondary(entries),
         guards=_guards(entries),
         unit=Unit(entries.one_of("unit", list(Unit), Unit.USER)),
+        on_ship=OnShip(entries.one_of("on_ship", list(OnShip), OnShip.WAIT)),
     )
 
 

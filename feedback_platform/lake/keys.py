@@ -19,6 +19,8 @@ MODELS = "models"
 COLLECTOR = "collector"
 DRIFT = "monitoring/drift"
 FLAGS = "flags/log"
+EXPERIMENTS = "experiments/log"
+EXPERIMENT_LOOKS = "experiments/looks"
 ADJUSTMENTS = "adjustments"
 ERASURE_REQUESTS = "privacy/requests"
 ERASURE_REPORTS = "privacy/reports"
@@ -277,6 +279,23 @@ def flag_position(key: str) -> int | None:
     name = key.removeprefix(f"{FLAGS}/").removesuffix(".json")
     is_entry = name.isascii() and name.isdecimal() and key == flag_entry(int(name))
     return int(name) if is_entry else None
+
+
+def experiment_entry(position: int) -> str:
+    """Return the key of one entry in the log of experiments."""
+    return f"{EXPERIMENTS}/{position:012d}.json"
+
+
+def experiment_position(key: str) -> int | None:
+    """Return which entry of the experiments' log a key holds, None for something else there."""
+    name = key.removeprefix(f"{EXPERIMENTS}/").removesuffix(".json")
+    is_entry = name.isascii() and name.isdecimal() and key == experiment_entry(int(name))
+    return int(name) if is_entry else None
+
+
+def experiment_looks(key: str) -> str:
+    """Return the key of what the looks at an experiment have found."""
+    return f"{EXPERIMENT_LOOKS}/{key}.json"
 
 
 def firehose_month(prefix: str) -> tuple[int, int] | None:

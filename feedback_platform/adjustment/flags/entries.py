@@ -20,7 +20,7 @@ _LONGEST_REASON: Final = 1000
 
 @dataclass(frozen=True)
 class Author:
-    """Who changes flags, and why.
+    """Who changes something that everybody gets, and why.
 
     Attributes:
         by: what kind, and its name: `person:ada`, `rule:low-ctr`, `experiment:cards`, `file:…`.
@@ -40,8 +40,7 @@ class Author:
             )
         if not self.reason.strip() or len(self.reason) > _LONGEST_REASON:
             raise InvalidInputError(
-                f"Say why the flag changes, in at most {_LONGEST_REASON:,} characters: "
-                "it is kept in the history."
+                f"Say why, in at most {_LONGEST_REASON:,} characters: it is kept in the history."
             )
 
 
