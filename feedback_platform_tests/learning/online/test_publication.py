@@ -32,7 +32,10 @@ def lake(tmp_path: Path) -> Lake:
 
 def content(text: bytes, lake: Lake, minutes: int, **beside: bytes) -> str:
     def writes(text: bytes) -> Callable[[Path], None]:
-        return lambda path: path.write_bytes(text) and None  # type: ignore[return-value]
+        def write(path: Path) -> None:
+            path.write_bytes(text)
+
+        return write
 
     versions = {version: writes(other) for version, other in beside.items()}
     return publish_lists(lake, writes(text), MADE_AT + timedelta(minutes=minutes), versions)
