@@ -38,6 +38,7 @@ from feedback_platform.warehouse.experiment_tables import ExperimentTables
 from feedback_platform_tests.adjustment.flags.memory_store import MemoryStore
 from feedback_platform_tests.adjustment.rules.tables import START, Tables
 from feedback_platform_tests.experiments.arms import experiment
+from feedback_platform_tests.experiments.switch import Switch
 
 KEY = "cards-at-home"
 DAY = timedelta(days=1)
@@ -45,33 +46,6 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 ADA = Author("person:ada", "it was planned so", NOW)
 NOBODY = HoldOut()
 WEEK = Design(7 * DAY, minimum_users=20, tuned_for=400)
-
-
-class Switch:
-    """A flag that is switched, and a registry, until they are told to fail."""
-
-    def __init__(self) -> None:
-        self.variant: str | None = "grid"
-        self.champion = ""
-        self.error: Exception | None = None
-
-    def read(self, _flag: str) -> str | None:
-        return self.variant
-
-    def has_switched(self, _flag: str, _variant: str, *, who: str) -> bool:
-        raise NotImplementedError(who)
-
-    def switch(self, flag: str, variant: str, *, who: str, why: str, expected: str) -> str:
-        if self.error is not None:
-            raise self.error
-        assert (flag, who, expected) == ("layout-home", f"experiment:{KEY}", self.variant)
-        assert why
-        self.variant = variant
-        return expected
-
-    def promote(self, model: str, version: str, *, reason: str) -> None:
-        assert (model, bool(reason)) == ("recommender", True)
-        self.champion = version
 
 
 class Course:
