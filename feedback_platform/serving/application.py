@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.prompt import Prompt
@@ -28,14 +29,18 @@ from feedback_platform.serving.demo.switch import WRITE_KEY, serves_demo
 from feedback_platform.serving.demo.visitors import DemoVisitors
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.erasures import Erasures
+from feedback_platform.serving.experiment_feed import ExperimentFeed
 from feedback_platform.serving.exports import Exports
+from feedback_platform.serving.exposures import Exposures
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.flag_news import FlagNews
 from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
 from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.metrics.endpoint import metrics_route
 from feedback_platform.serving.metrics.platform import (
     collector_metrics,
+    experiment_metrics,
     flag_metrics,
     freshness_metrics,
     publication_metrics,
@@ -52,8 +57,8 @@ from feedback_platform.serving.opendsr import OpenDsr
 from feedback_platform.serving.operation import ALONE, Operation, ServingProcess
 from feedback_platform.serving.pending_preferences import PendingPreferences
 from feedback_platform.serving.preferences import PreferencesEndpoint
-from feedback_platform.serving.published_freshness import PublishedFreshness
 from feedback_platform.serving.preferences_writer import PreferencesWriter
+from feedback_platform.serving.published_freshness import PublishedFreshness
 from feedback_platform.serving.published_lists import PublishedLists
 from feedback_platform.serving.recommendation_requests import PREFIX as RECOMMENDATIONS
 from feedback_platform.serving.recommendations import Recommendations
@@ -64,6 +69,7 @@ from feedback_platform.serving.stated_preferences import STATED, StatedPreferenc
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.users import PREFIX as USERS
 from feedback_platform.serving.users import Users
+from feedback_platform.serving.varied_lists import VariedLists
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
 from feedback_platform.warehouse.score_settings import signal_names
 
@@ -142,18 +148,22 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
+    experiments = ExperimentFeed(ExperimentLog(lake))
+    news = FlagNews(feed, experiments)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     access = Access(settings.api_keys, settings.user_token_secrets)
     erasures = Erasures(lake, pending, neighbours)
     preferences = PreferencesEndpoint(station, users, pending, writer, signals)
-    streams = FlagStreams(feed)
-    lists = PublishedLists(lake, settings.cache_dir / "lists")
-    impressions = Impressions(station)
     freshness = PublishedFreshness(settings.published_path)
+    streams = FlagStreams(news)
+    lists = PublishedLists(lake, settings.cache_dir / "lists")
+    varied = VariedLists(lists, experiments, users)
+    impressions, exposures = Impressions(station), Exposures(station)
+    ofrep = Ofrep(news, users, keys, streams, exposures)
     by_prefix: dict[str, ASGIApp] = {
-        OFREP: Ofrep(feed, users, keys, streams),
-        RECOMMENDATIONS: Recommendations(lists, memory, users, access, impressions),
+        OFREP: ofrep,
+        RECOMMENDATIONS: Recommendations(varied, memory, users, access, impressions, exposures),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
@@ -162,6 +172,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         *flag_metrics(feed, streams),
         *publication_metrics(users, pending),
         *freshness_metrics(freshness),
+        *experiment_metrics(experiments, (ofrep.assignments, varied.assignments), exposures),
         *recommendation_metrics(lists, memory, impressions),
         *worker_metrics(collector, neighbours),
     ]
@@ -172,12 +183,12 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(
-            pending.start(), users.start(), feed.start(), lists.start(), freshness.start()
-        )
+        looks = (pending, users, feed, experiments, lists, freshness)
+        await asyncio.gather(*(each.start() for each in looks))
         yield
         await freshness.stop()
         await lists.stop()
+        await experiments.stop()
         await feed.stop()
         await users.stop()
         await pending.stop()
