@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from feedback_platform.dashboard.theme import streamlit_theme
 
-_SCRIPT: Final = Path(__file__).parent / "entry" / "dashboard.py"
+SCRIPT: Final = Path(__file__).parent / "entry" / "dashboard.py"
 _THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -33,7 +33,7 @@ def run_dashboard(
     }
     bootstrap.load_config_options(options)
     bootstrap.run(
-        str(_SCRIPT), is_hello=False, args=[os.fspath(published_path)], flag_options=options
+        str(SCRIPT), is_hello=False, args=[os.fspath(published_path)], flag_options=options
     )
 
 

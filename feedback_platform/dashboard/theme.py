@@ -126,7 +126,10 @@ def finished(chart: alt.TopLevelMixin, look: Look) -> Any:
         "title": {"color": look.ink, "fontSize": 14, "anchor": "start"},
     }
     made: Any = chart
-    return made.properties(config=config)
+    # Rows have a height of their own; what is drawn over time has one as a whole.
+    has_rows = isinstance(made._get("height"), alt.Step)  # noqa: SLF001
+    fit = alt.AutoSizeParams(type="fit-x" if has_rows else "fit", contains="padding")
+    return made.properties(config=config, autosize=fit)
 
 
 def streamlit_theme() -> dict[str, Any]:

@@ -14,8 +14,8 @@ from feedback_platform.dashboard.snapshot import Snapshot
 
 # The mart has a day's score and interval. Of several days, promoters and detractors are needed:
 # their difference is score · n, and their sum follows from the variance of one answer,
-# (promoters + detractors)/n less score squared, that the interval was made of. An interval may be cut off at
-# ±100 on one side; the other side tells its reach.
+# (promoters + detractors)/n less score squared, that the interval was made of. An interval may be
+# cut off at ±100 on one side; the other side tells its reach.
 _NPS: Final = f"""
     with days as (
         select

@@ -130,7 +130,8 @@ def listing(frame: pl.DataFrame, columns: Sequence[Column], *, key: str) -> None
         f"<tr>{''.join(_cell(each, row[each.name]) for each in columns)}</tr>"
         for row in frame.head(_LISTED).iter_rows(named=True)
     )
-    st.html(f'<table class="fp-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    st.html(f'<div class="fp-scrolls"><table class="fp-table">{table}</table></div>')
     if len(frame) > _LISTED:
         says(f"The first {_LISTED} of {formats.whole(len(frame))}.")
         with st.expander("All rows"):
