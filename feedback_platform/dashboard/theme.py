@@ -59,9 +59,9 @@ LIGHT: Final = Look(
     good="#00805c",
     bad="#c23b00",
     warning="#8a6a00",
-    cold="#d98a3d",
+    cold="#e09a52",
     neutral="#f2f2f2",
-    hot="#3a8fc4",
+    hot="#58a6d6",
     faint="#e8f1f8",
     strong="#0072b2",
 )
@@ -75,9 +75,9 @@ DARK: Final = Look(
     good="#2fc79b",
     bad="#ff8a5c",
     warning="#e6b422",
-    cold="#b9702a",
+    cold="#8f5218",
     neutral="#26303b",
-    hot="#2f86bd",
+    hot="#1f6fa8",
     faint="#1c2b3a",
     strong="#56b4e9",
 )

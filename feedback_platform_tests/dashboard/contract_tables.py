@@ -32,6 +32,7 @@ def contract_tables(last: date) -> dict[str, pl.DataFrame]:
     return {
         "metrics.engagement_by_model_daily": _engagement_by_model(days),
         "metrics.engagement_by_variant_daily": _engagement_by_variant(days),
+        "metrics.satisfaction_daily": _satisfaction(days),
         "metrics.retention_weekly": _retention(days),
         "metrics.conversion_daily": _conversion(days),
         "metrics.before_after": _before_after(noon),
@@ -114,7 +115,8 @@ def published_with(
     kept = [file for file in state.files if file.table not in tables]
     named = {each.qualified: each for each in TABLES}
     shown = [named[name] for name in dict.fromkeys(file.table for file in kept)]
-    rows = {each.table: each.rows for each in kept}
+    rows = {name: sum(each.rows for each in kept if each.table == name) for name in
+        dict.fromkeys(file.table for file in kept)}  # fmt: skip
     for name, frame in tables.items():
         file = PublishedFile(name, "all", f"{name}-{path.stem}.parquet", len(frame))
         frame.write_parquet(directory / file.name)
@@ -165,6 +167,26 @@ def _engagement_by_variant(days: list[date]) -> pl.DataFrame:
         }
         for number, day in enumerate(days[-14:])
         for variant, clicks, seconds in (("control", 88, 480.0), ("personalised", 101, 505.0))
+    ]
+    return pl.DataFrame(rows)
+
+
+def _satisfaction(days: list[date]) -> pl.DataFrame:
+    rows = [
+        {
+            "day": day,
+            "responses": 10,
+            "nps": 40.0,
+            "nps_low": -9.583603,
+            "nps_high": 89.583603,
+            "ratings": 30,
+            "average_rating": 3.9 + 0.01 * (number % 7),
+            "csat_responses": 12,
+            "csat": 0.75,
+            "csat_low": 0.467,
+            "csat_high": 0.911,
+        }
+        for number, day in enumerate(days)
     ]
     return pl.DataFrame(rows)
 

@@ -52,11 +52,11 @@ class _Reader(HTMLParser):
         self.tags: set[str] = set()
         self._is_style = False
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, _attributes: object) -> None:
         self.tags.add(tag)
         self._is_style = tag == "style"
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, _tag: str) -> None:
         self._is_style = False
 
     def handle_data(self, data: str) -> None:

@@ -17,6 +17,7 @@ _AXIS_TITLES: Final = {
 # Axes of the same width, so that charts below each other fit.
 _EXTENT: Final[dict[str, Any]] = {"minExtent": 48, "maxExtent": 48}
 _SHORT: Final = "datum.value < 1000 ? format(datum.value, ',.0f') : format(datum.value, '~s')"
+_LABELLED: Final = 10
 _SPANS: Final = {"day": 1, "week": 7, "month": 30}
 
 
@@ -45,7 +46,7 @@ def line(
         lowest: where the axis begins, or None for where the values do.
     """
     has_interval = {"low", "high"} <= set(frame.columns) and frame["low"].is_not_null().any()
-    x = _x(bucket, axis=alt.Axis(labels=False, ticks=False, title=None))
+    x = _x(frame, bucket, axis=alt.Axis(labels=False, ticks=False, title=None))
     tips = [
         alt.Tooltip("day:T", title=_AXIS_TITLES[bucket], format="%-d %b %Y"),
         alt.Tooltip(f"{value}:Q", title=title, format=form),
@@ -73,7 +74,7 @@ def line(
         alt.Chart(frame)
         .mark_bar(color=look.muted, opacity=0.45, size=_bar_size(frame, bucket))
         .encode(
-            x=_x(bucket),
+            x=_x(frame, bucket),
             y=alt.Y(
                 f"{size}:Q",
                 title=size_title,
@@ -106,7 +107,7 @@ def stacked(
         alt.Chart(shown)
         .mark_bar(size=_bar_size(frame, bucket))
         .encode(
-            x=_x(bucket),
+            x=_x(frame, bucket),
             y=alt.Y(f"{value}:Q", title=title, axis=alt.Axis(format=formats.WHOLE, tickCount=4)),
             color=alt.Color(
                 f"{part}:N",
@@ -136,7 +137,7 @@ def small_multiples(
         is_last = number == len(measures) - 1
         axis = alt.Axis() if is_last else alt.Axis(labels=False, ticks=False, title=None)
         base = alt.Chart(frame, title=alt.TitleParams(title, fontWeight="normal")).encode(
-            x=_x(bucket, axis=axis),
+            x=_x(frame, bucket, axis=axis),
             y=alt.Y(
                 f"{name}:Q",
                 title=None,
@@ -154,10 +155,14 @@ def small_multiples(
     return tuple(panels)
 
 
-def _x(bucket: Bucket, axis: alt.Axis | None = None) -> alt.X:
+def _x(frame: pl.DataFrame, bucket: Bucket, axis: alt.Axis | None = None) -> alt.X:
     title = _AXIS_TITLES[bucket]
     form = "%b %Y" if bucket == "month" else "%-d %b"
     given = {} if axis is None else axis.to_dict()
+    days = frame["day"].unique().sort()
+    if bucket != "day" and len(days) <= _LABELLED:
+        # A week is named by its Monday, where an axis of its own accord marks Sundays.
+        given["values"] = days.cast(pl.Datetime("ms")).to_physical().to_list()
     shown = alt.Axis(**{"format": form, "title": title, "tickCount": 6, **given})
     return alt.X("day:T", scale=alt.Scale(type="utc", padding=12), axis=shown)
 
