@@ -9,8 +9,8 @@ segments, 8 placements and 40 model versions. Each page is then run by Streamlit
 - again: by everybody else; nothing is asked.
 - peer: the same queries, asked directly of DuckDB in the same process.
 
-Last comes what one look at click-through by day would cost if it were counted from the interactions.
-All days are chosen, which is the most that a visitor can ask for.
+Last comes what one look at click-through by day would cost if it were counted from the
+interactions. All days are chosen, which is the most that a visitor can ask for.
 """
 
 from __future__ import annotations
