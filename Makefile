@@ -11,7 +11,7 @@ WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommend
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.runtime ## load the demo data if there is none, start Dagster, print its address
+run: $(VENV)/.runtime ## load the demo data if there is none, start Dagster, API and dashboard, print their addresses
 	@$(BIN)/feedback-platform dev --data-dir $(DATA_DIR)
 
 demo: $(VENV)/.runtime ## the whole loop once, without servers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -33,9 +33,20 @@ from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environmen
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 @click.option("--api-port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--dashboard-port", type=click.IntRange(1, 65535), default=8501, show_default=True)
 @click.option("--no-demo-data", is_flag=True, help="Leave an empty lake empty.")
-def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: bool) -> None:
-    """Start Dagster with sensors and schedules, and the API; an empty lake gets the demo data."""
+def dev(
+    settings: Settings,
+    host: str,
+    port: int,
+    api_port: int,
+    dashboard_port: int,
+    no_demo_data: bool,
+) -> None:
+    """Start Dagster with sensors and schedules, the API and the dashboard.
+
+    An empty lake gets the demo data.
+    """
     check_senders(settings, host)
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
@@ -45,10 +56,7 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
         load_definitions(settings.flags)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     paths = shown_paths(with_protected_registry(settings, host))
-    if api_port == port:
-        raise InvalidInputError(f"Dagster and the API cannot both use port {port}: --api-port.")
-    for each, option in ((port, "--port"), (api_port, "--api-port")):
-        bound_socket(host, each, option=option).close()
+    _check_ports(host, {"--port": port, "--api-port": api_port, "--dashboard-port": dashboard_port})
     if not no_demo_data and not list_raw_objects(Lake(settings.lake_url)):
         click.echo("The lake is empty; loading the demo data.")
         write_demo_data(settings, demo_parameters(settings, users=None, days=None, seed=None))
@@ -60,11 +68,30 @@ def dev(settings: Settings, host: str, port: int, api_port: int, no_demo_data: b
         click.echo(
             f"Dagster   {web_address(host, port)}\n"
             f"API       {web_address(host, api_port)}  ({paths})\n"
+            f"Dashboard {web_address(host, dashboard_port)}\n"
             f"Tables    {settings.published_path}\n"
             "Sensors and schedules are on. Ctrl-C stops everything."
         )
         dagster = _dagster(settings, host, port, lock)
-        sys.exit(run_together(dagster, _api(settings, host, api_port, lock)))
+        dashboard = _dashboard(settings, host, dashboard_port, lock)
+        sys.exit(run_together(dagster, dashboard, _api(settings, host, api_port, lock)))
+
+
+def _check_ports(host: str, ports: Mapping[str, int]) -> None:
+    """Refuse ports that are taken, also by another one of the servers.
+
+    Args:
+        host: of all of them.
+        ports: of each server, by the option with which it is chosen.
+    """
+    chosen: dict[int, str] = {}
+    for option, port in ports.items():
+        if port in chosen:
+            raise InvalidInputError(
+                f"{chosen[port]} and {option} cannot both be {port}; choose another."
+            )
+        chosen[port] = option
+        bound_socket(host, port, option=option).close()
 
 
 @contextmanager
@@ -99,11 +126,19 @@ def _dagster(settings: Settings, host: str, port: int, lock: int) -> Child:
 
 
 def _api(settings: Settings, host: str, port: int, lock: int) -> Child:
-    command = [sys.executable, "-m", "feedback_platform", "serve", "--quiet"]
-    command += ["--data-dir", str(settings.data_dir), "--host", host, "--port", str(port)]
+    return _ours("The API", "serve", settings, host, port, lock)
+
+
+def _dashboard(settings: Settings, host: str, port: int, lock: int) -> Child:
+    return _ours("The dashboard", "dashboard", settings, host, port, lock)
+
+
+def _ours(name: str, command: str, settings: Settings, host: str, port: int, lock: int) -> Child:
+    words = [sys.executable, "-m", "feedback_platform", command, "--quiet"]
+    words += ["--data-dir", str(settings.data_dir), "--host", host, "--port", str(port)]
     return Child(
-        "The API",
-        command,
+        name,
+        words,
         directory=settings.data_dir,
         environment=dagster_environment(settings),
         held=[lock],

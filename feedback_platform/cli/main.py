@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "demo": ("pipeline", "demo"),
     "dev": ("development", "dev"),
     "serve": ("serving", "serve"),
+    "dashboard": ("dashboard", "dashboard"),
     "process": ("pipeline", "process"),
     "reprocess": ("reprocessing", "reprocess"),
     "train": ("pipeline", "train"),

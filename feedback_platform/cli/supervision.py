@@ -1,4 +1,4 @@
-"""Two servers side by side: started together, watched, ended in order."""
+"""Servers side by side: started together, watched, ended in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -104,32 +104,35 @@ class Child:
             return process.wait()
 
 
-def run_together(main: Child, beside: Child) -> int:
-    """Run two servers until the main one ends or a signal says to stop; return the exit code.
+def run_together(main: Child, *beside: Child) -> int:
+    """Run servers until the main one ends or a signal says to stop; return the exit code.
 
-    The one beside is started again when it dies. It is the first to be stopped. A signal that
-    comes while they stop kills them.
+    One beside it is started again when it dies. They are stopped before the main one, in their
+    order. A signal that comes while they stop kills them.
     """
     with _noted_signals() as signals:
         try:
-            beside.start()
+            for child in beside:
+                child.start()
             main.start()
             return _watch(main, beside, signals)
         finally:
             heard = len(signals)
-            for child in (beside, main):
+            for child in (*beside, main):
                 child.stop(lambda: len(signals) > heard)
 
 
-def _watch(main: Child, beside: Child, signals: Sized) -> int:
+def _watch(main: Child, beside: Sequence[Child], signals: Sized) -> int:
     while not signals:
         code = main.ended()
         if code is not None:
             return code
-        code = beside.ended()
-        if code is not None:
-            again = f"{beside.name} ended with exit code {code}"
-            if not beside.start_again():
+        for child in beside:
+            code = child.ended()
+            if code is None:
+                continue
+            again = f"{child.name} ended with exit code {code}"
+            if not child.start_again():
                 click.echo(f"{again}, time and again; stopping.", err=True)
                 return 1
             click.echo(f"{again}; it is started again.", err=True)

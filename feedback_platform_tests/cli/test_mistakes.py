@@ -8,6 +8,7 @@ import pytest
 
 from feedback_platform.serving.server import bound_socket
 from feedback_platform_tests.cli.conftest import Finished, Run
+from feedback_platform_tests.services.processes import free_port as another_port
 
 
 def the_line(finished: Finished) -> str:
@@ -97,11 +98,12 @@ def test_another_demo_in_the_same_lake(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("option", ["--port", "--api-port"])
+@pytest.mark.parametrize("option", ["--port", "--api-port", "--dashboard-port"])
 def test_a_port_that_is_taken(run: Run, free_port: int, host: str, option: str) -> None:
     with bound_socket(host, 0) as taken:
         taken.listen()
-        ports = {"--port": free_port, "--api-port": 1, option: taken.getsockname()[1]}
+        ports = {"--port": free_port, "--api-port": another_port(), "--dashboard-port": 1}
+        ports[option] = taken.getsockname()[1]
         options = [f"{name}={port}" for name, port in ports.items()]
 
         line = the_line(run("dev", "--host", host, *options, "--no-demo-data"))

@@ -78,7 +78,9 @@ class Tab:
                     raise PageError(f"{asked}: {said['error']['message']}")
                 result: dict[str, Any] = said["result"]
                 return result
-            self._note(said)
+            # The answer to a question that nobody waits for any more is no event.
+            if "method" in said:
+                self._note(said)
 
     def evaluate(self, expression: str) -> Any:
         """Return what an expression is, awaited, in the page."""

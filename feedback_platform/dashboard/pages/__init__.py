@@ -1,0 +1,1 @@
+"""The pages: what stands where, and the words around the charts."""
