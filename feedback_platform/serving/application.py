@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +16,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.clock import Clock, utc_now
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.ingestion.collector.application import Collector
@@ -111,32 +114,39 @@ class Application:
         self._operation.snapshots.write()
 
 
-def build_application(settings: Settings, process: ServingProcess = ALONE) -> Application:
+def build_application(
+    settings: Settings, process: ServingProcess = ALONE, *, clock: Clock | None = None
+) -> Application:
     """Return the application of one process.
 
     Args:
         settings: whom it listens to, and where it stores.
         process: which one it is of how many that share the load, and so the rate of each key.
+        clock: another time (UTC) than that of this machine, for all that is said or stored.
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
     neighbours = Neighbours(process.meeting_place)
     mapping = load_mapping(settings.event_mapping)
-    memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
+    told = clock or utc_now
+    # A clock on the wall may be set back, and would keep events for longer.
+    elapsed = time.monotonic if clock is None else partial(_seconds, clock)
+    memory = SessionMemory(neighbours, SessionLines(mapping).interpret, clock=elapsed)
     station = Station(
         lake,
         write_keys=settings.write_keys,
         events_per_second=None if rate is None else rate / process.workers,
         audience=Audience(memory.hear, mapping, FOLDED),
+        clock=told,
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
-    pending = PendingPreferences(lake, on_leaving=memory.forget)
+    pending = PendingPreferences(lake, on_leaving=memory.forget, clock=told)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     access = Access(settings.api_keys, settings.user_token_secrets)
-    erasures = Erasures(lake, pending, neighbours)
+    erasures = Erasures(lake, pending, neighbours, clock=told)
     preferences = PreferencesEndpoint(
         lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
     )
@@ -145,7 +155,9 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     impressions = Impressions(station)
     by_prefix: dict[str, ASGIApp] = {
         OFREP: Ofrep(feed, users, keys, streams),
-        RECOMMENDATIONS: Recommendations(lists, memory, users, access, impressions),
+        RECOMMENDATIONS: Recommendations(
+            lists, memory, users, access, impressions, clock=partial(_seconds, told)
+        ),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
@@ -187,6 +199,10 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
     return Application(collector, by_prefix, others, neighbours, operation)
+
+
+def _seconds(clock: Clock) -> float:
+    return clock().timestamp()
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

@@ -5,7 +5,6 @@ Training holds no lock: micro-batches go on beside it. Only the copy takes its t
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
@@ -73,7 +72,7 @@ def recommender(
         learned = learn_recommender(
             platform.lake(),
             training_frames(platform),
-            now=datetime.now(UTC),
+            now=platform.now(),
             trigger=config.trigger,
             rules=platform.models_gate(),
             exploration=Exploration(platform.settings.exploration_share),
@@ -110,7 +109,7 @@ def segments(
             platform.lake(),
             affinities,
             user_features,
-            now=datetime.now(UTC),
+            now=platform.now(),
             trigger=config.trigger,
             through=through,
             algorithm=platform.settings.segmentation,
@@ -138,7 +137,8 @@ def lists(
     lake = platform.lake()
     with reported_failures():
         # A run that is started again for one that died is the same request.
-        choose_champion(lake, config, request=context.run.root_run_id or context.run.run_id)
+        request = context.run.root_run_id or context.run.run_id
+        choose_champion(lake, config, request=request, now=platform.now())
         with open_publication(platform) as publication:
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)
@@ -160,7 +160,7 @@ def lists(
             exploration=Exploration(platform.settings.exploration_share),
             through=through,
             online=OnlineSettings(
-                SessionRules.of(session_cleaning(platform), weights, constants), datetime.now(UTC)
+                SessionRules.of(session_cleaning(platform), weights, constants), platform.now()
             ),
         )
     users = made["user_id"].n_unique()
@@ -226,7 +226,7 @@ def open_publication(
 
 def session_cleaning(platform: PlatformResource) -> pl.DataFrame:
     """Return what cleaning does now to the signals of a device of which nothing is known."""
-    reference = reference_for(load_references(platform.lake()), datetime.now(UTC))
+    reference = reference_for(load_references(platform.lake()), platform.now())
     table = rule_table(platform.rules(), reference)
     return table.filter(pl.col(DEVICE_CATEGORY) == UNKNOWN)
 
