@@ -82,10 +82,10 @@ def _uplift(scenario: Scenario, told: Told) -> Finding:
         f"{reading.effect:+.4f}, interval {interval.low:+.4f} to {interval.high:+.4f} "
         f"(users: {users}); decision: {told.decision.verdict.value}, {told.decision.reason}"
     )
-    return Finding(name, expected, found, _is_found(planted.effect, interval), figures)
+    return Finding(name, expected, found, is_found(planted.effect, interval), figures)
 
 
-def _is_found(planted: float, interval: Interval) -> bool:
+def is_found(planted: float, interval: Interval) -> bool:
     """Return whether an interval holds what was planted, and tells it from nothing where it is."""
     is_inside = interval.low <= planted <= interval.high
     is_told_apart = planted == 0 or not interval.low <= 0 <= interval.high
