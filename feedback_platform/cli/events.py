@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -17,7 +17,6 @@ from feedback_platform.ingestion.movielens import read_movielens
 from feedback_platform.ingestion.open_bandit import read_open_bandit
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import Settings
-from feedback_platform.simulation import SimulationParameters, simulate, write_simulation
 
 _PATH = click.argument("path", type=click.Path(path_type=Path))
 
@@ -56,42 +55,6 @@ def events(path: Path, settings: Settings, as_json: bool) -> None:
     _import(settings, read_events, path, as_json=as_json)
 
 
-@click.command(name="simulate", epilog="Example: feedback-platform simulate --taste-shift-day 14")
-@with_settings
-@with_json
-@click.option("--users", type=click.IntRange(min=1), default=2000, show_default=True)
-@click.option("--days", type=click.IntRange(min=1), default=28, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--first-day", type=click.DateTime(["%Y-%m-%d"]), help="[default: DAYS ago]")
-@click.option("--taste-shift-day", type=click.IntRange(min=1), help="From then on tastes differ.")
-def simulate_command(
-    settings: Settings,
-    as_json: bool,
-    users: int,
-    days: int,
-    seed: int,
-    first_day: datetime | None,
-    taste_shift_day: int | None,
-) -> None:
-    """Write the raw events of a simulated SaaS product."""
-    parameters = SimulationParameters(
-        users=users,
-        days=days,
-        seed=seed,
-        first_day=first_day.date() if first_day else _today() - timedelta(days=days),
-        taste_shift_day=taste_shift_day,
-    )
-    with progress_bar("Simulating") as (report, _):
-        written = write_simulation(Lake(settings.lake_url), simulate(parameters), progress=report)
-    outcome = {
-        "objects": written.objects,
-        "already_there": written.already_there,
-        "events": written.events,
-        "next": "feedback-platform process",
-    }
-    show(outcome, as_json=as_json)
-
-
 def _import(
     settings: Settings, read: Callable[[Path], ImportedEvents], path: Path, *, as_json: bool
 ) -> None:
@@ -116,7 +79,3 @@ def _import(
         "next": "feedback-platform process",
     }
     show(outcome, as_json=as_json)
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

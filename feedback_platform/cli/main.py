@@ -21,7 +21,7 @@ _COMMANDS: Final = {
     "train": ("pipeline", "train"),
     "import": ("events", "import_group"),
     "ingest": ("ingest", "ingest_group"),
-    "simulate": ("events", "simulate_command"),
+    "simulate": ("simulating", "simulate_command"),
     "contract": ("contract", "contract"),
     "models": ("models", "models"),
     "flags": ("flags", "flags"),

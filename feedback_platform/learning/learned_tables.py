@@ -10,7 +10,7 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -64,6 +64,15 @@ from feedback_platform.learning.version_table import versions
 SEED: Final = 20240229
 # With more evaluated users a sample measures: the standard error of its mean nDCG is .002.
 MOST_EVALUATED: Final = 20_000
+
+
+class Training(Protocol):
+    """What makes a recommender; see `training.train_recommender`."""
+
+    def __call__(
+        self, hold_out: HoldOut, data: TrainingInput, *, seed: int, sources: Sequence[Source]
+    ) -> TrainedRecommender:
+        """Return a model for serving, and its twin that was measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +135,7 @@ def learn_recommender(
     sources: Sequence[Source] = DEFAULT_SOURCES,
     exploration: Exploration = NO_EXPLORATION,
     most_evaluated: int = MOST_EVALUATED,
+    train: Training = train_recommender,
 ) -> RegisteredRecommender:
     """Train, measure, compare with the champion, register, and promote or reject.
 
@@ -138,6 +148,7 @@ def learn_recommender(
         sources: the candidate sources to choose from.
         exploration: of the lists that the model would make.
         most_evaluated: on how many users of the hold-out models are measured at most.
+        train: makes the model; the gate judges whatever it makes.
 
     Raises:
         NothingToLearnError: there is not enough feedback on both sides of the cut.
@@ -155,7 +166,7 @@ def learn_recommender(
         logged=frames.shown,
         exploration=exploration,
     )
-    trained = train_recommender(
+    trained = train(
         hold_out,
         TrainingInput(frames.scores, frames.items, frames.users, split.threshold),
         seed=SEED,

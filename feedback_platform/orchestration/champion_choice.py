@@ -1,6 +1,6 @@
 """A champion that a person chooses, from the command line or the launchpad."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 
@@ -29,13 +29,14 @@ class ChampionConfig(dg.Config):
     reason: str = ""
 
 
-def choose_champion(lake: Lake, config: ChampionConfig, *, request: str) -> None:
+def choose_champion(lake: Lake, config: ChampionConfig, *, request: str, now: datetime) -> None:
     """Promote or roll back, if it was asked for.
 
     Args:
         lake: where models are kept.
         config: what was asked for.
         request: the run, the same when it is tried again.
+        now: when (UTC).
 
     Raises:
         InvalidInputError: the choice means nothing, leads nowhere, or promotion is frozen.
@@ -53,7 +54,6 @@ def choose_champion(lake: Lake, config: ChampionConfig, *, request: str) -> None
     reason = config.reason.strip()
     if not reason:
         raise InvalidInputError("Say why, in reason: it is shown beside the version.")
-    now = datetime.now(UTC)
     if is_rollback:
         champions.roll_back(
             lake,

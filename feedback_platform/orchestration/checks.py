@@ -5,7 +5,7 @@ landing, cleaning or publishing: readers see what there is, and a corrected stat
 it. What keeps models from learning is in `training_gate`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -94,7 +94,7 @@ def raw_expectations(platform: PlatformResource) -> dg.AssetCheckResult:
     Error: an object cannot be read. Warning: lines that are not JSON, times of reception outside
     of the object's hour, an hour with far less or more than the same hour of the week before.
     """
-    now = datetime.now(UTC)
+    now = platform.now()
     sample = sample_raw(platform.lake(), now=now)
     volume = platform.query(_VOLUME, [now.replace(tzinfo=None), LEAST_USUAL]).to_pandas()
     docs = platform.settings.data_docs_dir / "raw"

@@ -1,6 +1,5 @@
 """Checks of the models in use: nothing torn is served unseen, and nothing grows old unseen."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -33,7 +32,7 @@ def champions_are_fresh(platform: PlatformResource) -> dg.AssetCheckResult:
 
     Warning: one is, or they are.
     """
-    lake, rules, now = platform.lake(), platform.models_gate(), datetime.now(UTC)
+    lake, rules, now = platform.lake(), platform.models_gate(), platform.now()
     found = [
         problem
         for name in MODELS

@@ -1,6 +1,6 @@
 """The one resource: it carries the settings, and hands out plain objects that carry behaviour."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from feedback_platform.adjustment.rules.webhook import Receiver
 from feedback_platform.cleaning.configuration import CleaningRules, load_rules
 from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.engines.selection import chosen_engine
+from feedback_platform.clock import utc_now
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import GateRules, load_gate_rules
@@ -78,6 +79,10 @@ class PlatformResource(dg.ConfigurableResource):
             segmentation=self.segmentation,
         )
 
+    def now(self) -> datetime:
+        """Return the time (UTC) of which every step says that it is now."""
+        return utc_now()
+
     def lake(self) -> Lake:
         """Return the object store."""
         return Lake(self.lake_url)
@@ -110,7 +115,7 @@ class PlatformResource(dg.ConfigurableResource):
 
     def flags(self) -> FlagSwitch:
         """Return the flags that trigger rules may switch."""
-        return StoredFlags(Flags(self.lake()), lambda: datetime.now(UTC))
+        return StoredFlags(Flags(self.lake()), self.now)
 
     def cleaning_engine(self) -> Engine[Any, Any]:
         """Return what runs the cleaning rules."""

@@ -60,7 +60,7 @@ def execute(
             raise_on_error=False,
         )
     if not result.success:
-        raise RunFailedError(_failure_of(result))
+        raise RunFailedError(failure_of(result))
     return result
 
 
@@ -119,7 +119,8 @@ def _is_alive(identity: str) -> bool:
         return False
 
 
-def _failure_of(result: dg.ExecuteInProcessResult) -> str:
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return what the step says that failed."""
     for event in result.all_events:
         if event.event_type != dg.DagsterEventType.STEP_FAILURE:
             continue

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.clock import Clock, utc_now
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.experiments.running import ExperimentLog
@@ -122,19 +126,33 @@ class Application:
         self._operation.snapshots.write()
 
 
-def build_application(settings: Settings, process: ServingProcess = ALONE) -> Application:
+class _Look(Protocol):
+    """What looks at something regularly, while the application runs."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def build_application(
+    settings: Settings, process: ServingProcess = ALONE, *, clock: Clock | None = None
+) -> Application:
     """Return the application of one process.
 
     Args:
         settings: whom it listens to, and where it stores.
         process: which one it is of how many that share the load, and so the rate of each key.
+        clock: another time (UTC) than that of this machine, for all that is said or stored.
     """
     lake = Lake(settings.lake_url)
     rate = settings.events_per_second
     neighbours = Neighbours(process.meeting_place)
     mapping = load_mapping(settings.event_mapping)
-    memory = SessionMemory(neighbours, SessionLines(mapping).interpret)
-    pending = PendingPreferences(lake, on_leaving=memory.forget)
+    told = clock or utc_now
+    # A clock on the wall may be set back, and would keep events for longer.
+    elapsed = time.monotonic if clock is None else partial(_seconds, clock)
+    memory = SessionMemory(neighbours, SessionLines(mapping).interpret, clock=elapsed)
+    pending = PendingPreferences(lake, on_leaving=memory.forget, clock=told)
     signals = signal_names(DBT_PROJECT_DIR / "seeds")
     writer = PreferencesWriter(lake, pending, neighbours)
     stated = StatedPreferences(lake, settings.published_path, mapping, writer, signals)
@@ -144,6 +162,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         events_per_second=None if rate is None else rate / process.workers,
         audience=Audience(memory.hear, mapping, FOLDED),
         prompt=Prompt(stated.take, mapping, STATED),
+        clock=told,
     )
     health = Health(lake, station.commit)
     collector = Collector(station)
@@ -153,7 +172,7 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
     access = Access(settings.api_keys, settings.user_token_secrets)
-    erasures = Erasures(lake, pending, neighbours)
+    erasures = Erasures(lake, pending, neighbours, clock=told)
     preferences = PreferencesEndpoint(station, users, pending, writer, signals)
     freshness = PublishedFreshness(settings.published_path)
     streams = FlagStreams(news)
@@ -163,7 +182,9 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     ofrep = Ofrep(news, users, keys, streams, exposures)
     by_prefix: dict[str, ASGIApp] = {
         OFREP: ofrep,
-        RECOMMENDATIONS: Recommendations(varied, memory, users, access, impressions, exposures),
+        RECOMMENDATIONS: Recommendations(
+            varied, memory, users, access, impressions, exposures, clock=partial(_seconds, told)
+        ),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
     }
@@ -178,24 +199,9 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
     ]
     operation = Operation(process, health, collector.post_paths, metrics)
 
-    @asynccontextmanager
-    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
-        station.commit.start()
-        neighbours.start()
-        # Together they wait no longer for a store that does not answer than one of them.
-        looks = (pending, users, feed, experiments, lists, freshness)
-        await asyncio.gather(*(each.start() for each in looks))
-        yield
-        await freshness.stop()
-        await lists.stop()
-        await experiments.stop()
-        await feed.stop()
-        await users.stop()
-        await pending.stop()
-        await station.commit.stop()
-        neighbours.stop()
-        operation.snapshots.close()
-
+    lifespan = _lifespan(
+        station, neighbours, (pending, users, feed, experiments, lists, freshness), operation
+    )
     registry = build_registry_application(SchemaRegistry(lake), settings.api_keys)
     routes: list[BaseRoute] = [
         *health_routes(health),
@@ -210,6 +216,31 @@ def build_application(settings: Settings, process: ServingProcess = ALONE) -> Ap
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _as_json}
     )
     return Application(collector, by_prefix, others, neighbours, operation)
+
+
+def _lifespan(
+    station: Station, neighbours: Neighbours, looks: Sequence[_Look], operation: Operation
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Return what starts the parts of an application, and stops them in the opposite order."""
+
+    @asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        station.commit.start()
+        neighbours.start()
+        # Together they wait no longer for a store that does not answer than one of them.
+        await asyncio.gather(*(look.start() for look in looks))
+        yield
+        for look in reversed(looks):
+            await look.stop()
+        await station.commit.stop()
+        neighbours.stop()
+        operation.snapshots.close()
+
+    return lifespan
+
+
+def _seconds(clock: Clock) -> float:
+    return clock().timestamp()
 
 
 def _as_json(_request: Request, error: Exception) -> Response:

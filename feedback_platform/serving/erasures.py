@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from feedback_platform.clock import Clock, utc_now
 from feedback_platform.lake.store import Lake
 from feedback_platform.privacy.requests import (
     ErasureRequest,
@@ -26,10 +27,6 @@ _TOPIC: Final = b"erasures"
 SAME_FOR: Final = timedelta(minutes=1)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Erasures:
     """Files requests, and tells every process of this server."""
 
@@ -39,7 +36,7 @@ class Erasures:
         pending: PendingPreferences,
         neighbours: Neighbours,
         *,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self._lake = lake
         self._pending = pending

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -160,7 +160,7 @@ class OpenDsr:
         if status not in {SubjectRequestStatus.PENDING, SubjectRequestStatus.CANCELLED}:
             text = f"The request is {status}; only one that is pending can be cancelled."
             raise RequestRefusedError(409, "not_pending", text)
-        now = datetime.now(UTC)
+        now, _ = self._station.now()
         if status is SubjectRequestStatus.PENDING:
             await self._store.run(partial(cancel, self._lake, request, now=now))
         return 202, {

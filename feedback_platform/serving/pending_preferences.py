@@ -15,10 +15,11 @@ import time
 from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from feedback_platform.clock import Clock, utc_now
 from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.lake.daemon_threads import DaemonThreads
 from feedback_platform.lake.store import Lake
@@ -35,10 +36,6 @@ _FIRST_LOOK_SECONDS: Final = 3.0
 _KEPT: Final = timedelta(days=1)
 _TIDY_SECONDS: Final = 3600.0
 _TICK: Final = timedelta(microseconds=1)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _nobody_hears(user_ids: Iterable[str]) -> None:
@@ -84,7 +81,7 @@ class PendingPreferences:
         *,
         on_leaving: Callable[[Iterable[str]], None] = _nobody_hears,
         look_seconds: float = _LOOK_SECONDS,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         """Prepare to look.
 

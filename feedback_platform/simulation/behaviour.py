@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feedback_platform.events import columns as c
-from feedback_platform.simulation.chances import MINUTE_MS, Amounts, Chances, Pace
+from feedback_platform.simulation.chances import MINUTE_MS, Amounts, Chances, Pace, click_logit
 from feedback_platform.simulation.exposure import (
     CLASSES,
     PLACEMENTS,
@@ -100,14 +100,14 @@ class Behaviour:
     def _clicks(self, impressions: Impressions, shown: _Acts) -> NDArray[np.bool_]:
         appeal = np.array([placement.appeal for placement in PLACEMENTS])
         user = self._sessions.user[shown.session]
-        return self._chance(
-            self._chances.click
-            + self._chances.match * self._match(shown)
-            + self._population.quality[shown.item]
-            + self._chances.content * self._population.contentment[user]
-            + appeal[impressions.placement]
-            - self._chances.position * np.log2(impressions.position)
+        logit = click_logit(
+            self._chances,
+            match=self._match(shown),
+            quality=self._population.quality[shown.item],
+            contentment=self._population.contentment[user],
+            position=impressions.position,
         )
+        return self._chance(logit + appeal[impressions.placement])
 
     def _reach(self, layout: Layout) -> tuple[_Acts, NDArray[np.bool_]]:
         """Return items that users look for by themselves, and which they view before use."""

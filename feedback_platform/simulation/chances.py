@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60_000
 
@@ -92,3 +95,29 @@ class Pace:
     leave: float = 5 * SECOND_MS
     longest_leave: float = 5 * MINUTE_MS
     update: int = 500
+
+
+def click_logit(
+    chances: Chances,
+    *,
+    match: NDArray[np.float64],
+    quality: NDArray[np.float64],
+    contentment: NDArray[np.float64],
+    position: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return the log odds of clicks, where the placement adds nothing; arrays are broadcast.
+
+    Args:
+        chances: what each part of it weighs.
+        match: how much the user likes the item.
+        quality: of the item.
+        contentment: of the user.
+        position: in the list, from 1.
+    """
+    return np.asarray(
+        chances.click
+        + chances.match * match
+        + quality
+        + chances.content * contentment
+        - chances.position * np.log2(position)
+    )

@@ -115,6 +115,9 @@ class Stream(IntEnum):
     DELIVERY = 7
     DIRT = 8
     BAD_ROWS = 9
+    REACTIONS = 10
+    LAYOUT = 11
+    BROKEN_CLIENT = 12
 
 
 def random_stream(seed: int, stream: Stream) -> np.random.Generator:

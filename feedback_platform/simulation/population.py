@@ -69,6 +69,12 @@ class Tastes:
     quality: float = 0.3
 
 
+# Of users to whom all items are alike.
+NO_TASTES: Final = Tastes(
+    wanted=0, unwanted=0, explorer=0, category_noise=0, item_noise=0, trait_noise=0, quality=0
+)
+
+
 @dataclass(frozen=True)
 class Habits:
     """How often users come.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -13,6 +13,8 @@ from feedback_platform.learning.freezes import Freeze, freeze
 from feedback_platform.learning.model_version import ModelVersion
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
 from feedback_platform_tests.learning.registered import MODEL, promote, register
+
+NOW: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def two(lake: Lake) -> list[ModelVersion]:
 
 
 def choose(lake: Lake, **config: Any) -> tuple[str, str]:
-    choose_champion(lake, ChampionConfig(**config), request="a run")
+    choose_champion(lake, ChampionConfig(**config), request="a run", now=NOW)
     newest = champions.history(lake, MODEL)[-1]
     return newest.version, newest.reason
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.clock import Clock, utc_now
 from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.authorisation import WriteKeys
 from feedback_platform.ingestion.collector.bodies import Bodies
@@ -19,10 +20,6 @@ from feedback_platform.ingestion.collector.turns import Turns
 from feedback_platform.lake.store import Lake
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def written_time(at: datetime) -> str:
@@ -42,7 +39,7 @@ class Station:
         limits: Limits | None = None,
         audience: Audience | None = None,
         prompt: Prompt | None = None,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         limits = limits or Limits()
         instance = new_instance(clock())

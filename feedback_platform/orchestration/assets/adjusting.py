@@ -1,7 +1,7 @@
 """Trigger rules: what the product changes by itself, after every batch."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from html import escape
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ def adjustments(
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
         ledger = Ledger(lake)
-        adjuster = Adjuster(ledger, changers(platform, _now), _now)
+        adjuster = Adjuster(ledger, changers(platform, platform.now), platform.now)
         adjuster.finish()
         if config.undo:
             if not config.reason.strip():
@@ -152,7 +152,3 @@ def _observed(
         return relation_frame(connection, sql, parameters)
 
     return observe(query, rules, book, int(batch))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -1,7 +1,7 @@
 """Raw objects become clean rows and quarantined lines; reference statistics are fitted apart."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 
@@ -130,7 +130,7 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
     """Fit a new version of the statistics that cleaning applies."""
     with reported_failures():
         reference = refit_reference(
-            platform.lake(), platform.rules(), now=datetime.now(UTC), mapping=platform.mapping()
+            platform.lake(), platform.rules(), now=platform.now(), mapping=platform.mapping()
         )
     table = [
         dg.TableRecord(

@@ -1,7 +1,5 @@
 """How far each layer has come, at the end of every run that brings something new."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
 
 from feedback_platform.monitoring.freshness import (
@@ -38,7 +36,7 @@ from feedback_platform.warehouse.newest_events import (
 )
 def layer_freshness(platform: PlatformResource) -> dg.MaterializeResult:
     """Ask the lake and the warehouse how far they are."""
-    path, now = platform.settings.warehouse_path, datetime.now(UTC)
+    path, now = platform.settings.warehouse_path, platform.now()
     with reported_failures(), exclusive_warehouse(path), open_warehouse(path) as connection:
         stored = newest_stored(connection, now)
         through = completed_through(connection)

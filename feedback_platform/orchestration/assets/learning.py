@@ -5,7 +5,6 @@ Training holds no lock: micro-batches go on beside it. Only the copy takes its t
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
@@ -79,7 +78,7 @@ def recommender(
         learned = learn_recommender(
             platform.lake(),
             training_frames(platform),
-            now=datetime.now(UTC),
+            now=platform.now(),
             trigger=config.trigger,
             rules=platform.models_gate(),
             exploration=Exploration(platform.settings.exploration_share),
@@ -116,7 +115,7 @@ def segments(
             platform.lake(),
             affinities,
             user_features,
-            now=datetime.now(UTC),
+            now=platform.now(),
             trigger=config.trigger,
             through=through,
             algorithm=platform.settings.segmentation,
@@ -145,7 +144,8 @@ def lists(
     lake = platform.lake()
     with reported_failures():
         # A run that is started again for one that died is the same request.
-        choose_champion(lake, config, request=context.run.root_run_id or context.run.run_id)
+        request = context.run.root_run_id or context.run.run_id
+        choose_champion(lake, config, request=request, now=platform.now())
         with open_publication(platform) as publication:
             scores = training_tables.all_scores(publication)
             items = training_tables.items(publication)
@@ -167,7 +167,7 @@ def lists(
             exploration=Exploration(platform.settings.exploration_share),
             through=through,
             online=OnlineSettings(
-                SessionRules.of(session_cleaning(platform), weights, constants), datetime.now(UTC)
+                SessionRules.of(session_cleaning(platform), weights, constants), platform.now()
             ),
             beside=versions_in_experiments(ExperimentLog(lake).refresh(), RECOMMENDER),
         )
@@ -234,7 +234,7 @@ def open_publication(
 
 def session_cleaning(platform: PlatformResource) -> pl.DataFrame:
     """Return what cleaning does now to the signals of a device of which nothing is known."""
-    reference = reference_for(load_references(platform.lake()), datetime.now(UTC))
+    reference = reference_for(load_references(platform.lake()), platform.now())
     table = rule_table(platform.rules(), reference)
     return table.filter(pl.col(DEVICE_CATEGORY) == UNKNOWN)
 

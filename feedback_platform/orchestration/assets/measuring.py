@@ -5,7 +5,7 @@ the work holds no lock: its outcome is kept in the lake, and only the copy takes
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import dagster as dg
@@ -55,7 +55,7 @@ def signals(platform: PlatformResource) -> dg.MaterializeResult:
     lake = platform.lake()
     with reported_failures():
         with training_tables.open_for_training(platform.settings.published_path) as publication:
-            as_of = first_open_day(measuring_tables.newest_day(publication), datetime.now(UTC))
+            as_of = first_open_day(measuring_tables.newest_day(publication), platform.now())
             days = measuring_tables.signal_days(publication, as_of, DAYS_READ)
             switched_off = measuring_tables.signals_off(publication)
             weights = training_tables.signal_weights(publication)

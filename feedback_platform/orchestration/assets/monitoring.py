@@ -5,7 +5,7 @@ One step: another would open the warehouse again, in every micro-batch.
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -97,7 +97,7 @@ def monitoring(
             tables["metrics", "feature_drift"] = looks
         replace_tables(connection, tables)
         if rules is not None:
-            _freeze(lake, known, rules, settled(query))
+            _freeze(lake, known, rules, settled(query), platform.now())
     for event in found:
         context.log.warning(f"{described(event)} What follows: {event.action}.")
     yield dg.MaterializeResult(
@@ -156,12 +156,15 @@ def _champion(lake: Lake) -> ModelVersion | None:
 
 
 def _freeze(
-    lake: Lake, known: pl.DataFrame, rules: MonitoringRules, until: datetime | None
+    lake: Lake,
+    known: pl.DataFrame,
+    rules: MonitoringRules,
+    until: datetime | None,
+    now: datetime,
 ) -> None:
     """Freeze promotions for each new change that says so; a run that died before does so now."""
     if until is None:
         return
-    now = datetime.now(UTC)
     new = known.filter(pl.col("detected_at") > until - rules.freeze_lasts)
     for row in new.iter_rows(named=True):
         event = DriftEvent(**row)

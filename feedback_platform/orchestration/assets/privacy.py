@@ -4,8 +4,6 @@ Neither a configuration nor a log nor any metadata here names a user: who is mea
 lake alone, until it is done.
 """
 
-from datetime import UTC, datetime
-
 import dagster as dg
 
 from feedback_platform.cleaning.processing import clean_new
@@ -77,7 +75,7 @@ def erasure_reports(
             platform.lake(),
             platform.settings,
             platform.mapping(),
-            clock=lambda: datetime.now(UTC),
+            clock=platform.now,
         )
     if report is None:
         return dg.MaterializeResult(metadata={"requests": 0})

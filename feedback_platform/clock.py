@@ -1,0 +1,14 @@
+"""The time of day, as what is handed to whoever needs it; nothing else here reads one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+# Returns now (UTC).
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present time (UTC)."""
+    return datetime.now(UTC)

@@ -1,0 +1,113 @@
+"""A day of the product: its users come, see lists, react, and their clients tell the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from feedback_platform.scenario.crowd import Crowd
+from feedback_platform.scenario.definition import Scenario
+from feedback_platform.scenario.messages import Visit, bad_messages, ended_at, messages_of
+from feedback_platform.scenario.product import Listed, Product
+from feedback_platform.scenario.trial import RunningTrial
+from feedback_platform.scenario.truth import VISITS_SCHEMA
+from feedback_platform.simulation.parameters import Stream, random_stream
+from feedback_platform.simulation.reactions import Flags
+
+_BAD_ROWS_A_VISIT: Final = 2
+
+
+class DailyLife:
+    """Lets the users of a scenario live.
+
+    Attributes:
+        bad_rows: day of reception → how many bad rows the platform has acknowledged.
+    """
+
+    def __init__(self, scenario: Scenario, product: Product, trial: RunningTrial) -> None:
+        """Prepare the users.
+
+        Args:
+            scenario: who they are, and which client is broken when.
+            product: speaks to the platform for them.
+            trial: says who gets what.
+        """
+        self._scenario = scenario
+        self._product = product
+        self._trial = trial
+        self._crowd = Crowd(scenario)
+        self._random = random_stream(scenario.seed, Stream.BROKEN_CLIENT)
+        self.bad_rows: dict[date, int] = {}
+
+    async def live(self, day: int) -> pl.DataFrame:
+        """Let the users of a day come; return what they were shown, as `truth.VISITS_SCHEMA`."""
+        due = self._crowd.visits_of(day)
+        visits: list[Visit] = []
+        own: list[tuple[str, ...]] = []
+        popular: list[tuple[str, ...]] = []
+        for number, user_id, at in zip(due.numbers.tolist(), due.user_ids, due.times, strict=True):
+            policy = self._trial.policy_of(user_id)
+            by_chance = Listed(f"chance-{number}", "", *self._crowd.list_by_chance())
+            # Only what is shown is logged; the other list is asked for the sake of the truth.
+            personal = await self._product.own_list(user_id, at, is_logged=policy.is_personal)
+            general = await self._product.popular_list(at)
+            own.append((personal or by_chance).items)
+            popular.append((general or by_chance).items)
+            shown = (personal if policy.is_personal else general) or by_chance
+            visits.append(
+                Visit(
+                    number=number,
+                    user_id=user_id,
+                    at=at,
+                    recommendation_id=shown.recommendation_id,
+                    items=shown.items,
+                    propensities=shown.propensities if shown is by_chance else None,
+                    is_logged=policy.is_personal and personal is not None,
+                    model_version=shown.model_version,
+                    assignment=policy.assignment,
+                )
+            )
+        lists = [visit.items for visit in visits]
+        reactions = self._crowd.react(due, lists)
+        is_broken = self._broken(day, len(due))
+        sending = []
+        for row, visit in enumerate(visits):
+            messages = messages_of(visit, reactions, row)
+            sent_at = ended_at(messages, visit)
+            if is_broken[row]:
+                bad = bad_messages(visit, _BAD_ROWS_A_VISIT)
+                messages += bad
+                received_on = sent_at.date()
+                self.bad_rows[received_on] = self.bad_rows.get(received_on, 0) + len(bad)
+            if messages:
+                sending.append(self._product.sending(messages, sent_at))
+        await asyncio.gather(*sending)
+        first, second = (own, popular) if self._is_control_personal else (popular, own)
+        return pl.DataFrame(
+            {
+                "user_id": due.user_ids,
+                "at": due.times,
+                "variant": [each.assignment and each.assignment.variant for each in visits],
+                "model_version": [each.model_version for each in visits],
+                "impressions": [len(each) for each in lists],
+                "expected": self._crowd.expected(due, lists),
+                "expected_control": self._crowd.expected(due, first),
+                "expected_treatment": self._crowd.expected(due, second),
+            },
+            schema=VISITS_SCHEMA,
+        )
+
+    @property
+    def _is_control_personal(self) -> bool:
+        return self._scenario.trial.is_control_personal
+
+    def _broken(self, day: int, visits: int) -> Flags:
+        """Return which visits of a day are on the broken client."""
+        broken = self._scenario.broken_client
+        if broken is None or not broken.first_day <= day <= broken.last_day:
+            return np.full(visits, fill_value=False)
+        return self._random.random(visits) < broken.share

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from feedback_platform.experiments.effects import Interval
+from feedback_platform.scenario.definition_file import load_scenario
+from feedback_platform.scenario.findings import Finding, findings, is_found
+from feedback_platform.scenario.readings import Drift, Rate, Readings
+from feedback_platform.scenario.story import Told
+from feedback_platform.scenario.truth import VISITS_SCHEMA
+from feedback_platform_tests.scenario.test_definition_file import EXAMPLE
+
+SHIFT = datetime(2024, 1, 17, tzinfo=UTC)
+RETRAINED = datetime(2024, 1, 20, tzinfo=UTC)
+BROKEN = {date(2024, 2, 6): 40, date(2024, 2, 7): 30}
+
+
+class Said(Readings):
+    """What a platform might say; a test changes what it is about."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.changes = [Drift("click_through", SHIFT + timedelta(days=2), 0.14, 0.08)]
+        self.judged = ("rejected", "worse than popularity")
+        self.after_retraining = 0.15
+        self.put_aside: dict[date, dict[str, int]] = {
+            day: {"out_of_range": rows - 10, "missing_field": 10} for day, rows in BROKEN.items()
+        }
+
+    def drift(self) -> list[Drift]:
+        return self.changes
+
+    def verdict(self, version: str) -> tuple[str, str]:
+        assert version == "bad"
+        return self.judged
+
+    def rate(self, experiment: str, variant: str, begins: datetime, ends: datetime) -> Rate:
+        assert (experiment, variant) == ("personal-lists", "personal")
+        value = {SHIFT: 0.2, RETRAINED: 0.1}.get(ends, self.after_retraining)
+        assert begins < ends
+        return Rate(round(value * 1_000), 1_000)
+
+    def quarantine(self) -> dict[date, dict[str, int]]:
+        return self.put_aside
+
+
+def told(**facts: Any) -> Told:
+    row = ("a", SHIFT, "personal", "good", 4, 0.8, 0.4, 0.8)
+    visits = pl.DataFrame([row], schema=VISITS_SCHEMA, orient="row")
+    defaults = {
+        "retrained_at": RETRAINED,
+        "pushed": "bad",
+        "champion_at_push": "good",
+        "bad_rows": dict(BROKEN),
+    }
+    return Told(visits, **(defaults | facts))
+
+
+def found(said: Said, story: Told | None = None) -> dict[str, Finding]:
+    """Each finding by a word of its name."""
+    named = findings(load_scenario(EXAMPLE), story or told(), said)
+    words = ("uplift", "drift", "retraining", "gate", "quarantine")
+    return {word: each for word, each in zip(words, named, strict=True) if word in each.name}
+
+
+def test_a_story_as_it_should_be_holds() -> None:
+    each = found(Said())
+
+    assert [name for name, finding in each.items() if finding.is_held] == [
+        "drift",
+        "retraining",
+        "gate",
+        "quarantine",
+    ]
+    assert "noticed after 2.0 days" in each["drift"].found
+    # From 0.2 to 0.1, and back to 0.15.
+    assert each["retraining"].figures["won_back"] == pytest.approx(0.5)
+    assert each["gate"].figures["reason"] == "worse than popularity"
+    assert each["quarantine"].figures["reasons"] == {"missing_field": 20, "out_of_range": 50}
+
+
+def test_an_experiment_that_did_not_end_has_found_nothing() -> None:
+    assert not found(Said())["uplift"].is_held
+    assert found(Said())["uplift"].found == "the experiment did not end"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        # A rise is not what was planted, and the other stream is another.
+        [Drift("click_through", SHIFT + timedelta(days=1), 0.08, 0.14)],
+        [Drift("mean_score", SHIFT + timedelta(days=1), 0.6, 0.5)],
+        [Drift("click_through", SHIFT + timedelta(days=8), 0.14, 0.08)],
+        # A false alarm before.
+        [
+            Drift("click_through", SHIFT - timedelta(days=1), 0.14, 0.12),
+            Drift("click_through", SHIFT + timedelta(days=1), 0.14, 0.08),
+        ],
+    ],
+)
+def test_drift_has_to_be_a_fall_in_time_and_none_before(changes: list[Drift]) -> None:
+    said = Said()
+    said.changes = changes
+
+    assert not found(said)["drift"].is_held
+
+
+def test_too_little_won_back_does_not_hold_and_nor_does_no_training() -> None:
+    said = Said()
+    said.after_retraining = 0.14
+
+    assert not found(said)["retraining"].is_held
+    assert not found(Said(), told(retrained_at=None))["retraining"].is_held
+
+
+def test_a_bad_model_that_is_promoted_or_shown_does_not_hold() -> None:
+    said = Said()
+    said.judged = ("champion", "better")
+    assert not found(said)["gate"].is_held
+
+    shown = told()
+    shown.visits = shown.visits.with_columns(model_version=pl.lit("bad"))
+    assert not found(Said(), shown)["gate"].is_held
+
+
+def test_the_quarantine_has_to_show_every_bad_row_on_its_day_and_no_other() -> None:
+    said = Said()
+    said.put_aside = said.put_aside | {date(2024, 2, 9): {"missing_field": 1}}
+    assert not found(said)["quarantine"].is_held
+
+    assert not found(Said(), told(bad_rows={date(2024, 2, 6): 70}))["quarantine"].is_held
+
+
+@pytest.mark.parametrize(
+    ("planted", "interval", "held"),
+    [
+        (0.05, Interval(0.02, 0.08, 0.001), True),
+        (0.05, Interval(0.06, 0.08, 0.001), False),
+        # It is inside, but so is nothing.
+        (0.05, Interval(-0.02, 0.08, 0.3), False),
+        (0.0, Interval(-0.02, 0.08, 0.3), True),
+        (0.0, Interval(0.01, 0.08, 0.01), False),
+    ],
+)
+def test_an_uplift_is_found_inside_an_interval_that_tells_it_from_nothing(
+    planted: float, interval: Interval, *, held: bool
+) -> None:
+    assert is_found(planted, interval) is held
