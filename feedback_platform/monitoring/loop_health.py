@@ -111,7 +111,7 @@ def loop_health(
     return (
         table.with_columns(quarantine_rate=pl.when(pl.col("received") > 0).then(rate))
         .select(LOOP_HEALTH_SCHEMA.names())
-        .cast(dict(LOOP_HEALTH_SCHEMA))
+        .cast(LOOP_HEALTH_SCHEMA)
         .sort("day")
     )
 

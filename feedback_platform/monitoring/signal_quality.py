@@ -18,6 +18,7 @@ from feedback_platform.monitoring.signal_windows import (
     USER,
     anchors,
     observations,
+    windows,
 )
 
 HORIZONS: Final = (7, 14, 28)
@@ -71,8 +72,9 @@ def signal_quality(
         assert isinstance(first_day, date)  # noqa: S101 - it has days
         for horizon in HORIZONS:
             dates = anchors(first_day, as_of, horizon)
-            for signal, is_valued in _measures(weights).items() if dates else ():
-                table = observations(days, dates, horizon, signal=signal, is_valued=is_valued)
+            cut = windows(days, dates, horizon)
+            for signal, is_valued in _measures(weights).items() if cut else ():
+                table = observations(cut, signal, is_valued=is_valued)
                 table = _taking_part(table, switched_off, signal)
                 for target in TARGETS:
                     found = _correlated(_taking_part(table, switched_off, target), target)

@@ -9,6 +9,7 @@ anchors is one user: their rows are a cluster (see `correlation`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -88,9 +89,23 @@ def after(days: pl.DataFrame, anchor: date, horizon_days: int) -> pl.DataFrame:
     )
 
 
-def observations(
-    days: pl.DataFrame, dates: Sequence[date], horizon_days: int, *, signal: str, is_valued: bool
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Windows:
+    """What is known of a date: `before` of it, and `after` it."""
+
+    anchor: date
+    before: pl.DataFrame
+    after: pl.DataFrame
+
+
+def windows(days: pl.DataFrame, dates: Sequence[date], horizon_days: int) -> list[Windows]:
+    """Cut time at each date; see `before` and `after`."""
+    return [
+        Windows(anchor, before(days, anchor), after(days, anchor, horizon_days)) for anchor in dates
+    ]
+
+
+def observations(cut: Sequence[Windows], signal: str, *, is_valued: bool) -> pl.DataFrame:
     """Return a row for each user and date at which a signal says something.
 
     A signal with a value (stars, dwell time, a survey's answer) says the mean of its pieces; it is
@@ -101,10 +116,9 @@ def observations(
         user_id, anchor, figure, visits, retention, conversion.
     """
     parts = []
-    for anchor in dates:
-        known = before(days, anchor)
-        visits = known.filter(pl.col(NAME) == VISIT).select(USER, visits=pl.col(COUNT))
-        given = known.filter(pl.col(NAME) == signal).select(USER, COUNT, TOTAL)
+    for each in cut:
+        visits = each.before.filter(pl.col(NAME) == VISIT).select(USER, visits=pl.col(COUNT))
+        given = each.before.filter(pl.col(NAME) == signal).select(USER, COUNT, TOTAL)
         joined = visits.join(given, on=USER, how="inner" if is_valued else "left")
         figure = (
             pl.col(TOTAL) / pl.col(COUNT)
@@ -112,9 +126,9 @@ def observations(
             else pl.col(COUNT).fill_null(0) / pl.col("visits")
         )
         parts.append(
-            joined.join(after(days, anchor, horizon_days), on=USER, how="left").select(
+            joined.join(each.after, on=USER, how="left").select(
                 USER,
-                pl.lit(anchor).alias("anchor"),
+                pl.lit(each.anchor).alias("anchor"),
                 figure.cast(pl.Float64).alias("figure"),
                 pl.col("visits").cast(pl.Float64),
                 pl.col("retention").fill_null(0.0),

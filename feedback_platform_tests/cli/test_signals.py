@@ -66,11 +66,11 @@ def test_the_list_shows_both_correlations_the_strongest_first(run: Run) -> None:
     finished = run("signals", "list")
 
     assert (finished.code, finished.errors) == (0, "")
-    assert [line.split() for line in finished.output.splitlines()] == [
-        ["retention,", "7", "days", "ahead"],
-        ["users", "correlation", "beside", "visits", "p"],
-        ["like", "1,234", "+0.050", "(+0.010", "to", "+0.090)", "-0.300", "(-0.020", "to", "+0.060)", "0.001"],
-        ["click", "1,234", "+0.050", "(+0.010", "to", "+0.090)", "+0.020", "(-0.020", "to", "+0.060)", "0.33"],
+    assert [" ".join(line.split()) for line in finished.output.splitlines()] == [
+        "retention, 7 days ahead",
+        "users correlation beside visits p",
+        "like 1,234 +0.050 (+0.010 to +0.090) -0.300 (-0.020 to +0.060) 0.001",
+        "click 1,234 +0.050 (+0.010 to +0.090) +0.020 (-0.020 to +0.060) 0.33",
     ]
     first, second = parsed(run("signals", "list", "--json"))
     assert (first["signal"], second["partial_low"]) == ("like", -0.02)

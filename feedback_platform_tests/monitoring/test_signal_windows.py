@@ -18,6 +18,7 @@ from feedback_platform.monitoring.signal_windows import (
     anchors,
     before,
     observations,
+    windows,
 )
 
 ANCHOR = date(2026, 3, 15)
@@ -34,7 +35,7 @@ def frame(*rows: tuple[object, ...]) -> pl.DataFrame:
 
 
 def found(days: pl.DataFrame, signal: str, *, is_valued: bool) -> list[tuple[object, ...]]:
-    table = observations(days, [ANCHOR], HORIZON, signal=signal, is_valued=is_valued)
+    table = observations(windows(days, [ANCHOR], HORIZON), signal, is_valued=is_valued)
     return table.drop("anchor").rows()
 
 
@@ -128,7 +129,7 @@ def test_whatever_happens_from_the_date_on_leaves_the_signals_alone_and_the_othe
         assert by_user(after(mixed, ANCHOR, HORIZON)) == by_user(after(of_future, ANCHOR, HORIZON))
         for signal, is_valued in (("click", False), ("rating", True), (NPS, True)):
             one, other = (
-                observations(days, [ANCHOR], HORIZON, signal=signal, is_valued=is_valued)
+                observations(windows(days, [ANCHOR], HORIZON), signal, is_valued=is_valued)
                 for days in (mixed, of_past)
             )
             columns = ["user_id", "figure", "visits"]
