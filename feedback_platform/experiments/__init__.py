@@ -6,6 +6,11 @@ a mean of each arm, `effects` compares two of them at a fixed horizon and `seque
 where there is `support` for either; `sample_ratio` checks the split, `multiplicity` says what many
 comparisons are worth. `analysis` puts
 these together, `decision` says what follows, and `results` are the rows for the tables. `planning`
-says beforehand how many users it takes, and `duration` whether they come in time. Nothing here
-reads a table, an environment or a clock.
+says beforehand how many users it takes, and `duration` whether they come in time.
+
+`running` is the log in the lake of what was started, stopped and shipped, made of `entries`, and who
+gets what by it; `starting` and `stopping` check what a person asks for, `shipping` changes what
+everybody gets. `exposure` and `observing` make sums of the tables, `reading` a look of these,
+`looking` looks after each batch and ends what is decided; `looks` keeps what was found, of which
+`result_tables` and `report` are made. Whoever calls brings the tables and the clock.
 """

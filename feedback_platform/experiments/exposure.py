@@ -1,7 +1,8 @@
 """Who met which variant of an experiment, and since when.
 
 To be assigned is not to be exposed: who never came to where the variants differ says nothing about
-them. So users count from their first `experiment_exposed` event on. Who met two variants is in
+them. So users count from their first `experiment_exposed` event on, which has to be no later than
+what it showed them: what is before it is taken for their past. Who met two variants is in
 none, since nobody can say which of them did what; how many these are tells whether assignment is
 sticky. Who switched off personalisation or research, by their latest word, is in none either.
 """

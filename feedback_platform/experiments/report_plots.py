@@ -99,13 +99,13 @@ def sequence_plot(
         share = min(max((value - low) / (high - low), -9.0), 9.0)
         return 8 + (1 - share) * (_HEIGHT - 36)
 
-    parts = _axes(low, high, y, (ends - begins).total_seconds() / 86_400)
-    parts += [
+    axes = _axes(low, high, y, (ends - begins).total_seconds() / 86_400)
+    lines = [
         f'<line class="mark" x1="{_LEFT}" x2="{_WIDTH}" y1="{y(mark.value):.1f}" '
         f'y2="{y(mark.value):.1f}"><title>{escape(mark.label)}</title></line>'
         for mark in marks
     ]
-    parts.append(f'<line class="zero" x1="{_LEFT}" x2="{_WIDTH}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
+    lines.append(f'<line class="zero" x1="{_LEFT}" x2="{_WIDTH}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>')
     plot = []
     banded = [(point, a, b) for point, a, b in known if a is not None and b is not None]
     if len(banded) > 1:
@@ -117,6 +117,7 @@ def sequence_plot(
         f'y1="{y(a):.1f}" y2="{y(b):.1f}"/>'
         for point, a, b in banded
     ]
+    plot += lines
     line = [f"{x(point.at):.1f},{y(point.result.effect or 0.0):.1f}" for point, _, _ in known]
     plot.append(f'<polyline class="line" points="{" ".join(line)}"/>')
     plot += [
@@ -127,7 +128,7 @@ def sequence_plot(
     inside = f'<svg x="{_LEFT - 4}" y="0" width="{_WIDTH - _LEFT + 4}" height="{_HEIGHT - 24}" '
     inside += f'viewBox="{_LEFT - 4} 0 {_WIDTH - _LEFT + 4} {_HEIGHT - 24}">{"".join(plot)}</svg>'
     label = f"{last.metric} of {last.variant} over time: {_said(last)}"
-    return _svg(_HEIGHT, label, [*parts, inside])
+    return _svg(_HEIGHT, label, [*axes, inside])
 
 
 def _range(last: Result, marks: Sequence[Mark]) -> tuple[float, float]:
