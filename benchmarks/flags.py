@@ -3,7 +3,7 @@
     python benchmarks/flags.py [--seconds 10] [--rate 5000] [--connections 64] [--users 100000]
 
 Each server runs as a process of its own, and so does the load (open_loop.py). The server has 20
-flags with rules, and the segments of all users.
+flags with rules, and the segments of all users; at last an experiment varies the flag.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ from feedback_platform.adjustment.flags.definition import Flag
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.adjustment.flags.parsing import parse_flag
+from feedback_platform.experiments.definition import HoldOut
+from feedback_platform.experiments.entries import Started
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.experiments.arms import experiment
 from feedback_platform_tests.serving.published_users import publish_users
 
 _SINGLE = "/ofrep/v1/evaluate/flags/flag-7"
@@ -108,6 +112,19 @@ def installations(directory: str, users: int, port: int) -> Iterator[tuple[str, 
     yield "bare decode", _SINGLE, [sys.executable, collector, "bare", str(port)]
     yield "one flag", _SINGLE, serve
     yield f"all {_FLAGS} flags", _BULK, serve
+    start_experiment(directory)
+    yield "one, varied", _SINGLE, serve
+
+
+def start_experiment(directory: str) -> None:
+    """Vary the flag that is asked for: each user's first evaluation of it is logged, too."""
+    author = Author("person:benchmark", "to measure", datetime.now(UTC))
+    halves = {"list": "list", "cards": "cards"}
+    definition = experiment(
+        subject="flag-7", variants=halves, control="list", split=dict.fromkeys(halves, 50.0)
+    )
+    started = Started(definition, HoldOut(2.0), author, author.at)
+    ExperimentLog(Lake(Path(directory, "lake").as_uri())).append(lambda _: started)
 
 
 @click.group(invoke_without_command=True)

@@ -30,7 +30,9 @@ from feedback_platform.cli.flag_descriptions import (
 )
 from feedback_platform.cli.options import show, with_json, with_settings
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.flag_experiments import Assigned, FlagExperiments
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.settings import Settings
 
@@ -214,9 +216,13 @@ def evaluate(settings: Settings, as_json: bool, text: str, key: str) -> None:
     """Show what KEY is for somebody, and why; segment and consent are the published ones."""
     users = PublishedUsers(settings.published_path)
     asyncio.run(users.look())
+    flags = _current(_flags(settings))
+    experiments = ExperimentLog(Lake(settings.lake_url)).refresh()
+    flag = _known(flags, key)
     try:
         context = context_of(_context(text), users)
-        found = _known(_current(_flags(settings)), key).evaluate(context)
+        assigned = FlagExperiments(flags, experiments).assigned(flag, context)
+        found = flag.evaluate(context) if assigned is None else assigned.evaluation
     except (InvalidContextError, TargetingKeyMissingError) as error:
         raise InvalidInputError(f"--context: {error}") from error
     outcome = {
@@ -224,13 +230,24 @@ def evaluate(settings: Settings, as_json: bool, text: str, key: str) -> None:
         "value": found.value,
         "variant": found.variant or None,
         "reason": str(found.reason),
-        **found.metadata,
+        **(found.metadata if assigned is None else _by_experiment(assigned)),
         "segment": context.attributes["segment"],
         "personalisation": context.is_personalised,
     }
     if not as_json:
         outcome["value"] = orjson.dumps(found.value).decode()
     show(outcome, as_json=as_json)
+
+
+def _by_experiment(assigned: Assigned) -> dict[str, str | int]:
+    """Return what decided, told apart from the flag's own variant."""
+    of = assigned.assignment
+    revision = assigned.evaluation.metadata["revision"]
+    return {
+        "revision": revision,
+        "experiment": of.experiment_id,
+        "experiment_variant": of.variant,
+    }
 
 
 def _flags(settings: Settings) -> Flags:

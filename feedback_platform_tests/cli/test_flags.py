@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.cli.conftest import Run
 from feedback_platform_tests.cli.outcomes import parsed, the_error
 from feedback_platform_tests.serving.published_users import publish_users
+from feedback_platform_tests.serving.running_experiments import LAYOUT, begin, users_of
 
 FILE = PROJECT_DIR / "docs" / "flags.toml"
 BY = ("--by", "person:ada", "--reason", "to try it")
@@ -136,6 +138,20 @@ def test_an_evaluation_says_value_variant_reason_and_what_the_server_knows(
     assert (eve["value"], eve["reason"], eve["personalisation"]) == ("", "STATIC", False)
     plain = run("flags", "evaluate", "theme").output
     assert '{"colour":"#334155","rounded":false}' in plain
+
+    names = {"none": "none", "comedy": "comedy"}
+    definition = replace(
+        LAYOUT,
+        subject="highlighted-category",
+        variants=names,
+        control="none",
+        split=dict.fromkeys(names, 50.0),
+    )
+    begin(Lake((tmp_path / "data" / "lake").as_uri()), definition)
+    bob = evaluated(targetingKey=users_of(definition)["comedy"][0])
+    assert (bob["value"], bob["reason"], bob["revision"]) == ("comedy", "SPLIT", 1)
+    assert (bob["experiment"], bob["experiment_variant"]) == ("cards-at-home", "comedy")
+    assert "experiment" not in evaluated(targetingKey="eve")
 
 
 MISTAKES = [
