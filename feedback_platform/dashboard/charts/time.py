@@ -124,7 +124,7 @@ def stacked(
                 alt.Tooltip(f"{value}:Q", title=title, format=formats.WHOLE),
             ],
         )
-        .properties(height=230)
+        .properties(height=310)
     )
     return finished(chart, look)
 
