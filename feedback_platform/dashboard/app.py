@@ -129,18 +129,21 @@ def show_page(published_path: Path, page: Page) -> None:
 
 def _show(published_path: Path, page: Page, look: Look) -> None:
     try:
-        with Snapshot(published_path, _CACHE) as snapshot:
-            choices = snapshot.ask(span.choices)
-            whole = choices.period or _today()
-            choice = controls.choose(choices, whole, page.filters)
-            _watch(published_path, snapshot.identity, controls.told(choice, choices, page.filters))
-            page.show(View(snapshot, choices, choice, look, datetime.now(UTC)))
+        snapshot = Snapshot(published_path, _CACHE)
     except NothingPublishedError:
         _watch(published_path, None)
         elements.notice(_NOTHING_YET)
-    except PublicationUnreadableError as error:
-        _watch(published_path, None)
-        elements.notice(str(error), kind="differs")
+        return
+    with snapshot:
+        try:
+            choices = snapshot.ask(span.choices)
+        except PublicationUnreadableError as error:
+            _watch(published_path, snapshot.identity)
+            elements.notice(str(error), kind="differs")
+            return
+        choice = controls.choose(choices, choices.period or _today(), page.filters)
+        _watch(published_path, snapshot.identity, controls.told(choice, choices, page.filters))
+        page.show(View(snapshot, choices, choice, look, datetime.now(UTC)))
 
 
 def _today() -> Period:
@@ -150,26 +153,22 @@ def _today() -> Period:
 
 @st.fragment(run_every=_LOOK_EVERY_SECONDS)
 def _watch(published_path: Path, seen: Identity | None, chosen: str = "") -> None:
-    """Say what is shown and how old it is, and show the next publication once it is there."""
+    """Say what is shown and how old it is, and show the next publication once it is there.
+
+    Args:
+        published_path: where it will be.
+        seen: the publication that is shown, or None where there is none.
+        chosen: what was chosen of it, in words.
+    """
     try:
         found = identity_of(published_path)
     except NothingPublishedError:
         return
-    if seen is not None and found != seen:
-        st.rerun(scope="app")
-    if seen is None and _appeared(found):
+    if found != seen:
         st.rerun(scope="app")
     age = (datetime.now(UTC) - datetime.fromtimestamp(found[1] / 1e9, UTC)).total_seconds()
     published = f"published {formats.lasting(max(age, 0))} ago"
     elements.says(f"{chosen}  ·  {published}" if chosen else published.capitalize())
-
-
-def _appeared(found: Identity) -> bool:
-    """Return whether what could not be read before is another publication now."""
-    key = "unreadable"
-    before = st.session_state.setdefault(key, found)
-    st.session_state[key] = found
-    return bool(before != found)
 
 
 def _style(look: Look) -> None:

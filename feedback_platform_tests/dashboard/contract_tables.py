@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import polars as pl
 
@@ -30,6 +31,7 @@ def contract_tables(last: date) -> dict[str, pl.DataFrame]:
     days = [last - timedelta(days=back) for back in reversed(range(DAYS))]
     noon = [datetime.combine(day, time(12), UTC) for day in days]
     return {
+        **_made_by_dbt_and_training(days, noon),
         "metrics.engagement_by_model_daily": _engagement_by_model(days),
         "metrics.engagement_by_variant_daily": _engagement_by_variant(days),
         "metrics.satisfaction_daily": _satisfaction(days),
@@ -118,7 +120,7 @@ def published_with(
     rows = {name: sum(each.rows for each in kept if each.table == name) for name in
         dict.fromkeys(file.table for file in kept)}  # fmt: skip
     for name, frame in tables.items():
-        file = PublishedFile(name, "all", f"{name}-{path.stem}.parquet", len(frame))
+        file = PublishedFile(name, "all", f"{name}-{uuid4().hex}.parquet", len(frame))
         frame.write_parquet(directory / file.name)
         kept.append(file)
         shown.append(PublishedTable(*name.split(".")))
@@ -128,6 +130,75 @@ def published_with(
     write_database(made, directory, shown, PublishedState(state.through, kept), rows, ())
     made.replace(path)
     return path
+
+
+def _made_by_dbt_and_training(days: list[date], noon: list[datetime]) -> dict[str, pl.DataFrame]:
+    engagement = [
+        {
+            "day": day,
+            "segment": segment,
+            "placement": placement,
+            "sessions": 40 + number % 7,
+            "users": 35,
+            "impressions": shown,
+            "clicks": shown // 9 + number % 5,
+            "ctr": 0.11,
+            "session_seconds": 480.0 + number,
+            "bounce_rate": 0.07,
+            "segmentation": "20261101T030000000Z-cccccc",
+        }
+        for number, day in enumerate(days)
+        for segment in ("0", "1", "unassigned")
+        for placement, shown in (("home", 160), ("sidebar", 60), ("none", 0))
+    ]
+    quarantine = [
+        {"day": day, "reason": reason, "events": 1 + number % 4}
+        for number, day in enumerate(days)
+        for reason in ("malformed_json", "out_of_range", "missing_user")
+    ]
+    liked = [
+        [{"category": name, "share": share, "lift": share * 4} for name, share in each]
+        for each in ((("reports", 0.5), ("labs", 0.2)), (("labs", 0.6), ("documents", 0.1)))
+    ]
+    told = [[{"feature": "sessions", "mean": 11.2}, {"feature": "likes", "mean": 5.0}]] * 2
+    decision = {
+        "findings": [
+            {"name": "popularity", "passed": True, "text": "better than popularity", "figures": {}},
+            {"name": "champion", "passed": False, "text": NASTY, "figures": {"low": -0.1}},
+        ]
+    }
+    figures = {"ndcg_at_10": 0.31, "ndcg_at_10_gain": 0.2}
+    bounds = {"ndcg_at_10_gain_low": 0.17, "ndcg_at_10_gain_high": 0.23}
+    return {
+        "metrics.engagement_daily": pl.DataFrame(engagement),
+        "metrics.quarantine_daily": pl.DataFrame(quarantine),
+        "ml.segment_profiles": pl.DataFrame(
+            {
+                "segment_id": [0, 1],
+                "name": ["Reports & Labs", NASTY],
+                "users": [310, 290],
+                "top_preferences": liked,
+                "features": told,
+                "algorithm": ["k-means"] * 2,
+                "model_version": ["20261101T030000000Z-cccccc"] * 2,
+                "silhouette": [0.36] * 2,
+                "stability": [0.98, 0.7],
+            }
+        ),
+        "ml.model_versions": pl.DataFrame(
+            {
+                "model": ["recommender"] * 3 + ["segments"],
+                "version": [f"version-{each}" for each in range(4)],
+                "trained_at": [noon[-20], noon[-14], noon[-7], noon[-7]],
+                "trigger": ["initial", "nightly", "drift", "initial"],
+                "metrics": [json.dumps(figures | bounds)] * 3 + ['{"silhouette": 0.36}'],
+                "status": ["retired", "champion", "rejected", "champion"],
+                "reason": ["first", "better", "may be worse", "Segments: two"],
+                "promoted_at": [noon[-20], noon[-14], None, noon[-7]],
+                "decision": [None, json.dumps(decision), json.dumps(decision), None],
+            }
+        ),
+    }
 
 
 def _engagement_by_model(days: list[date]) -> pl.DataFrame:

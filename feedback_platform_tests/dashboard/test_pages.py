@@ -22,6 +22,7 @@ from feedback_platform_tests.dashboard.streamlit_page import SECONDS, charts, sh
 from feedback_platform_tests.installation import FIRST_DAY, Installation
 
 _DAYS: Final = 10
+LAST: Final = FIRST_DAY + timedelta(days=_DAYS - 1)
 NAMES: Final = [page.name for page in PAGES]
 # Charts of each page when every table has rows; a figure over time has two.
 CHARTS: Final = {
@@ -32,11 +33,10 @@ CHARTS: Final = {
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """A simulated product, processed and trained."""
+    """A simulated product, processed; the services' tests have one with models, too."""
     installation = Installation(tmp_path_factory.mktemp("dashboard") / "data")
     installation.simulate(users=60, days=_DAYS)
     installation.process()
-    installation.train(trigger="initial")
     return installation
 
 
@@ -47,11 +47,10 @@ def published(product: Installation) -> Path:
 
 
 @pytest.fixture(scope="module")
-def full(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with experiments, drift and adjustments that a week does not bring about."""
-    last = FIRST_DAY + timedelta(days=_DAYS - 1)
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A publication in which every table has rows, made by hand."""
     path = tmp_path_factory.mktemp("full") / "feedback.duckdb"
-    return published_with(contract_tables(last), path, published)
+    return published_with(contract_tables(LAST), path)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,11 +95,9 @@ def test_a_table_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "metrics.engagement_daily is not published" in said
 
 
-def test_a_table_of_another_version_is_named_with_what_it_lacks(
-    published: Path, tmp_path: Path
-) -> None:
+def test_a_table_of_another_version_is_named_with_what_it_lacks(full: Path, tmp_path: Path) -> None:
     older = pl.DataFrame({"experiment_id": ["a"], "status": ["running"]})
-    path = published_with({"metrics.experiments": older}, tmp_path / "feedback.duckdb", published)
+    path = published_with({"metrics.experiments": older}, tmp_path / "feedback.duckdb", full)
 
     page = shown(path, "experiments")
 
@@ -112,9 +109,9 @@ def test_a_table_of_another_version_is_named_with_what_it_lacks(
     assert "it has no hypothesis, lever, subject" in said
 
 
-def test_a_column_of_another_type_is_named_too(published: Path, tmp_path: Path) -> None:
+def test_a_column_of_another_type_is_named_too(full: Path, tmp_path: Path) -> None:
     odd = contract_tables(FIRST_DAY)["metrics.drift_events"].with_columns(detected_at=pl.lit("?"))
-    path = published_with({"metrics.drift_events": odd}, tmp_path / "feedback.duckdb", published)
+    path = published_with({"metrics.drift_events": odd}, tmp_path / "feedback.duckdb", full)
 
     page = shown(path, "drift")
 
@@ -141,8 +138,8 @@ def test_what_others_wrote_is_text_and_nothing_else(full: Path, name: str) -> No
         assert NASTY in texts(page)
 
 
-def test_a_choice_narrows_what_is_shown_and_stands_on_the_page(published: Path) -> None:
-    page = shown(published, "engagement")
+def test_a_choice_narrows_what_is_shown_and_stands_on_the_page(full: Path) -> None:
+    page = shown(full, "engagement")
     everything = len(page.get("vega_lite_chart"))
 
     page.multiselect(key="placements").select("home").run(timeout=SECONDS)
@@ -152,8 +149,8 @@ def test_a_choice_narrows_what_is_shown_and_stands_on_the_page(published: Path) 
     assert len(page.get("vega_lite_chart")) == everything
 
 
-def test_the_period_ends_with_the_newest_day(published: Path) -> None:
-    page = shown(published, "quality")
+def test_the_period_ends_with_the_newest_day(full: Path) -> None:
+    page = shown(full, "quality")
 
     page.selectbox(key="period").select("Last 7 days").run(timeout=SECONDS)
 
@@ -175,11 +172,9 @@ def test_a_new_publication_is_what_the_next_look_shows(full: Path, tmp_path: Pat
     assert "No alert is open." not in texts(page)
 
 
-def test_the_whole_opens_with_the_overview(
-    published: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_whole_opens_with_the_overview(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = str(launch.SCRIPT)
-    monkeypatch.setattr(sys, "argv", [script, str(published)])
+    monkeypatch.setattr(sys, "argv", [script, str(full)])
 
     page = AppTest.from_file(script).run(timeout=SECONDS)
 

@@ -103,6 +103,8 @@ def stacked(
     )
     shown = shown.group_by("day", part, maintain_order=True).agg(pl.sum(value))
     names = [*kept, "other"] if len(order) > len(kept) else kept
+    ranks = pl.DataFrame({part: names, "rank": range(len(names))})
+    shown = shown.join(ranks, on=part, maintain_order="left")
     chart = (
         alt.Chart(shown)
         .mark_bar(size=_bar_size(frame, bucket))
@@ -122,8 +124,7 @@ def stacked(
                 alt.Tooltip(f"{value}:Q", title=title, format=formats.WHOLE),
             ],
         )
-        .transform_calculate(rank=f"indexof({names!r}, datum.{part})")
-        .properties(height=230)
+        .properties(height=310)
     )
     return finished(chart, look)
 

@@ -98,10 +98,7 @@ def nothing(table: Table, when: str = "") -> None:
         when: of which there are none, such as "in this period".
     """
     where = f" {when}" if when else ""
-    filled = table.filled[:1].upper() + table.filled[1:]
-    if filled.startswith("`"):
-        filled = f"{filled} from what has landed"
-    notice(f"Nothing in `{table.name}`{where}. {filled}.")
+    notice(f"Nothing in `{table.name}`{where}: {table.filled}.")
 
 
 def cards(*found: Card) -> None:
