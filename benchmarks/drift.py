@@ -69,7 +69,7 @@ def of_users(rng: np.random.Generator, size: int) -> Values:
 
 
 # What the six streams are like.
-FAMILY = {
+FAMILY: dict[str, Draw] = {
     "click_through": clicks(0.1),
     "model_hit_rate": clicks(0.4),
     "mean_score": scores,
