@@ -213,7 +213,7 @@ def features(looks: int, seed: int) -> None:
     print(f"{FEATURES} steady features of 20,000 users at {looks} looks: looks with an alarm")
     print(f"  platform {drifted}, off at one look {off}; Holm alone {by_holm};")
     print(f"  scipy's test of each of 10 of them by itself {by_scipy}")
-    for shift in (0.1, 0.2, 0.3, 0.5):
+    for shift in (0.1, 0.2, 0.25, 0.3, 0.5):
         needed = []
         for _ in range(10):
             earlier = []
