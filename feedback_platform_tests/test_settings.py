@@ -6,6 +6,7 @@ import pytest
 
 from feedback_platform.errors import InvalidSettingError, PermanentError
 from feedback_platform.settings import (
+    alert_receivers,
     checked_endpoint,
     checked_lake_url,
     dagster_environment,
@@ -189,11 +190,16 @@ def test_what_no_log_may_show_is_known() -> None:
         "FEEDBACK_API_KEYS": "x",
         "FEEDBACK_WEBHOOK_URL": "https://hooks.example/1",
         "FEEDBACK_WEBHOOK_SECRET": "a-secret-of-32-characters-at-all",
+        "FEEDBACK_ALERT_WEBHOOK_URL": "https://hooks.example/2",
+        "FEEDBACK_ALERT_WEBHOOK_SECRET": "another-secret-of-32-characters",
+        "FEEDBACK_ALERT_SLACK_URL": "https://hooks.example/T0/91ce",
     }
     assert set(load_settings(environment=environment).secrets) == {
         "4f9c2e81",
         "x",
         "a-secret-of-32-characters-at-all",
+        "another-secret-of-32-characters",
+        "https://hooks.example/T0/91ce",
     }
     assert load_settings(environment={}).secrets == ()
 
@@ -392,3 +398,28 @@ def test_the_demo_page_is_on_off_or_left_to_the_platform() -> None:
     assert load_settings(environment={"FEEDBACK_DEMO": "on"}).demo == "on"
     with pytest.raises(InvalidSettingError, match="FEEDBACK_DEMO"):
         load_settings(environment={"FEEDBACK_DEMO": "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (
+            {"FEEDBACK_ALERT_WEBHOOK_URL": "https://a.example/91ce"},
+            "FEEDBACK_ALERT_WEBHOOK_SECRET is ''",
+        ),
+        ({"FEEDBACK_ALERT_SLACK_URL": "ftp://a.example/91ce"}, "is 'ftp://a.example', but it"),
+    ],
+)
+def test_who_is_told_of_alerts_is_checked_at_start(given: dict[str, str], problem: str) -> None:
+    with pytest.raises(InvalidSettingError, match=problem) as refused:
+        load_settings(environment=given)
+
+    assert "91ce" not in str(refused.value)
+
+
+def test_the_receivers_of_alerts_are_read_and_not_shown() -> None:
+    receivers = alert_receivers({"FEEDBACK_ALERT_SLACK_URL": "https://hooks.example/T0/91ce"})
+
+    assert receivers.slack_url == "https://hooks.example/T0/91ce"
+    assert (receivers.webhook_url, receivers.webhook_secret) == (None, "")
+    assert "91ce" not in repr(receivers)

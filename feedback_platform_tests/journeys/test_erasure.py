@@ -45,6 +45,7 @@ LEARNED = {
     "ml.segment_profiles",
     "ml.user_segments",
     "metrics.drift_events",
+    "metrics.feature_drift",
 }
 
 

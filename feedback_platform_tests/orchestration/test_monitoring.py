@@ -103,11 +103,8 @@ def test_a_change_that_freezes_does_so_once_and_is_seen_in_the_tables(
 
     for _ in range(2):
         result = dg.materialize([monitoring], resources={"platform": copy.platform})
-    made = {
-        each.asset_key: each
-        for each in result.get_asset_materialization_events()
-        for each in [each.materialization]
-    }
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    made = {event.asset_key: event for event in events}
 
     assert made[keys.DRIFT_EVENTS].metadata["known"].value == 2
     assert made[keys.ALERTS].metadata["standing"].value == 1
