@@ -49,7 +49,14 @@ CONTRACT = {
     "metrics.engagement_daily": (
         "day segment placement sessions users impressions clicks ctr session_seconds bounce_rate"
     ),
-    "metrics.satisfaction_daily": ("day responses nps nps_low nps_high ratings average_rating"),
+    "metrics.engagement_by_model_daily": "day model_version placement impressions clicks ctr users",
+    "metrics.satisfaction_daily": (
+        "day responses nps nps_low nps_high ratings average_rating csat_responses csat csat_low "
+        "csat_high"
+    ),
+    "metrics.conversion_daily": (
+        "day segment users converted_users conversion_rate low high conversions revenue"
+    ),
     "metrics.quarantine_daily": "day reason events",
     "metrics.signal_quality": (
         "signal target horizon_days users correlation low high p_value as_of"
