@@ -8,8 +8,8 @@ comparisons are worth. `analysis` puts
 these together, `decision` says what follows, and `results` are the rows for the tables. `planning`
 says beforehand how many users it takes, and `duration` whether they come in time.
 
-`running` is the log in the lake of what was started, stopped and shipped, made of `entries`, and who
-gets what by it; `starting` and `stopping` check what a person asks for, `shipping` changes what
+`running` is the log in the lake of what was started, stopped and shipped, made of `entries`, and
+who gets what by it; `starting` and `stopping` check what a person asks for, `shipping` changes what
 everybody gets. `exposure` and `observing` make sums of the tables, `reading` a look of these,
 `looking` looks after each batch and ends what is decided; `looks` keeps what was found, of which
 `result_tables` and `report` are made. Whoever calls brings the tables and the clock.
