@@ -116,7 +116,10 @@ def published_with(
     directory.mkdir(parents=True, exist_ok=True)
     kept = [file for file in state.files if file.table not in tables]
     named = {each.qualified: each for each in TABLES}
-    shown = [named[name] for name in dict.fromkeys(file.table for file in kept)]
+    shown = [
+        named.get(name, PublishedTable(*name.split(".")))
+        for name in dict.fromkeys(file.table for file in kept)
+    ]
     rows = {name: sum(each.rows for each in kept if each.table == name) for name in
         dict.fromkeys(file.table for file in kept)}  # fmt: skip
     for name, frame in tables.items():
