@@ -195,7 +195,7 @@ def user_columns(
 
 
 def impression_columns(
-    places: Integers,
+    places: NDArray[np.integer],
     seen: Integers,
     clicked: NDArray[np.floating],
     of_items: NDArray[np.float32],
