@@ -77,6 +77,7 @@ class _Client(asyncio.Protocol):
         if early > 0:
             asyncio.get_running_loop().call_later(early, self.transport.write, request)
         else:
+            self._load.note_late(self._due_at)
             self.transport.write(request)
 
 
@@ -93,6 +94,7 @@ class _Load:
         self.ends_at = self.begins_at + seconds
         self.latencies: list[float] = []
         self.answered = 0
+        self.late = 0
         self.failures = 0
 
     def due(self, at: float) -> None:
@@ -108,6 +110,9 @@ class _Load:
 
     def note_before(self, *, is_success: bool) -> None:
         self.failures += not is_success
+
+    def note_late(self, due_at: float) -> None:
+        self.late += self.begins_at <= due_at < self.ends_at
 
     def note(self, now: float, due_at: float, *, is_success: bool) -> None:
         self.answered += 1
@@ -130,6 +135,9 @@ async def measure(
     ahead: float = 0.0,
 ) -> dict[str, float]:
     """Return the latencies of exchanges that are repeated at a rate, by name, and what failed.
+
+    `late` is the share of requests that could not be sent when they were due, since what was sent
+    before had not been answered.
 
     Args:
         port: of a server on this machine.
@@ -155,6 +163,7 @@ async def measure(
     return {
         "requests_per_second": len(latencies) / seconds,
         "answered": load.answered,
+        "late": load.late / max(len(latencies), 1),
         "failures": load.failures,
         **{name: latencies[int(len(latencies) * place)] for name, place in PLACES.items()},
     }

@@ -195,7 +195,7 @@ def user_columns(
 
 
 def impression_columns(
-    items: Integers,
+    places: NDArray[np.integer],
     seen: Integers,
     clicked: NDArray[np.floating],
     of_items: NDArray[np.float32],
@@ -204,19 +204,19 @@ def impression_columns(
     """Return what candidates owe to what the user was shown of late.
 
     Args:
-        items: the candidates, sorted.
+        places: where each impression's item stands among the candidates, -1 for none of them.
         seen: the item of each impression.
         clicked: 1 for a click and 0 otherwise.
         of_items: the candidates' categories, (n x categories).
         categories: those of all items.
     """
-    if not len(seen) or not len(items):
+    size = len(of_items)
+    if not len(seen) or not size:
         return [0.0, 0.0, _NEVER]
-    place = np.minimum(np.searchsorted(items, seen), len(items) - 1)
-    is_candidate = items[place] == seen
-    place = place[is_candidate]
-    shown = np.bincount(place, minlength=len(items))
-    clicks = np.bincount(place, clicked[is_candidate], minlength=len(items))
+    is_candidate = places >= 0
+    place = places[is_candidate]
+    shown = np.bincount(place, minlength=size)
+    clicks = np.bincount(place, clicked[is_candidate], minlength=size)
     by = categories.take(seen, axis=0)
     rate = (clicked @ by + _CLICK_PRIOR[0]) / (by.sum(axis=0) + _CLICK_PRIOR[1])
     return [np.log1p(shown), np.log1p(clicks), of_items @ rate if len(rate) else _NEVER]
@@ -240,7 +240,10 @@ def _of_impressions(known: History, items: Integers, row: int, second: int) -> l
         before = known.shown.until(row, second - SHOWN_DAYS * DAY)
         part = slice(before.stop, known.shown.until(row, second).stop)
     seen, clicked = known.shown.other[part], known.shown.values[part]
-    return impression_columns(items, seen, clicked, known.categories[items], known.categories)
+    place = np.searchsorted(items, seen)
+    place[place == len(items)] = 0
+    places = np.where(items[place] == seen, place, -1) if len(items) else place
+    return impression_columns(places, seen, clicked, known.categories[items], known.categories)
 
 
 def _known_share(

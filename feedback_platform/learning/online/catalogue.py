@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,16 +51,17 @@ class Neighbours:
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
 
-    def after(self, last: Sequence[int]) -> Following:
+    def after(self, last: Indexes) -> Following:
         """Return what follows a user's last items, the newest last; as many as `LAST` speak."""
         if len(last) == 1:
-            part = slice(int(self.starts[last[0]]), int(self.starts[last[0] + 1]))
+            item = int(last[0])
+            part = slice(int(self.starts[item]), int(self.starts[item + 1]))
             items = self.items[part]
-            # What fades first does so after one item: the newest counts in full.
-            return Following(items, self.weights[part], np.full(len(items), last[0]))
-        newest = np.array(last[: -LAST - 1 : -1], dtype=np.int64)
-        starts = self.starts[newest]
-        lengths = self.starts[newest + 1] - starts
+            # Nothing has faded yet: the newest counts in full.
+            return Following(items, self.weights[part], np.full(len(items), item))
+        newest = last[: -LAST - 1 : -1]
+        starts = self.starts.take(newest)
+        lengths = self.starts.take(newest + 1) - starts
         of_place = np.arange(len(newest)).repeat(lengths)
         # Where each part begins in the file, less where it begins here.
         entries = (starts - lengths.cumsum() + lengths).take(of_place) + np.arange(len(of_place))
@@ -191,9 +192,9 @@ class Catalogue:
 
 def sums_of(following: Following, places: Places, size: int) -> NDArray[np.float32]:
     """Return how much each of some items follows in all, (size,)."""
-    found = places.take(following.items)
-    is_wanted = found >= 0
-    sums = np.bincount(found[is_wanted], following.weights[is_wanted], minlength=size)
+    # Those that are not among them come together in front.
+    found = places.take(following.items) + 1
+    sums = np.bincount(found, following.weights, minlength=size + 1)[1:]
     return sums.astype(np.float32)
 
 

@@ -80,7 +80,8 @@ def _of_exploration(propensity: float) -> Reason:
 
 
 def _of_session(item: int, catalogue: Catalogue, session: Session) -> Iterator[Reason]:
-    led = catalogue.neighbours.after([each.item for each in session.liked])
+    liked = np.array([each.item for each in session.liked], dtype=np.int64)
+    led = catalogue.neighbours.after(liked)
     is_it = led.items == item
     found = sorted(
         zip(led.weights[is_it].tolist(), led.leaders[is_it].tolist(), strict=True), reverse=True

@@ -138,8 +138,8 @@ class Folding:
         if out:
             items = items[[item not in out for item in items.tolist()]]
         items = items[:size]
-        places, popularity = np.arange(len(items)), catalogue.popularity[items]
-        before = Order(items, popularity.astype(np.float64), places, np.full(len(items), -1))
+        popularity = catalogue.popularity[items].astype(np.float64)
+        before = Order(items, popularity, np.arange(len(items)), np.full(len(items), -1))
         led = self.led(session)
         if not len(led.items) or not len(items):
             return before
@@ -153,7 +153,8 @@ class Folding:
 
     def led(self, session: Session) -> Following:
         """Return what follows the newest of what the session speaks for."""
-        return self.catalogue.neighbours.after([each.item for each in session.liked[-_LEADING:]])
+        newest = [each.item for each in session.liked[-_LEADING:]]
+        return self.catalogue.neighbours.after(np.array(newest, dtype=np.int64))
 
     def features(
         self,
@@ -170,7 +171,7 @@ class Folding:
             person: what was known.
             candidates: what was stored.
             session: what happened since.
-            items: the candidates.
+            items: the candidates, those that are new behind the others.
             stored: the place of each among the stored ones, -1 for one that is new.
             now: the second of the request.
         """
@@ -190,16 +191,21 @@ class Folding:
         categories, sizes = self.catalogue.categories, self.catalogue.category_sizes
         of_items = categories.take(items, axis=0)
         own, is_liked = _history(person, session, self.threshold)
-        following = self.catalogue.neighbours.after(own[-LAST:].tolist())
+        seen, clicked = _impressions(person, session, now)
+        following = self.catalogue.neighbours.after(own[-LAST:])
         width = self.sources + OF_SOURCES
         # Feature after feature, as the trees ask for them.
         columns = np.empty((self.sources + len(FEATURES), len(items)), dtype=np.float32)
-        columns[:width] = _said(candidates, self.sources, stored).T
+        known = int(np.count_nonzero(stored >= 0))
+        said = candidates.said
+        columns[:width, :known] = said.take(stored[:known], axis=0).T
+        if known < len(items):
+            columns[:width, known:] = _least_said(said, self.sources)[:, None]
         columns[width : width + OF_ITEMS] = self.catalogue.features.take(items, axis=0).T
         of_user: tuple[Any, ...] = (
             sums_of(following, places, len(items)),
             *user_columns(own, is_liked, self._idle(person), of_items, categories, sizes),
-            *_of_impressions(items, *_impressions(person, session, now), of_items, categories),
+            *impression_columns(places.take(seen), seen, clicked, of_items, categories),
         )
         for place, column in enumerate(of_user, start=width + OF_ITEMS):
             columns[place] = column
@@ -262,7 +268,7 @@ def _raised(
     return Order(items[order], values[order], stored[order], led_by)
 
 
-def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
+def _totals(led: Following) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Return each item that follows any, once, and how much it follows in all."""
     if len(led.leaders) and led.leaders[0] == led.leaders[-1]:
         # What follows a single item stands there once.
@@ -271,38 +277,14 @@ def _totals(led: Following) -> tuple[Indexes, NDArray[Any]]:
     return items, np.bincount(of_item, led.weights, minlength=len(items))
 
 
-def _said(candidates: Candidates, sources: int, stored: Indexes) -> Features:
-    """Return what the sources said of candidates; what of those that are new, nobody has stored."""
-    said = candidates.said
-    is_new = stored < 0
-    if not len(said):
-        return np.zeros((len(stored), said.shape[1]), dtype=np.float32)
-    rows = said.take(stored, axis=0, mode="clip")
-    if is_new.any():
-        new = np.empty(said.shape[1], dtype=np.float32)
-        new[:sources] = np.minimum.reduce(said[:, :sources], axis=0)
-        new[sources] = new[:sources].mean()
-        new[sources + 1 :] = np.maximum.reduce(said[:, sources + 1 :], axis=0)
-        rows[is_new] = new
-    return rows
-
-
-def _of_impressions(
-    items: Indexes,
-    seen: Indexes,
-    clicked: NDArray[np.float64],
-    of_items: NDArray[np.float32],
-    categories: NDArray[np.float32],
-) -> list[object]:
-    """Return the columns of impressions, for candidates in any order."""
-    if not len(seen):
-        return impression_columns(items, seen, clicked, of_items, categories)
-    order = np.argsort(items, kind="stable")
-    found = impression_columns(items[order], seen, clicked, of_items[order], categories)
-    columns = np.empty((len(found), len(items)), dtype=np.float32)
-    for column, values in zip(columns, found, strict=True):
-        column[order] = values
-    return list(columns)
+def _least_said(said: Features, sources: int) -> Features:
+    """Return what the sources are taken to say of a candidate that they have not found."""
+    least = np.zeros(said.shape[1], dtype=np.float32)
+    if len(said):
+        least[:sources] = np.minimum.reduce(said[:, :sources], axis=0)
+        least[sources] = np.add.reduce(least[:sources]) / sources
+        least[sources + 1 :] = np.maximum.reduce(said[:, sources + 1 :], axis=0)
+    return least
 
 
 def _history(

@@ -255,9 +255,9 @@ class OnlineLists:
         size = min(self._most, len(order.items))
         kept: slice | Indexes = slice(size)
         if self.catalogue.has_boosted:
-            ranks = np.arange(size)[None]
-            _, ranks = boost(order.items[:size][None], ranks, self.catalogue.is_boosted)
-            kept = ranks[0]
+            first = order.items[:size][None]
+            _, lifted = boost(first, np.arange(size)[None], self.catalogue.is_boosted)
+            kept = lifted[0].astype(np.int64)
         order = Order(order.items[kept], order.values[kept], order.places[kept], order.led_by[kept])
         draws = _NO_DRAW if drawn is None else draws_of_one(drawn, self.salt)
         exploration = NO_EXPLORATION if drawn is None else self.exploration
