@@ -11,6 +11,7 @@ from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.orchestration.assets import (
     adjusting,
     cleaning,
+    experimenting,
     learning,
     monitoring,
     privacy,
@@ -54,6 +55,7 @@ def build_definitions(
             build_dbt_models(platform.dbt()),
             monitoring.drift_events,
             adjusting.adjustments,
+            experimenting.experiments,
             learning.recommender,
             learning.segments,
             learning.lists,

@@ -66,6 +66,7 @@ class Settings:
         gate_rules: the file that says when a model may be promoted, or None.
         flags: the file that defines feature flags, which the API takes over at its start, or None.
         trigger_rules: the file with the installation's own trigger rules, or None.
+        experiments: the file that defines experiments, which rules and the UI may start, or None.
         webhook_url, webhook_secret: whom trigger rules may call, and what signs the calls.
         schema_registry_url: an external schema registry, or None for the embedded one; it may hold
             credentials.
@@ -90,6 +91,7 @@ class Settings:
     gate_rules: Path | None = None
     flags: Path | None = None
     trigger_rules: Path | None = None
+    experiments: Path | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str = field(default="", repr=False)
     schema_registry_url: str | None = field(default=None, repr=False)
@@ -170,6 +172,7 @@ def load_settings(
         gate_rules=_file("FEEDBACK_GATE_RULES", environment),
         flags=_file("FEEDBACK_FLAGS", environment),
         trigger_rules=_file("FEEDBACK_TRIGGER_RULES", environment),
+        experiments=_file("FEEDBACK_EXPERIMENTS", environment),
         webhook_url=webhook_url,
         webhook_secret=webhook_secret,
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
@@ -435,6 +438,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_GATE_RULES": settings.gate_rules,
         "FEEDBACK_FLAGS": settings.flags,
         "FEEDBACK_TRIGGER_RULES": settings.trigger_rules,
+        "FEEDBACK_EXPERIMENTS": settings.experiments,
     }
     return {
         **os.environ,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,10 +18,10 @@ from feedback_platform.adjustment.flags.context import (
 )
 from feedback_platform.adjustment.flags.definition import EVERYBODY, Flag
 from feedback_platform.adjustment.flags.definitions_file import load_definitions
-from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.evaluation import CompiledFlag
 from feedback_platform.adjustment.flags.flag_set import FlagSet
 from feedback_platform.adjustment.flags.flags import Flags, known
+from feedback_platform.cli.authors import author_of
 from feedback_platform.cli.flag_descriptions import (
     described,
     differences,
@@ -75,7 +73,7 @@ def apply_command(
     experiments made it since. Flags that FILE does not name stay, too.
     """
     definitions = load_definitions(file)
-    applied = _flags(settings).apply(definitions, _author(by, reason), is_overwriting=overwrite)
+    applied = _flags(settings).apply(definitions, author_of(by, reason), is_overwriting=overwrite)
     groups = vars(applied)
     if as_json:
         show(groups, as_json=True)
@@ -153,7 +151,7 @@ def set_command(
         return flag
 
     current = _flags(settings)
-    changes = current.edit(key, edit, _author(by, reason))
+    changes = current.edit(key, edit, author_of(by, reason))
     now = _known(current.refresh(), key)
     outcome = {
         "flag": key,
@@ -179,7 +177,7 @@ def remove(settings: Settings, as_json: bool, reason: str, by: str | None, key: 
         known(found, key)
         return {key: None}
 
-    _flags(settings).change(decide, _author(by, reason))
+    _flags(settings).change(decide, author_of(by, reason))
     show({"flag": key, "outcome": "removed"}, as_json=as_json)
 
 
@@ -250,19 +248,6 @@ def _current(found: Flags) -> FlagSet:
 def _known(found: FlagSet, key: str) -> CompiledFlag:
     known({name: each.flag for name, each in found.flags.items()}, key)
     return found.flags[key]
-
-
-def _author(by: str | None, reason: str) -> Author:
-    return Author(by or f"person:{_login()}", reason, datetime.now(UTC))
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError) as error:
-        raise InvalidInputError(
-            "Nobody is logged in by a name; say who changes the flag, such as --by person:ada."
-        ) from error
 
 
 def _edits(

@@ -161,6 +161,12 @@ class Experiment:
         )
         return tuple(dict.fromkeys(named))
 
+    def kind_of(self, metric: str) -> str:
+        """Return what a metric is for; one that decides and guards decides."""
+        if metric in {goal.metric for goal in self.primary}:
+            return "primary"
+        return "guard" if metric in {guard.metric for guard in self.guards} else "secondary"
+
 
 @dataclass(frozen=True)
 class HoldOut:

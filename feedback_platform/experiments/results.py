@@ -17,7 +17,9 @@ class Result:
     """A row; what could be anything is None.
 
     Attributes:
-        experiment, metric, variant: the key.
+        experiment_id, metric, variant: the key.
+        kind: whether the metric decides (`primary`), explains (`secondary`) or must not get worse
+            (`guard`).
         n: users of the variant.
         control, mean: of the metric in control and in the variant.
         effect: mean less control, in the metric's own unit.
@@ -28,9 +30,10 @@ class Result:
         decision, reason: what to do with the variant, and why.
     """
 
-    experiment: str
+    experiment_id: str
     metric: str
     variant: str
+    kind: str
     n: int
     control: float | None
     mean: float | None
@@ -66,9 +69,10 @@ def _row(
         _bounds(each) for each in (reading.fixed, reading.sequential, reading.relative)
     )
     return Result(
-        experiment=experiment.key,
+        experiment_id=experiment.key,
         metric=reading.metric,
         variant=reading.variant,
+        kind=experiment.kind_of(reading.metric),
         n=reading.users,
         control=reading.control,
         mean=reading.mean,

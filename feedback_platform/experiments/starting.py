@@ -17,7 +17,12 @@ from feedback_platform.adjustment.rules.rules_file import MODELS
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.definition import Experiment, HoldOut, Lever, Slot
 from feedback_platform.experiments.entries import Started
-from feedback_platform.experiments.levers import RANKING_POLICIES, THRESHOLDS
+from feedback_platform.experiments.levers import (
+    CHAMPION,
+    LIST_ATTRIBUTES,
+    RANKING_POLICIES,
+    THRESHOLDS,
+)
 from feedback_platform.experiments.metrics import METRICS
 from feedback_platform.experiments.running import ExperimentLog, RunningExperiments
 
@@ -75,6 +80,8 @@ def check_installed(experiment: Experiment, installation: Installation) -> None:
             is not known; the text names those that are.
     """
     _CHECKS[experiment.lever](experiment, installation)
+    if experiment.lever is not Lever.FLAG:
+        _check_audience(experiment)
     for metric in experiment.metrics:
         if metric not in METRICS:
             raise _unknown(experiment, "metric", metric, METRICS)
@@ -118,7 +125,7 @@ def _check_model(experiment: Experiment, installation: Installation) -> None:
     if subject not in MODELS:
         raise _unknown(experiment, "model", subject, MODELS)
     versions = installation.versions.get(subject, ())
-    _check_values(experiment, f"version of the model {subject!r}", versions)
+    _check_values(experiment, f"version of the model {subject!r}", (*versions, CHAMPION))
 
 
 def _check_policy(experiment: Experiment, _: Installation) -> None:
@@ -135,6 +142,16 @@ def _check_threshold(experiment: Experiment, _: Installation) -> None:
             raise InvalidInputError(
                 f"{experiment.key!r} sets {subject} to {value:g}; it accepts a number from "
                 f"{threshold.low:g} to {threshold.high:g}."
+            )
+
+
+def _check_audience(experiment: Experiment) -> None:
+    """Refuse an audience in which nobody would be: of a list's user little is known."""
+    for condition in experiment.audience:
+        if condition.attribute not in LIST_ATTRIBUTES:
+            raise InvalidInputError(
+                f"{experiment.key!r} asks for {condition.attribute!r} in its audience, of which a "
+                f"request for a list says nothing. It may ask for {', '.join(LIST_ATTRIBUTES)}."
             )
 
 

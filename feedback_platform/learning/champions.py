@@ -103,10 +103,21 @@ def in_use(lake: Lake, name: str) -> InUse:
     unusable: dict[str, str] = {}
     for version in _order_of_use([entry.version for entry in history(lake, name)]):
         try:
-            return InUse(_read_usable(lake, name, version), unusable)
+            return InUse(read_usable(lake, name, version), unusable)
         except ModelUnusableError as error:
             unusable[version] = error.problem
     return InUse(None, unusable)
+
+
+def read_usable(lake: Lake, name: str, version: str) -> ModelVersion:
+    """Return what is known of a version whose files are whole, and mean something today.
+
+    Raises:
+        ModelUnusableError: a file is missing, has changed, or is of a release with other features.
+    """
+    found = registry.read_intact(lake, name, version)
+    read_ranker(lake, found)
+    return found
 
 
 def champion(lake: Lake, name: str) -> ModelVersion | None:
@@ -152,7 +163,7 @@ def promote(
         LakeUnavailableError: the store failed; the champion is the old one or the new one.
     """
     check_known(lake, name, version)
-    _read_usable(lake, name, version)
+    read_usable(lake, name, version)
     promotions = history(lake, name)
     if promotions and promotions[-1].version == version:
         return False
@@ -294,14 +305,7 @@ def _order_of_use(promotions: list[str]) -> list[str]:
 
 def _is_intact(lake: Lake, name: str, version: str) -> bool:
     try:
-        _read_usable(lake, name, version)
+        read_usable(lake, name, version)
     except ModelUnusableError:
         return False
     return True
-
-
-def _read_usable(lake: Lake, name: str, version: str) -> ModelVersion:
-    """Return what is known of a version whose files are whole, and mean something today."""
-    found = registry.read_intact(lake, name, version)
-    read_ranker(lake, found)
-    return found

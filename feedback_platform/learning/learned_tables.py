@@ -7,11 +7,9 @@ warehouse that is built anew gets them back.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -29,10 +27,9 @@ from feedback_platform.learning.gate_rules import GateRules, default_gate_rules
 from feedback_platform.learning.hold_out import HoldOut
 from feedback_platform.learning.inner_splits import inner_splits, sampled
 from feedback_platform.learning.model_version import Lineage, ModelVersion
-from feedback_platform.learning.online.publication import publish_lists, withdraw_lists
-from feedback_platform.learning.online.writing import OnlineSettings, write_lists
-from feedback_platform.learning.ranker_history import history
-from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA, make_lists
+from feedback_platform.learning.online.publication import Write, publish_lists, withdraw_lists
+from feedback_platform.learning.online.writing import OnlineSettings
+from feedback_platform.learning.recommendations import RECOMMENDATIONS_SCHEMA
 from feedback_platform.learning.segment_clustering import KMEANS
 from feedback_platform.learning.segment_profiles import (
     ASSIGNMENTS_SCHEMA,
@@ -50,7 +47,6 @@ from feedback_platform.learning.segment_tables import (
     segment_table,
 )
 from feedback_platform.learning.sources import DEFAULT_SOURCES, Source, TrainingInput
-from feedback_platform.learning.stored_recommender import read_recommender
 from feedback_platform.learning.training import (
     MODELS,
     RECOMMENDER,
@@ -61,6 +57,7 @@ from feedback_platform.learning.training import (
     train_segments,
 )
 from feedback_platform.learning.training_data import choose_split
+from feedback_platform.learning.version_lists import ListsInput, files_of, lists_of
 from feedback_platform.learning.version_table import versions
 
 SEED: Final = 20240229
@@ -295,6 +292,7 @@ def refresh_recommendations(
     exploration: Exploration = NO_EXPLORATION,
     through: int | None = None,
     online: OnlineSettings | None = None,
+    beside: Collection[str] = (),
 ) -> pl.DataFrame:
     """Make every user's list with the model in use and today's feedback, and keep it in the lake.
 
@@ -311,48 +309,26 @@ def refresh_recommendations(
         exploration: how often two items of a list change places.
         through: the newest batch in the tables that all of it was read from, where known.
         online: what the file needs from which requests are answered; none is written without it.
+        beside: further versions, of which a file is written as well.
 
     Raises:
         ErasedMeanwhileError: users were erased since the tables were published.
     """
     champion = champions.in_use(lake, RECOMMENDER).version
-    write: Callable[[Path], None] | None = None
+    given = ListsInput(scores, items, unavailable, boosted, observed, shown, exploration, online)
+    write: Write | None = None
+    others: Mapping[str, Write] = {}
     if champion is None:
         lists = pl.DataFrame(schema=RECOMMENDATIONS_SCHEMA)
     else:
-        model = read_recommender(lake, champion)
-        known = None
-        if model.ranker is not None or online is not None:
-            said = scores if observed is None else observed
-            known = history(said, items, model.item_ids, shown=shown)
-        made = make_lists(
-            model,
-            scores,
-            items,
-            model_version=champion.version,
-            unavailable=unavailable,
-            boosted=boosted,
-            known=known,
-            has_own_instants=champion.parameters.get("split") == "per_user",
-            exploration=exploration,
-        )
-        lists = made.table
-        if online is not None and known is not None:
-            write = partial(
-                write_lists,
-                model=model,
-                made=made,
-                known=known,
-                scores=scores,
-                items=items,
-                settings=online,
-                model_version=champion.version,
-                segments=segment_names(lake),
-            )
+        lists, write = lists_of(lake, champion, given)
+        if online is not None:
+            wanted = sorted({*beside} - {champion.version})
+            others = files_of(lake, wanted, given)
     check_nobody_erased_since(lake, through)
     lake.put(keys.recommendations(), _to_parquet(lists), mode="overwrite")
     if online is not None:
-        _publish_online(lake, write, online.made_at)
+        _publish_online(lake, write, online.made_at, others)
     try:
         check_nobody_erased_since(lake, through)
     except ErasedMeanwhileError:
@@ -362,12 +338,14 @@ def refresh_recommendations(
     return lists
 
 
-def _publish_online(lake: Lake, write: Callable[[Path], None] | None, made_at: datetime) -> None:
-    """Publish the file of the lists; without lists there is none."""
+def _publish_online(
+    lake: Lake, write: Write | None, made_at: datetime, others: Mapping[str, Write]
+) -> None:
+    """Publish the files of the lists; without lists there is none."""
     if write is None:
         withdraw_lists(lake)
     else:
-        publish_lists(lake, write, made_at)
+        publish_lists(lake, write, made_at, others)
 
 
 def learned_tables(lake: Lake) -> Mapping[tuple[str, str], pl.DataFrame]:

@@ -13,6 +13,8 @@ from feedback_platform.adjustment.rules.changes import (
 from feedback_platform.adjustment.rules.definition import Action, Kind
 from feedback_platform.adjustment.rules.webhook import WebhookChanger
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.experiments.changer import ExperimentChanger
+from feedback_platform.experiments.installation import InstalledExperiments
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
 from feedback_platform.learning.model_version import ModelUnusableError
@@ -70,5 +72,8 @@ def changers(platform: PlatformResource, clock: Callable[[], datetime]) -> Mappi
     return {
         Kind.FLAG: FlagChanger(platform.flags()),
         Kind.ROLL_BACK_MODEL: ModelChanger(platform.lake(), clock),
+        Kind.START_EXPERIMENT: ExperimentChanger(
+            InstalledExperiments(platform.lake(), clock), platform.settings.experiments, clock
+        ),
         **({Kind.WEBHOOK: WebhookChanger(receiver, clock)} if receiver is not None else {}),
     }

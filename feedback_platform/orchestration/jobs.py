@@ -13,6 +13,7 @@ REPLAY: Final = "replay_quarantine"
 TRAIN: Final = "train"
 PUBLISH_MODELS: Final = "publish_models"
 UNDO: Final = "undo_adjustment"
+EXPERIMENT: Final = "experiment"
 REFIT: Final = "refit_reference"
 ERASE: Final = "erase"
 QUALITY: Final = "quality"
@@ -68,6 +69,16 @@ def build_jobs() -> list[Any]:
             dg.AssetSelection.assets(keys.ADJUSTMENTS) | _PUBLISHED,
             "Take back what a trigger rule did. In the launchpad, ops.metrics__adjustments.config "
             "says which (undo, the adjustment_id) and why (reason).",
+        ),
+        _job(
+            EXPERIMENT,
+            dg.AssetSelection.assets(
+                keys.EXPERIMENTS, keys.EXPERIMENT_RESULTS, keys.EXPERIMENT_LOOKS
+            )
+            | _PUBLISHED,
+            "Start or stop an experiment. In the launchpad, ops.experiments.config says which: "
+            "start, a name in the file of FEEDBACK_EXPERIMENTS, or stop (and ship, a variant; "
+            "override, why although its figures do not say so), and why (reason).",
         ),
         _job(
             REFIT,

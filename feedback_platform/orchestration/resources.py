@@ -35,6 +35,7 @@ class PlatformResource(dg.ConfigurableResource):
     cleaning_rules: str = ""
     gate_rules: str = ""
     trigger_rules: str = ""
+    experiments: str = ""
     engine: str = "polars"
     exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
@@ -49,6 +50,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=str(settings.cleaning_rules or ""),
             gate_rules=str(settings.gate_rules or ""),
             trigger_rules=str(settings.trigger_rules or ""),
+            experiments=str(settings.experiments or ""),
             engine=settings.engine,
             exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
@@ -64,6 +66,7 @@ class PlatformResource(dg.ConfigurableResource):
             cleaning_rules=Path(self.cleaning_rules) if self.cleaning_rules else None,
             gate_rules=Path(self.gate_rules) if self.gate_rules else None,
             trigger_rules=Path(self.trigger_rules) if self.trigger_rules else None,
+            experiments=Path(self.experiments) if self.experiments else None,
             engine=self.engine,
             exploration_share=self.exploration_share,
             segmentation=self.segmentation,

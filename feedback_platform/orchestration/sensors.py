@@ -29,9 +29,18 @@ _NEWEST_DRIFT: Final = """
 
 # What changes the lists that everybody is shown.
 _NEWEST_OF_LISTS: Final = """
-    select adjustment_id, status from metrics.adjustments
-    where action in ('hide_category', 'boost_category', 'roll_back_model')
-    order by coalesce(undone_at, "at") desc, adjustment_id
+    with changes as (
+        select adjustment_id, status, coalesce(undone_at, "at") as changed_at
+        from metrics.adjustments
+        where action in ('hide_category', 'boost_category', 'roll_back_model')
+        union all
+        select experiment_id, shipped, stopped_at
+        from metrics.experiments
+        where lever = 'model' and shipped is not null
+    )
+
+    select adjustment_id, status from changes
+    order by changed_at desc, adjustment_id
     limit 1
 """
 

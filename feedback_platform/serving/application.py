@@ -19,6 +19,7 @@ from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.clock import Clock, utc_now
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.station import Station
@@ -30,14 +31,18 @@ from feedback_platform.serving.demo.switch import WRITE_KEY, serves_demo
 from feedback_platform.serving.demo.visitors import DemoVisitors
 from feedback_platform.serving.documentation import documentation_routes
 from feedback_platform.serving.erasures import Erasures
+from feedback_platform.serving.experiment_feed import ExperimentFeed
 from feedback_platform.serving.exports import Exports
+from feedback_platform.serving.exposures import Exposures
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.flag_news import FlagNews
 from feedback_platform.serving.guard import Guard
 from feedback_platform.serving.health import Health, health_routes
 from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.metrics.endpoint import metrics_route
 from feedback_platform.serving.metrics.platform import (
     collector_metrics,
+    experiment_metrics,
     flag_metrics,
     publication_metrics,
     recommendation_metrics,
@@ -62,6 +67,7 @@ from feedback_platform.serving.session_memory import SessionMemory
 from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.users import PREFIX as USERS
 from feedback_platform.serving.users import Users
+from feedback_platform.serving.varied_lists import VariedLists
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings
 from feedback_platform.warehouse.score_settings import signal_names
 
@@ -142,6 +148,8 @@ def build_application(
     health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
+    experiments = ExperimentFeed(ExperimentLog(lake))
+    news = FlagNews(feed, experiments)
     pending = PendingPreferences(lake, on_leaving=memory.forget, clock=told)
     users = PublishedUsers(settings.published_path, pending)
     keys = ClientKeys(settings.write_keys, settings.api_keys)
@@ -150,13 +158,15 @@ def build_application(
     preferences = PreferencesEndpoint(
         lake, station, users, pending, neighbours, signal_names(DBT_PROJECT_DIR / "seeds")
     )
-    streams = FlagStreams(feed)
+    streams = FlagStreams(news)
     lists = PublishedLists(lake, settings.cache_dir / "lists")
-    impressions = Impressions(station)
+    varied = VariedLists(lists, experiments, users)
+    impressions, exposures = Impressions(station), Exposures(station)
+    ofrep = Ofrep(news, users, keys, streams, exposures)
     by_prefix: dict[str, ASGIApp] = {
-        OFREP: Ofrep(feed, users, keys, streams),
+        OFREP: ofrep,
         RECOMMENDATIONS: Recommendations(
-            lists, memory, users, access, impressions, clock=partial(_seconds, told)
+            varied, memory, users, access, impressions, exposures, clock=partial(_seconds, told)
         ),
         USERS: Users(station, access, preferences, Exports(settings.published_path), erasures),
         OPENDSR: OpenDsr(lake, station, access, erasures),
@@ -165,6 +175,7 @@ def build_application(
         *collector_metrics(collector),
         *flag_metrics(feed, streams),
         *publication_metrics(users, pending),
+        *experiment_metrics(experiments, (ofrep.assignments, varied.assignments), exposures),
         *recommendation_metrics(lists, memory, impressions),
         *worker_metrics(collector, neighbours),
     ]
@@ -175,9 +186,10 @@ def build_application(
         station.commit.start()
         neighbours.start()
         # Together they wait no longer for a store that does not answer than one of them.
-        await asyncio.gather(pending.start(), users.start(), feed.start(), lists.start())
+        await asyncio.gather(*(each.start() for each in (pending, users, feed, experiments, lists)))
         yield
         await lists.stop()
+        await experiments.stop()
         await feed.stop()
         await users.stop()
         await pending.stop()

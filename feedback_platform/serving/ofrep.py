@@ -24,8 +24,12 @@ from feedback_platform.adjustment.flags.context import (
 )
 from feedback_platform.adjustment.flags.evaluation import CompiledFlag, Evaluation
 from feedback_platform.adjustment.flags.flag_set import FlagSet
+from feedback_platform.experiments.running import RunningExperiments
 from feedback_platform.ingestion.collector.settings_document import browser_address
-from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.experiment_tally import ExperimentTally
+from feedback_platform.serving.exposures import Exposures
+from feedback_platform.serving.flag_experiments import FlagExperiments
+from feedback_platform.serving.flag_news import FlagNews
 from feedback_platform.serving.ofrep_answers import (
     OfrepRefusal,
     rendered,
@@ -49,7 +53,6 @@ BULK: Final = "/ofrep/v1/evaluate/flags"
 SINGLE: Final = f"{BULK}/"
 STREAM: Final = "/ofrep/v1/stream"
 _KEY_MISSING: Final = "TARGETING_KEY_MISSING"
-_MOST_DIGITS: Final = 15
 _ETAG: Final = re.compile(rb'(?:W/)?("[^"]*")|(\*)')
 _RETRY_AFTER: Final = ((b"retry-after", b"2"),)
 
@@ -58,15 +61,22 @@ class Ofrep:
     """Answers the paths under `/ofrep/`, which are told apart before any routing."""
 
     def __init__(
-        self, feed: FlagFeed, users: UserFacts, keys: ClientKeys, streams: FlagStreams
+        self,
+        news: FlagNews,
+        users: UserFacts,
+        keys: ClientKeys,
+        streams: FlagStreams,
+        exposures: Exposures,
     ) -> None:
-        self._feed = feed
+        self._news = news
         self._users = users
         self._keys = keys
         self._streams = streams
+        self._exposures = exposures
+        self._experiments = FlagExperiments(FlagSet(), RunningExperiments())
         # A flag has few outcomes, and each is written once.
         self._rendered: dict[Evaluation, bytes] = {}
-        self._rendered_of: FlagSet | None = None
+        self.assignments = ExperimentTally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to a path under `/ofrep/`."""
@@ -106,8 +116,16 @@ class Ofrep:
         if flag is None:
             text = f"There is no flag {key[:120]!r}."
             raise OfrepRefusal(404, text, error_code="FLAG_NOT_FOUND", key=key)
+        assigned = self._experiments.assigned(flag, context)
+        if assigned is not None:
+            self.assignments.note(assigned.assignment)
+            if context.targeting_key is not None:
+                # Who asks for one flag by its name is about to act on it.
+                self._exposures.note(context.targeting_key, assigned.assignment)
+            await send_body(send, self._render(assigned.evaluation))
+            return
         try:
-            body = self._render(flag.evaluate(context), flags)
+            body = self._render(flag.evaluate(context))
         except TargetingKeyMissingError as error:
             raise OfrepRefusal(400, str(error), error_code=_KEY_MISSING, key=key) from error
         await send_body(send, body)
@@ -116,9 +134,9 @@ class Ofrep:
         headers = dict(scope["headers"])
         client = self._keys.client(headers)
         context = self._context(await sent_context(headers, receive, None), None)
-        await self._feed.reach(_known_position(scope["query_string"]))
+        await self._news.reach(_known_tag(scope["query_string"]))
         flags = self._flags()
-        found = b",".join([self._one_of_all(flag, context, flags) for flag in flags.flags.values()])
+        found = b",".join([self._one_of_all(flag, context) for flag in flags.flags.values()])
         streams = orjson.dumps([{"type": "sse", "url": self._stream_url(scope, client)}])
         body = b'{"flags":[' + found + b'],"eventStreams":' + streams + b"}"
         # Of all that was answered: of the flags' revisions, and of what they are for this context.
@@ -128,9 +146,13 @@ class Ofrep:
         else:
             await send_body(send, body, ((b"etag", etag), (b"cache-control", b"no-cache")))
 
-    def _one_of_all(self, flag: CompiledFlag, context: Context, flags: FlagSet) -> bytes:
+    def _one_of_all(self, flag: CompiledFlag, context: Context) -> bytes:
+        assigned = self._experiments.assigned(flag, context)
+        if assigned is not None:
+            self.assignments.note(assigned.assignment)
+            return self._render(assigned.evaluation)
         try:
-            return self._render(flag.evaluate(context), flags)
+            return self._render(flag.evaluate(context))
         except TargetingKeyMissingError as error:
             refusal = OfrepRefusal(400, str(error), error_code=_KEY_MISSING, key=flag.flag.key)
             return orjson.dumps(refusal.content)
@@ -147,15 +169,18 @@ class Ofrep:
             raise OfrepRefusal(400, str(error), error_code=INVALID_CONTEXT, key=key) from error
 
     def _flags(self) -> FlagSet:
-        flags = self._feed.current
+        """Return the flags of this moment; the experiments over them are those of the same."""
+        flags, experiments = self._news.flags.current, self._news.experiments.experiments
         if flags is None:
             text = "The flags were not read yet, since the store does not answer; try again."
             raise OfrepRefusal(503, text, headers=_RETRY_AFTER)
+        known = self._experiments
+        if known.flags is not flags or known.experiments is not experiments:
+            self._experiments = FlagExperiments(flags, experiments)
+            self._rendered = {}
         return flags
 
-    def _render(self, evaluation: Evaluation, flags: FlagSet) -> bytes:
-        if self._rendered_of is not flags:
-            self._rendered, self._rendered_of = {}, flags
+    def _render(self, evaluation: Evaluation) -> bytes:
         body = self._rendered.get(evaluation)
         if body is None:
             body = self._rendered[evaluation] = rendered(evaluation)
@@ -167,16 +192,15 @@ class Ofrep:
         return f"{protocol}://{host}{STREAM}" + ("" if token is None else f"?token={token}")
 
 
-def _known_position(query: bytes) -> int:
-    """Return how new the flags are that a client was told of (`flagConfigEtag`); 0 for nothing."""
+def _known_tag(query: bytes) -> str:
+    """Return how new the flags are that a client was told of (`flagConfigEtag`), if it was."""
     if b"flagConfigEtag" not in query:
-        return 0
+        return ""
     try:
         (text,) = parse_qs(query.decode("latin-1"), max_num_fields=10)["flagConfigEtag"]
     except (ValueError, KeyError):
-        return 0
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if is_number else 0
+        return ""
+    return text
 
 
 def _matches(if_none_match: bytes | None, etag: bytes) -> bool:

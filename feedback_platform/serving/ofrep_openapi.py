@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from feedback_platform.adjustment.flags.evaluation import Reason
+from feedback_platform.serving.flag_experiments import EXPERIMENT_ID, VARIANT
 from feedback_platform.serving.ofrep import BULK, STREAM
 from feedback_platform.serving.ofrep_requests import MAX_BODY_BYTES
 
@@ -38,7 +39,14 @@ def ofrep_schemas() -> dict[str, Any]:
     """Return what these paths take and answer."""
     metadata = {
         "type": "object",
-        "properties": {"revision": {"type": "integer"}, "rule": {"type": "string"}},
+        "description": "The flag's revision, and what decided: the rule, or the experiment and "
+        "its variant, to be reported when the user meets it.",
+        "properties": {
+            "revision": {"type": "integer"},
+            "rule": {"type": "string"},
+            EXPERIMENT_ID: {"type": "string"},
+            VARIANT: {"type": "string"},
+        },
     }
     return {
         "evaluationRequest": {

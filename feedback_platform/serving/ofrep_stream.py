@@ -15,10 +15,9 @@ from typing import Any, Final
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from feedback_platform.adjustment.flags.flag_set import FlagSet
 from feedback_platform.serving.client_address import client_address
 from feedback_platform.serving.connections import PARTING
-from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.flag_news import FlagNews
 from feedback_platform.serving.ofrep_answers import CROSS_ORIGIN, OfrepRefusal
 
 MAX_STREAMS: Final = 1000
@@ -43,14 +42,14 @@ class FlagStreams:
 
     def __init__(
         self,
-        feed: FlagFeed,
+        news: FlagNews,
         *,
         most: int = MAX_STREAMS,
         most_of_key: int = MAX_STREAMS_OF_KEY,
         most_of_address: int = MAX_STREAMS_OF_ADDRESS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        self._feed = feed
+        self._news = news
         self._most = most
         self._most_of_key = most_of_key
         self._most_of_address = most_of_address
@@ -104,10 +103,10 @@ class FlagStreams:
         self, headers: Mapping[bytes, bytes], ends: list[asyncio.Task[Any]], send: Send
     ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        change = asyncio.create_task(self._feed.next_change())
+        change = asyncio.ensure_future(self._news.next_change())
         try:
-            told = self._feed.current
-            first = _event(told) if self._is_behind(headers) else b""
+            told = self._news.tag
+            first = _event(self._news) if self._is_behind(headers) else b""
             await _send_piece(send, b"retry: 3000\n\n" + first)
             while not any(task.done() for task in ends):
                 await asyncio.wait(
@@ -116,11 +115,11 @@ class FlagStreams:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if change.done():
-                    change = asyncio.create_task(self._feed.next_change())
+                    change = asyncio.ensure_future(self._news.next_change())
                 # Read anew: of several changes while a client reads slowly, only the last counts.
-                if self._feed.current is not told:
-                    told = self._feed.current
-                    await _send_piece(send, _event(told))
+                if self._news.tag != told:
+                    told = self._news.tag
+                    await _send_piece(send, _event(self._news))
                 elif not any(task.done() for task in ends):
                     await _send_piece(send, b":\n\n")
             await send({"type": "http.response.body", "body": b""})
@@ -129,19 +128,18 @@ class FlagStreams:
 
     def _is_behind(self, headers: Mapping[bytes, bytes]) -> bool:
         """Return whether a client that comes (back) may have missed a change."""
-        current = self._feed.current
         last = headers.get(b"last-event-id")
-        if last is not None and current is not None:
-            return last != b"%d" % current.position
-        return asyncio.get_running_loop().time() - self._feed.changed_at < _GAP_SECONDS
+        if last is not None and self._news.flags.current is not None:
+            return last != self._news.tag.encode()
+        return asyncio.get_running_loop().time() - self._news.changed_at < _GAP_SECONDS
 
 
-def _event(flags: FlagSet | None) -> bytes:
-    position = flags.position if flags else 0
-    content: dict[str, Any] = {"type": "refetchEvaluation", "etag": str(position)}
-    if flags and flags.changed_at:
-        content["lastModified"] = flags.changed_at.isoformat()
-    return b"id: %d\ndata: %s\n\n" % (position, orjson.dumps(content))
+def _event(news: FlagNews) -> bytes:
+    content: dict[str, Any] = {"type": "refetchEvaluation", "etag": news.tag}
+    written_at = news.written_at
+    if written_at is not None:
+        content["lastModified"] = written_at.isoformat()
+    return b"id: %s\ndata: %s\n\n" % (news.tag.encode(), orjson.dumps(content))
 
 
 async def _send_piece(send: Send, body: bytes) -> None:

@@ -94,22 +94,30 @@ def wanted_of(query: bytes) -> Wanted:
     limit = given.get("limit", str(DEFAULT_ITEMS))
     if _LIMIT.fullmatch(limit) is None or int(limit) > MOST_ITEMS:
         raise _invalid(f"limit is {limit[:40]!r}; it may be 1 to {MOST_ITEMS}.")
-    placement = given.get("placement", DEFAULT_PLACEMENT)
-    if _PLACEMENT.fullmatch(placement) is None:
-        raise _invalid(
-            f"placement is {placement[:80]!r}; it may be 1 to 64 letters, digits and _ . : -, "
-            "the first a letter or a digit."
-        )
+    placement = _placement(given)
     log = given.get("log", "true")
     if log not in _SWITCH:
         raise _invalid(f"log is {log[:40]!r}; it may be true or false.")
     return Wanted(int(limit), placement, _SWITCH[log])
 
 
-def check_no_parameters(query: bytes) -> None:
-    """Refuse any parameter."""
-    if query:
-        _parameters(query, ())
+def placement_of(query: bytes) -> str:
+    """Read the query of an explanation: which placement's list it speaks of.
+
+    Raises:
+        RecommendationRefusal: a parameter is unknown, repeated, or has a value of another kind.
+    """
+    return _placement(_parameters(query, ("placement",)) if query else {})
+
+
+def _placement(given: Mapping[str, str]) -> str:
+    placement = given.get("placement", DEFAULT_PLACEMENT)
+    if _PLACEMENT.fullmatch(placement) is None:
+        raise _invalid(
+            f"placement is {placement[:80]!r}; it may be 1 to 64 letters, digits and _ . : -, "
+            "the first a letter or a digit."
+        )
+    return placement
 
 
 def _parameters(query: bytes, known: tuple[str, ...]) -> dict[str, str]:
@@ -125,8 +133,8 @@ def _parameters(query: bytes, known: tuple[str, ...]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:
-            takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise _invalid(f"There is no parameter {name[:40]!r}; {takes}.")
+            takes = ", ".join(known)
+            raise _invalid(f"There is no parameter {name[:40]!r}; it takes {takes}.")
         if name in given:
             raise _invalid(f"{name} is given twice.")
         given[name] = value

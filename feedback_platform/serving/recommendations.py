@@ -1,6 +1,7 @@
 """GET /v1/recommendations/{user_id}: a user's list of this moment, and why an item is in it.
 
-The list was published; what the user did a moment ago changes it on the way out. Told apart before
+The list was published; what the user did a moment ago changes it on the way out, and so does an
+experiment that the user is in. Told apart before
 any routing, and answered from memory: nothing here waits for a disk, a database or another process.
 """
 
@@ -8,27 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from feedback_platform.experiments.levers import POPULAR, PUBLISHED
 from feedback_platform.learning.online.records import SessionEvent
 from feedback_platform.privacy.preferences import Preferences
 from feedback_platform.serving.access import Access, AccessDeniedError
-from feedback_platform.serving.impressions import Impressions
-from feedback_platform.serving.published_lists import PublishedLists
+from feedback_platform.serving.exposures import Exposures
+from feedback_platform.serving.impressions import Impressions, named
 from feedback_platform.serving.recommendation_requests import (
     RecommendationRefusal,
     Target,
-    check_no_parameters,
+    placement_of,
     target_of,
     wanted_of,
 )
 from feedback_platform.serving.session_memory import SessionMemory
-
-if TYPE_CHECKING:
-    from feedback_platform.learning.online.online_lists import OnlineLists
+from feedback_platform.serving.varied_lists import Chosen, VariedLists
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -63,11 +63,12 @@ class Recommendations:
 
     def __init__(
         self,
-        lists: PublishedLists,
+        lists: VariedLists,
         memory: SessionMemory,
         users: UserPreferences,
         access: Access,
         impressions: Impressions,
+        exposures: Exposures,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,6 +77,7 @@ class Recommendations:
         self._users = users
         self._access = access
         self._impressions = impressions
+        self._exposures = exposures
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
@@ -105,18 +107,20 @@ class Recommendations:
 
     def _list(self, user_id: str, query: bytes) -> dict[str, Any]:
         wanted = wanted_of(query)
-        lists = self._current()
         preferences = self._users.preferences_of(user_id)
-        is_personal = preferences.is_personalised
+        chosen = self._chosen(user_id, wanted.placement, preferences)
+        lists, is_personal = chosen.lists, _is_personal(chosen, preferences)
         listed = lists.recommend(
             user_id,
-            self._session(user_id, lists, preferences),
+            self._session(user_id, chosen, preferences),
             now=self._clock(),
             n=wanted.limit,
             is_personal=is_personal,
         )
         recommendation_id = self._impressions.new_id()
-        if wanted.is_logged:
+        for assignment in chosen.assignments:
+            self._lists.assignments.note(assignment)
+        if wanted.is_logged and listed:
             self._impressions.log(
                 recommendation_id,
                 user_id,
@@ -124,13 +128,17 @@ class Recommendations:
                 placement=wanted.placement,
                 model_version=lists.model_version,
                 is_personalised=is_personal,
+                assignments=chosen.assignments,
             )
+            for assignment in chosen.assignments:
+                self._exposures.note(user_id, assignment)
         return {
             "recommendation_id": recommendation_id,
             "user_id": user_id,
             "placement": wanted.placement,
             "model_version": lists.model_version,
             "is_personalised": is_personal,
+            "experiments": list(map(named, chosen.assignments)),
             "items": [
                 {
                     "item_id": each.item_id,
@@ -147,15 +155,16 @@ class Recommendations:
         }
 
     def _explanation(self, target: Target, item_id: str, query: bytes) -> dict[str, Any]:
-        check_no_parameters(query)
-        lists = self._current()
+        placement = placement_of(query)
         preferences = self._users.preferences_of(target.user_id)
+        chosen = self._chosen(target.user_id, placement, preferences)
+        lists = chosen.lists
         found = lists.explain(
             target.user_id,
-            self._session(target.user_id, lists, preferences),
+            self._session(target.user_id, chosen, preferences),
             item_id,
             now=self._clock(),
-            is_personal=preferences.is_personalised,
+            is_personal=_is_personal(chosen, preferences),
         )
         if found is None:
             text = f"There is no item {item_id[:120]!r} that could be recommended."
@@ -180,25 +189,29 @@ class Recommendations:
             ],
         }
 
-    def _current(self) -> OnlineLists:
-        lists = self._lists.current
-        if lists is None:
+    def _chosen(self, user_id: str, placement: str, preferences: Preferences) -> Chosen:
+        chosen = self._lists.chosen(user_id, placement, preferences)
+        if chosen is None:
             text = "No lists were published yet, or they cannot be read; try again later."
             raise RecommendationRefusal(503, "unavailable", text, _RETRY_AFTER)
-        return lists
+        return chosen
 
     def _session(
-        self, user_id: str, lists: OnlineLists, preferences: Preferences
+        self, user_id: str, chosen: Chosen, preferences: Preferences
     ) -> list[SessionEvent]:
         """Return what a user did a moment ago, as far as the user lets it count."""
-        if not preferences.is_personalised:
+        if chosen.policy == PUBLISHED or not preferences.is_personalised:
             return []
         events = self._memory.of(user_id)
         if not preferences.signals_off:
             return events
         signals = preferences.signals_off
-        off = {rule.event_type for rule in lists.rules.signals if rule.signal in signals}
+        off = {rule.event_type for rule in chosen.lists.rules.signals if rule.signal in signals}
         return [event for event in events if event.event_type not in off]
+
+
+def _is_personal(chosen: Chosen, preferences: Preferences) -> bool:
+    return preferences.is_personalised and chosen.policy != POPULAR
 
 
 async def _send(send: Send, status: int, body: bytes, headers: Fields = ()) -> None:

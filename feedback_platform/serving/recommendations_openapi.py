@@ -63,8 +63,10 @@ def recommendation_schemas() -> dict[str, Any]:
             placement=_TEXT,
             model_version=_TEXT,
             is_personalised={"type": "boolean"},
+            experiments={"type": "array", "items": _reference("experiment")},
             items={"type": "array", "maxItems": MOST_ITEMS, "items": _reference("recommended")},
         ),
+        "experiment": _object(experiment_id=_TEXT, variant=_TEXT),
         "recommended": _object(
             item_id=_TEXT,
             title=_TEXT,
@@ -107,9 +109,7 @@ def _list() -> dict[str, Any]:
             _in_query(
                 "limit", type="integer", minimum=1, maximum=MOST_ITEMS, default=DEFAULT_ITEMS
             ),
-            _in_query(
-                "placement", type="string", pattern=f"^{PLACEMENT}$", default=DEFAULT_PLACEMENT
-            ),
+            _of_placement(),
             _in_query("log", type="boolean", default=True),
         ],
         "responses": {
@@ -124,7 +124,7 @@ def _explanation() -> dict[str, Any]:
         "tags": [_TAG],
         "summary": "Why an item is in a user's list, or would be.",
         "security": _ANYBODY,
-        "parameters": [_in_path("user_id"), _in_path("item_id")],
+        "parameters": [_in_path("user_id"), _in_path("item_id"), _of_placement()],
         "responses": {
             "200": {"description": "The reasons.", **_content("explanation")},
             **_errors(400, 401, 403, 404, 408, 503),
@@ -135,6 +135,12 @@ def _explanation() -> dict[str, Any]:
 def _in_path(name: str) -> dict[str, Any]:
     schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}
     return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _of_placement() -> dict[str, Any]:
+    return _in_query(
+        "placement", type="string", pattern=f"^{PLACEMENT}$", default=DEFAULT_PLACEMENT
+    )
 
 
 def _in_query(name: str, **schema: Any) -> dict[str, Any]:

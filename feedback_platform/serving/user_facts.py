@@ -27,6 +27,7 @@ _FIRST_LOOK_SECONDS: Final = 5.0
 _MOST_DOUBLINGS: Final = 5
 _STRANGER: Final = Facts()
 _UNKNOWN: Final = Facts(is_personalised=False)
+_OUT_OF_RESEARCH: Final = Facts(allows_research=False)
 _ALLOWS_ALL: Final = Preferences()
 _NONE: Final[frozenset[str]] = frozenset()
 _NANOSECONDS: Final = 1_000_000_000
@@ -96,11 +97,13 @@ class PublishedUsers:
 
     def of(self, targeting_key: str) -> Facts:
         """Return what is known of a user."""
-        users = self._users
-        if users is None or not self.preferences_of(targeting_key).is_personalised:
+        users, allowed = self._users, self.preferences_of(targeting_key)
+        if users is None or not allowed.is_personalised:
             return _UNKNOWN
         segment = users.segments.get(targeting_key)
-        return _STRANGER if segment is None else Facts(segment.segment_id, segment.name)
+        if segment is None:
+            return _STRANGER if allowed.allows_research else _OUT_OF_RESEARCH
+        return Facts(segment.segment_id, segment.name, allows_research=allowed.allows_research)
 
     @property
     def published_at(self) -> float | None:

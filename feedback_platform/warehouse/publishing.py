@@ -86,6 +86,9 @@ TABLES: Final = (
     PublishedTable("metrics", "quarantine_daily"),
     PublishedTable("metrics", "drift_events"),
     PublishedTable("metrics", "adjustments"),
+    PublishedTable("metrics", "experiments"),
+    PublishedTable("metrics", "experiment_results"),
+    PublishedTable("metrics", "experiment_looks"),
 )
 TABLE_MACROS: Final = (
     ("interaction", "interactions_as_of"),

@@ -168,3 +168,80 @@ create table if not exists metrics.adjustments (
     "at" timestamp not null,
     undone_at timestamp
 );
+
+create table if not exists metrics.experiments (
+    experiment_id varchar primary key,
+    hypothesis varchar not null,
+    lever varchar not null,
+    subject varchar not null,
+    status varchar not null,
+    started_at timestamp not null,
+    ends_at timestamp not null,
+    stopped_at timestamp,
+    decision varchar not null,
+    reason varchar not null,
+    winner varchar,
+    shipped varchar,
+    control varchar not null,
+    variants json not null,
+    is_sequential boolean not null,
+    alpha double not null,
+    users bigint,
+    mixed_users bigint,
+    unknown_users bigint,
+    opted_out_users bigint,
+    sample_ratio_p_value double,
+    read_at timestamp,
+    started_by varchar not null,
+    stopped_by varchar
+);
+
+create table if not exists metrics.experiment_results (
+    experiment_id varchar not null,
+    metric varchar not null,
+    variant varchar not null,
+    kind varchar not null,
+    n bigint not null,
+    control double,
+    mean double,
+    effect double,
+    low double,
+    high double,
+    p_value double,
+    sequential_low double,
+    sequential_high double,
+    sequential_p_value double,
+    relative_effect double,
+    relative_low double,
+    relative_high double,
+    sample_ratio_p_value double not null,
+    decision varchar not null,
+    reason varchar not null,
+    read_at timestamp not null,
+    primary key (experiment_id, metric, variant)
+);
+
+-- The results as they were found day by day: what somebody saw who looked every day.
+create table if not exists metrics.experiment_looks (
+    experiment_id varchar not null,
+    metric varchar not null,
+    variant varchar not null,
+    kind varchar not null,
+    n bigint not null,
+    control double,
+    mean double,
+    effect double,
+    low double,
+    high double,
+    p_value double,
+    sequential_low double,
+    sequential_high double,
+    sequential_p_value double,
+    relative_effect double,
+    relative_low double,
+    relative_high double,
+    sample_ratio_p_value double not null,
+    decision varchar not null,
+    reason varchar not null,
+    read_at timestamp not null
+);

@@ -19,7 +19,7 @@ PROMISED = (
 
 
 def test_a_row_has_what_readers_of_the_table_rely_on() -> None:
-    assert {"experiment", "metric", "variant", *PROMISED.split()} <= {
+    assert {"experiment_id", "metric", "variant", "kind", *PROMISED.split()} <= {
         each.name for each in fields(Result)
     }
 
@@ -30,7 +30,7 @@ def test_every_metric_of_every_variant_is_a_row() -> None:
 
     found, unseen = results(EXPERIMENT, look, decide(EXPERIMENT, look, is_over=False))
 
-    assert (found.experiment, found.metric, found.variant) == (
+    assert (found.experiment_id, found.metric, found.variant) == (
         "cards-at-home",
         "converting_users",
         "cards",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from feedback_platform.adjustment.flags.definition import Condition
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.definition import Experiment, HoldOut, Lever, Slot
@@ -45,7 +47,10 @@ def begin(
     [
         layout(),
         other(Lever.MODEL, "recommender", "v1", "v2"),
+        other(Lever.MODEL, "recommender", "champion", "v2"),
         other(Lever.RANKING_POLICY, "anywhere", "personalised", "popular"),
+        other(Lever.RANKING_POLICY, "anywhere", "personalised", "published"),
+        other(Lever.THRESHOLD, "cold_share", 0.0, 1.0),
         other(Lever.THRESHOLD, "exploration_share", 0.0, 0.1),
     ],
     ids=lambda each: each.lever,
@@ -62,7 +67,7 @@ def test_what_is_there_can_be_varied(definition: Experiment) -> None:
         (layout(subject="colour"), "no flag 'colour'. There are: layout"),
         (layout(variants={"grid": "grid", "cards": "rows"}), "no variant of the flag 'layout'"),
         (other(Lever.MODEL, "ranker", "v1", "v2"), "no model 'ranker'. There are: recommender"),
-        (other(Lever.MODEL, "recommender", "v1", "v3"), "'v3'. There are: v1, v2"),
+        (other(Lever.MODEL, "recommender", "v1", "v3"), "'v3'. There are: v1, v2, champion"),
         (other(Lever.RANKING_POLICY, "home", "popular", "fresh"), "no ranking policy 'fresh'"),
         (other(Lever.THRESHOLD, "patience", 1.0, 2.0), "no threshold 'patience'"),
         (other(Lever.THRESHOLD, "exploration_share", 0.0, 0.5), "from 0 to 0.1"),
@@ -73,6 +78,15 @@ def test_what_is_there_can_be_varied(definition: Experiment) -> None:
 def test_what_is_not_there_cannot_be_varied(definition: Experiment, said: str) -> None:
     with pytest.raises(InvalidInputError, match=said):
         begin(definition)
+
+
+def test_an_audience_of_lists_asks_for_what_is_known_of_their_users() -> None:
+    policy = other(Lever.RANKING_POLICY, "home", "personalised", "popular")
+    segment, country = (Condition(name, "equals", "x") for name in ("segment", "country"))
+    begin(replace(policy, audience=(segment,)))
+    with pytest.raises(InvalidInputError, match="asks for 'country'"):
+        begin(replace(policy, audience=(segment, country)))
+    begin(layout(audience=(country,)))
 
 
 def test_a_disabled_flag_cannot_be_varied() -> None:

@@ -20,6 +20,7 @@ from feedback_platform_tests.services.flag_questions import (
 )
 from feedback_platform_tests.services.processes import run
 from feedback_platform_tests.services.segment_collector import WRITE_KEY, SegmentCollector
+from feedback_platform_tests.serving.running_experiments import LAYOUT, begin, users_of
 from feedback_platform_tests.waiting import until
 
 PROGRAM: Final = Path(__file__).parent / "openfeature_sdks" / "evaluate.py"
@@ -86,3 +87,27 @@ def test_flags_of_every_type_are_what_was_defined_and_change_without_a_restart(
 
     turn_on(flags)
     until(lambda: evaluate(ADA_IN_AUSTRIA, "switch")["switch"]["value"] is True)
+
+
+def test_an_experiment_reaches_the_sdk_and_its_exposures_reach_the_layers(
+    collector: SegmentCollector, evaluate: Evaluate
+) -> None:
+    publish_flags(collector)
+    begin(collector.installation.lake, LAYOUT)
+    arms = {variant: users[0] for variant, users in users_of(LAYOUT).items()}
+    asked = {user: {"targetingKey": user} for user in arms.values()}
+    until(lambda: evaluate(asked[arms["cards"]], "rollout")["rollout"]["metadata"] != {})
+
+    for variant, user in arms.items():
+        for _ in range(2):
+            found = evaluate(asked[user], "rollout", "layout")
+            assert (found["rollout"]["value"], found["rollout"]["reason"]) == (variant, "SPLIT")
+            names = {"experimentId": LAYOUT.key, "variant": variant}
+            assert found["rollout"]["metadata"].items() >= names.items()
+            assert found["layout"]["reason"] == "STATIC"
+
+    columns = ["event_type", "experiment_id", "user_id", "variant"]
+    assert sorted(collector.interactions(columns).rows()) == [
+        ("experiment_exposed", LAYOUT.key, user, variant)
+        for user, variant in sorted((user, variant) for variant, user in arms.items())
+    ]

@@ -57,9 +57,10 @@ def test_a_change_is_there_without_a_request_that_asks_for_it() -> None:
 
     async def scenario(feed: FlagFeed) -> None:
         assert current(feed).position == 1
-        change = asyncio.create_task(feed.next_change())
+        changed = asyncio.Event()
+        feed.tell(changed.set)
         turn(store, "on")
-        await change
+        await changed.wait()
         await default_is(feed, "on")
 
     watched(store, scenario)

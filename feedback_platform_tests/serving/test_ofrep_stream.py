@@ -12,8 +12,11 @@ import pytest
 
 from feedback_platform.adjustment.flags.changes import with_default
 from feedback_platform.adjustment.flags.flags import Flags
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.lake.store import Lake
+from feedback_platform.serving.experiment_feed import ExperimentFeed
 from feedback_platform.serving.flag_feed import FlagFeed
+from feedback_platform.serving.flag_news import FlagNews
 from feedback_platform.serving.ofrep_answers import OfrepRefusal
 from feedback_platform.serving.ofrep_stream import FlagStreams
 from feedback_platform_tests.adjustment.flags.definitions import ADA, switch
@@ -111,17 +114,18 @@ async def told(
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> FlagFeed:
-    return FlagFeed(Flags(Lake((tmp_path / "lake").as_uri())))
+def news(tmp_path: Path) -> FlagNews:
+    lake = Lake((tmp_path / "lake").as_uri())
+    return FlagNews(FlagFeed(Flags(lake)), ExperimentFeed(ExperimentLog(lake)))
 
 
-def test_a_stream_on_which_nothing_happens_shows_that_it_lives(feed: FlagFeed) -> None:
-    streams = FlagStreams(feed, heartbeat_seconds=0.001)
+def test_a_stream_on_which_nothing_happens_shows_that_it_lives(news: FlagNews) -> None:
+    streams = FlagStreams(news, heartbeat_seconds=0.001)
     assert asyncio.run(told(streams, pieces=3)).startswith(b"retry: 3000\n\n:\n\n:\n\n")
 
 
-def test_there_are_not_more_streams_than_that_and_who_goes_makes_room(feed: FlagFeed) -> None:
-    streams = FlagStreams(feed, most=1, heartbeat_seconds=0.001)
+def test_there_are_not_more_streams_than_that_and_who_goes_makes_room(news: FlagNews) -> None:
+    streams = FlagStreams(news, most=1, heartbeat_seconds=0.001)
 
     async def crowd() -> None:
         first = asyncio.create_task(told(streams, pieces=50))
@@ -136,8 +140,8 @@ def test_there_are_not_more_streams_than_that_and_who_goes_makes_room(feed: Flag
     asyncio.run(crowd())
 
 
-def test_no_address_takes_the_streams_of_others(feed: FlagFeed) -> None:
-    streams = FlagStreams(feed, most_of_address=1, heartbeat_seconds=0.001)
+def test_no_address_takes_the_streams_of_others(news: FlagNews) -> None:
+    streams = FlagStreams(news, most_of_address=1, heartbeat_seconds=0.001)
 
     async def crowd() -> None:
         first = asyncio.create_task(told(streams, pieces=50))
@@ -153,8 +157,8 @@ def test_no_address_takes_the_streams_of_others(feed: FlagFeed) -> None:
     asyncio.run(crowd())
 
 
-def test_no_key_takes_the_streams_of_others(feed: FlagFeed) -> None:
-    streams = FlagStreams(feed, most_of_key=1, heartbeat_seconds=0.001)
+def test_no_key_takes_the_streams_of_others(news: FlagNews) -> None:
+    streams = FlagStreams(news, most_of_key=1, heartbeat_seconds=0.001)
 
     async def crowd() -> None:
         first = asyncio.create_task(told(streams, pieces=50, client="web"))
@@ -168,12 +172,12 @@ def test_no_key_takes_the_streams_of_others(feed: FlagFeed) -> None:
     asyncio.run(crowd())
 
 
-def test_who_reads_slowly_hears_the_newest_once(feed: FlagFeed, tmp_path: Path) -> None:
+def test_who_reads_slowly_hears_the_newest_once(news: FlagNews, tmp_path: Path) -> None:
     flags = Flags(Lake((tmp_path / "lake").as_uri()))
     said: list[bytes] = []
 
     async def slowly() -> None:
-        await feed.start()
+        await news.flags.start()
         is_free, has_begun, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def receive() -> Any:
@@ -189,15 +193,15 @@ def test_who_reads_slowly_hears_the_newest_once(feed: FlagFeed, tmp_path: Path) 
                 gone.set()
 
         stream = asyncio.create_task(
-            FlagStreams(feed)({"type": "http", "headers": []}, receive, send)
+            FlagStreams(news)({"type": "http", "headers": []}, receive, send)
         )
         await has_begun.wait()
         for position in (1, 2, 3):
             flags.apply({f"s{position}": switch(f"s{position}")}, ADA)
-            await feed.reach(position)
+            await news.reach(str(position))
         is_free.set()
         await stream
-        await feed.stop()
+        await news.flags.stop()
 
     asyncio.run(slowly())
     assert [piece[:5] for piece in said[1:3]] == [b"retry", b"id: 3"]

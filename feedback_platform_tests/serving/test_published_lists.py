@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ import pytest
 from feedback_platform.errors import LakeUnavailableError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning.online.online_lists import OnlineLists
+from feedback_platform.learning.online.publication import ListsPointer, publish_lists
 from feedback_platform.serving.published_lists import PublishedLists
-from feedback_platform_tests.serving.made_up_lists import publish_made_up_lists
+from feedback_platform_tests.serving.made_up_lists import publish_made_up_lists, write_made_up_lists
 from feedback_platform_tests.serving.running import running_server
 from feedback_platform_tests.waiting import comes_true, until
 
@@ -36,6 +39,10 @@ class FarLake(Lake):
         if self.is_failing:
             raise LakeUnavailableError("The lake does not answer.")
         return super().find(key)
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(b"torn")
 
 
 def play(lake: Lake, tmp_path: Path, scenario: Callable[[PublishedLists], Awaitable[None]]) -> None:
@@ -90,6 +97,55 @@ def test_while_the_lake_fails_or_new_lists_are_damaged_the_last_good_ones_go_on_
     with caplog.at_level(logging.WARNING):
         play(lake, tmp_path, scenario)
     assert len(caplog.records) == 2
+
+
+def test_lists_of_other_versions_come_with_the_champions_and_hold_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lake = FarLake((tmp_path / "lake").as_uri())
+
+    def writes(version: str) -> Callable[[Path], None]:
+        return partial(write_made_up_lists, user_ids=USERS, made_at=LATER, model_version=version)
+
+    async def scenario(lists: PublishedLists) -> None:
+        publish_lists(lake, writes("a"), LATER, {"b": writes("b")})
+        await comes_true(lambda: set(lists.by_version) == {"a", "b"})
+        assert version(lists) == "a"
+        b = lists.by_version["b"]
+        assert len(list((tmp_path / "cache").iterdir())) == 2
+
+        publish_lists(lake, writes("c"), LATER, {"b": torn})
+        await comes_true(lambda: version(lists) == "c")
+        assert set(lists.by_version) == {"c"}
+        assert b.model_version == "b"
+        assert "damaged" in caplog.text
+
+    play(lake, tmp_path, scenario)
+
+
+def test_what_is_damaged_is_tried_again_less_and_less_often(tmp_path: Path) -> None:
+    lake = Lake((tmp_path / "lake").as_uri())
+    publish_lists(lake, torn, LATER)
+    now = 0.0
+    tries: list[float] = []
+
+    class Watched(PublishedLists):
+        def _opened(self, key: str, pointer: ListsPointer) -> OnlineLists:
+            tries.append(now)
+            return super()._opened(key, pointer)
+
+    async def scenario() -> None:
+        nonlocal now
+        lists = Watched(lake, tmp_path / "cache", clock=lambda: now)
+        for second in range(200):
+            now = float(second)
+            await lists.look()
+        assert tries == [0, 1, 3, 7, 15, 31, 63, 127, 191]
+        publish_made_up_lists(lake, USERS, model_version="good")
+        await lists.look()
+        assert version(lists) == "good"
+
+    asyncio.run(scenario())
 
 
 def test_lists_from_elsewhere_are_copied_and_earlier_copies_removed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from feedback_platform.serving.recommendation_requests import (
     RecommendationRefusal,
     Target,
     Wanted,
-    check_no_parameters,
+    placement_of,
     target_of,
     wanted_of,
 )
@@ -93,7 +93,10 @@ def test_what_a_query_may_not_say_is_named(query: bytes, text: str) -> None:
     assert text in str(refused.value)
 
 
-def test_where_nothing_may_be_asked_for_any_parameter_is_refused() -> None:
-    check_no_parameters(b"")
-    with pytest.raises(RecommendationRefusal, match="no parameter 'limit'; it takes none"):
-        check_no_parameters(b"limit=3")
+def test_an_explanation_speaks_of_a_placement_and_takes_nothing_else() -> None:
+    assert placement_of(b"") == "home"
+    assert placement_of(b"placement=side.bar") == "side.bar"
+    with pytest.raises(RecommendationRefusal, match="no parameter 'limit'; it takes placement"):
+        placement_of(b"limit=3")
+    with pytest.raises(RecommendationRefusal, match="placement is '-'"):
+        placement_of(b"placement=-")

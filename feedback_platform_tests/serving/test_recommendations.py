@@ -15,6 +15,7 @@ import pytest
 from starlette.types import Message
 
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING
+from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.ingestion.collector.audience import Audience
 from feedback_platform.ingestion.collector.station import Station
 from feedback_platform.lake.store import Lake
@@ -28,13 +29,17 @@ from feedback_platform.learning.online.publication import (
 from feedback_platform.privacy.preferences import Preferences
 from feedback_platform.privacy.requests import close_request, pending_requests
 from feedback_platform.serving.access import Access
+from feedback_platform.serving.experiment_feed import ExperimentFeed
+from feedback_platform.serving.exposures import Exposures
 from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.neighbours import Neighbours
 from feedback_platform.serving.published_lists import PublishedLists
 from feedback_platform.serving.recommendations import Recommendations
 from feedback_platform.serving.session_events import FOLDED, SessionLines
 from feedback_platform.serving.session_memory import SessionMemory
+from feedback_platform.serving.user_facts import PublishedUsers
 from feedback_platform.serving.user_tokens import sign_token
+from feedback_platform.serving.varied_lists import VariedLists
 from feedback_platform_tests.serving.made_up_lists import publish_made_up_lists
 from feedback_platform_tests.serving.published_users import publish_users
 from feedback_platform_tests.serving.running import Answer, RunningServer, running_server
@@ -115,6 +120,7 @@ def test_a_list_is_that_of_the_file_with_all_that_is_known_of_each_item(
         "placement": "start",
         "model_version": "made-up",
         "is_personalised": True,
+        "experiments": [],
         "items": [
             {
                 "item_id": each.item_id,
@@ -468,8 +474,11 @@ def test_events_of_a_signal_that_the_user_switched_off_do_not_fold_in(tmp_path: 
     async def play() -> None:
         lists = PublishedLists(lake, tmp_path / "cache")
         await lists.look()
-        impressions = Impressions(Station(lake, write_keys={}))
-        api = Recommendations(lists, memory, _Users(), Access({}, ()), impressions)
+        station = Station(lake, write_keys={})
+        experiments = ExperimentFeed(ExperimentLog(lake))
+        varied = VariedLists(lists, experiments, PublishedUsers(tmp_path / "nothing"))
+        told = (Impressions(station), Exposures(station))
+        api = Recommendations(varied, memory, _Users(), Access({}, ()), *told)
         first, second, third, *_ = await asked(api)
         did("Product Clicked", first)
         assert (await asked(api))[:2] == [first, second]

@@ -60,7 +60,7 @@ def test_every_switch_that_is_published_is_known(tmp_path: Path) -> None:
     assert users.preferences_of("ada") == expected
     assert users.preferences_of("eve") == Preferences(is_personalised=False)
     assert users.preferences_of("bob") == Preferences()
-    assert users.of("ada") == Facts(0, "fans")
+    assert users.of("ada") == Facts(0, "fans", allows_research=False)
 
 
 def test_a_publication_that_cannot_be_read_leaves_the_one_before(

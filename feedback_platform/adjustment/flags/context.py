@@ -38,11 +38,13 @@ class Facts:
         segment_id: of the segment, which keeps it from training to training.
         segment: its name.
         is_personalised: False for who switched personalisation off.
+        allows_research: False for who takes part in no experiment.
     """
 
     segment_id: int | None = None
     segment: str | None = None
     is_personalised: bool = True
+    allows_research: bool = True
 
 
 class UserFacts(Protocol):
@@ -61,11 +63,13 @@ class Context:
         targeting_key: the id of the user, None where nobody said it.
         attributes: what conditions ask for.
         is_personalised: whether rules that split or ask for the segment count.
+        allows_research: whether experiments count.
     """
 
     targeting_key: str | None
     attributes: Mapping[str, Any]
     is_personalised: bool = True
+    allows_research: bool = True
 
 
 _NOTHING: Final = Facts()
@@ -90,4 +94,4 @@ def context_of(sent: Mapping[str, Any], users: UserFacts) -> Context:
     attributes = {**sent, PERSONALISATION: is_personalised, SEGMENT: None, SEGMENT_ID: None}
     if is_personalised:
         attributes |= {SEGMENT: facts.segment, SEGMENT_ID: facts.segment_id}
-    return Context(key or None, attributes, is_personalised)
+    return Context(key or None, attributes, is_personalised, facts.allows_research)

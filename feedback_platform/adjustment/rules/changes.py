@@ -26,7 +26,7 @@ class Change:
 
     Attributes:
         kind: what kind of thing.
-        subject: which one: the flag, the category, the model.
+        subject: which one: the flag, the category, the model, the experiment.
         before, after: what it is before and after.
     """
 

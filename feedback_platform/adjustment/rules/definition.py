@@ -42,6 +42,7 @@ class Kind(StrEnum):
     HIDE_CATEGORY = "hide_category"
     BOOST_CATEGORY = "boost_category"
     ROLL_BACK_MODEL = "roll_back_model"
+    START_EXPERIMENT = "start_experiment"
     WEBHOOK = "webhook"
 
 
@@ -58,7 +59,7 @@ class Action:
 
     Attributes:
         kind: of the change.
-        subject: the flag, the category or the model; nothing for a webhook.
+        subject: the flag, the category, the model or the experiment; nothing for a webhook.
         variant: the flag's variant; nothing for others.
     """
 

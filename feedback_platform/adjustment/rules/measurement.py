@@ -25,7 +25,8 @@ NEWEST_EVENT: Final = """
     select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
 """
 
-_TAKES_PART: Final = """
+# Of a row with user_id: whether what the user did counts in measurements.
+TAKES_PART: Final = """
     user_id not in (
         select user_id from interaction.user_preferences where not (personalisation and research)
     )
@@ -122,7 +123,7 @@ def _sql(metric: str, scope: Scope) -> str:
         by_user as (
             select {columns}user_id, count(*)::double as given, sum(observed.value) as total
             from observed {" ".join(joins)}
-            where {_TAKES_PART}{conditions}
+            where {TAKES_PART}{conditions}
             group by all
         )
 

@@ -29,7 +29,8 @@ class Metric:
     """A rate or a mean over observations.
 
     Attributes:
-        observed: the query; columns user_id, value, and what its dimensions need.
+        observed: the query; columns user_id, occurred_at, value, and what its dimensions need. A
+            visit is of when it ended.
         means: what numerator and denominator are, in words.
         dimensions: what its scope may name.
         is_proportion: whether each observation is 0 or 1.
@@ -53,16 +54,24 @@ class Metric:
         return self.dimensions == _VISITS
 
 
-_IMPRESSIONS: Final = (PLACEMENT, SEGMENT, ITEM, CATEGORY, MODEL_VERSION)
-_VISITS: Final = (PLACEMENT, SEGMENT)
-_ITEMS: Final = (SEGMENT, ITEM, CATEGORY)
-
-_WITHIN: Final = """
+# What people did between the two times, and the visits that ended there.
+WITHIN: Final = """
     not (is_bot or is_burst)
     and user_id is not null
     and occurred_at > $1::timestamp
     and occurred_at <= $2::timestamp
 """
+VISITED: Final = """
+    from interaction.sessions
+    where
+        started_at > $1::timestamp - interval 1 day
+        and ended_at > $1::timestamp
+        and ended_at <= $2::timestamp
+"""
+_IMPRESSIONS: Final = (PLACEMENT, SEGMENT, ITEM, CATEGORY, MODEL_VERSION)
+_VISITS: Final = (PLACEMENT, SEGMENT)
+_ITEMS: Final = (SEGMENT, ITEM, CATEGORY)
+
 _SHOWN: Final = f"""
     select
         user_id,
@@ -73,16 +82,9 @@ _SHOWN: Final = f"""
         coalesce(placement, 'none') as placement,
         coalesce(properties ->> '/model_version', 'none') as model_version
     from interaction.interactions
-    where event_type = 'item_impression' and recommendation_id is not null and {_WITHIN}
+    where event_type = 'item_impression' and recommendation_id is not null and {WITHIN}
 """  # noqa: S608 - put together from what stands in this file
-_VISITED: Final = """
-    from interaction.sessions
-    where
-        started_at > $1::timestamp - interval 1 day
-        and ended_at > $1::timestamp
-        and ended_at <= $2::timestamp
-"""
-_GIVEN: Final = f"from interaction.interactions where {_WITHIN}"
+_GIVEN: Final = f"from interaction.interactions where {WITHIN}"
 
 METRICS: Final[dict[str, Metric]] = {
     "click_through_rate": Metric(
@@ -135,7 +137,10 @@ METRICS: Final[dict[str, Metric]] = {
         settling=SETTLING,
     ),
     "bounce_rate": Metric(
-        observed=f"select user_id, session_id, is_bounce::double as value {_VISITED}",
+        observed=f"""
+            select user_id, session_id, ended_at as occurred_at, is_bounce::double as value
+            {VISITED}
+        """,
         means="visits that bounced / visits",
         dimensions=_VISITS,
         is_proportion=True,
@@ -145,7 +150,10 @@ METRICS: Final[dict[str, Metric]] = {
         settling=SETTLING,
     ),
     "session_seconds": Metric(
-        observed=f"select user_id, session_id, duration_seconds as value {_VISITED}",
+        observed=f"""
+            select user_id, session_id, ended_at as occurred_at, duration_seconds as value
+            {VISITED}
+        """,
         means="seconds of visits / visits",
         dimensions=_VISITS,
         is_proportion=False,
@@ -156,7 +164,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "conversion_rate": Metric(
         observed=f"""
-            select user_id, session_id, session_id in (
+            select user_id, session_id, ended_at as occurred_at, session_id in (
                 select session_id from interaction.interactions
                 where
                     event_type = 'item_converted'
@@ -165,7 +173,7 @@ METRICS: Final[dict[str, Metric]] = {
                     and occurred_at > $1::timestamp - interval 1 day
                     and occurred_at <= $2::timestamp
             )::double as value
-            {_VISITED}
+            {VISITED}
         """,  # noqa: S608
         means="visits in which something was converted / visits",
         dimensions=_VISITS,
@@ -177,7 +185,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "dwell_seconds": Metric(
         observed=f"""
-            select user_id, item_id, cleaned_value / 1000 as value {_GIVEN}
+            select user_id, item_id, occurred_at, cleaned_value / 1000 as value {_GIVEN}
             and event_type = 'item_viewed' and cleaned_value is not null
             and not (is_imputed or is_outlier)
         """,
@@ -191,7 +199,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "average_rating": Metric(
         observed=f"""
-            select user_id, item_id, value {_GIVEN}
+            select user_id, item_id, occurred_at, value {_GIVEN}
             and event_type = 'item_rated' and value is not null
         """,
         means="stars / ratings",
@@ -204,7 +212,9 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "net_promoter_share": Metric(
         observed=f"""
-            select user_id, (value >= 9)::double - (value <= 6)::double as value {_GIVEN}
+            select
+                user_id, occurred_at, (value >= 9)::double - (value <= 6)::double as value
+            {_GIVEN}
             and event_type = 'survey_answered' and properties ->> 'survey' = 'nps'
             and value is not null
         """,

@@ -44,12 +44,10 @@ _ACTION: Final = {
     Kind.HIDE_CATEGORY: ("kind", "category"),
     Kind.BOOST_CATEGORY: ("kind", "category"),
     Kind.ROLL_BACK_MODEL: ("kind", "model"),
+    Kind.START_EXPERIMENT: ("kind", "experiment"),
     Kind.WEBHOOK: ("kind",),
 }
 _NOT_YET: Final = {
-    "start_experiment": (
-        "no rule can start an experiment yet. Switch a flag instead, with a guard that undoes it"
-    ),
     "layout": "a layout is a flag: write kind = 'flag', and the layout as its variant",
 }
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
@@ -190,6 +188,8 @@ def _action(entries: Entries, scope: Scope, *, has_webhook: bool) -> Action:
     if chosen is Kind.FLAG:
         flag = _filled(action, "flag", scope)
         return Action(chosen, flag, _filled(action, "variant", scope))
+    if chosen is Kind.START_EXPERIMENT:
+        return Action(chosen, _filled(action, "experiment", scope))
     return Action(chosen, _filled(action, CATEGORY, scope))
 
 

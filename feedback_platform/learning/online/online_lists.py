@@ -200,6 +200,26 @@ class OnlineLists:
             ),
         )
 
+    def with_numbers(
+        self, *, exploration_share: float | None = None, cold_share: float | None = None
+    ) -> OnlineLists:
+        """Return the same lists by other numbers; those that are None stay.
+
+        Args:
+            exploration_share: how often one of the first places is drawn.
+            cold_share: of a user whom the model does not know, how much what follows the session
+                counts beside what is popular, 0 to 1.
+
+        Raises:
+            InvalidInputError: the share of exploration is none.
+        """
+        exploration, folding = self.exploration, self.folding
+        if exploration_share is not None:
+            exploration = replace(exploration, share=exploration_share)
+        if cold_share is not None:
+            folding = replace(folding, cold_share=cold_share)
+        return replace(self, exploration=exploration, folding=folding)
+
     @cached_property
     def _most(self) -> int:
         """How many items of a user may come up in a list."""

@@ -14,6 +14,8 @@ from feedback_platform.adjustment.rules.treatments import treated_items
 from feedback_platform.cleaning.configuration import UNKNOWN
 from feedback_platform.cleaning.reference import load_references, reference_for
 from feedback_platform.cleaning.rules import DEVICE_CATEGORY, rule_table
+from feedback_platform.experiments.running import ExperimentLog
+from feedback_platform.experiments.versions import versions_in_experiments
 from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.inner_splits import choose_inner_cuts
 from feedback_platform.learning.learned_tables import (
@@ -27,7 +29,7 @@ from feedback_platform.learning.model_health import unusable_champion
 from feedback_platform.learning.online.session_feedback import SessionRules
 from feedback_platform.learning.online.writing import OnlineSettings
 from feedback_platform.learning.sources import DEFAULT_SOURCES, SPARK_SOURCES
-from feedback_platform.learning.training import MODELS
+from feedback_platform.learning.training import MODELS, RECOMMENDER
 from feedback_platform.learning.training_data import choose_cut
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.champion_choice import ChampionConfig, choose_champion
@@ -126,7 +128,8 @@ def segments(
     pool=keys.LISTS_POOL,
     retry_policy=RETRIES,
     description=(
-        "Every user's list in the lake, by the champion and with today's feedback. In the "
+        "Every user's list in the lake, by the champion and with today's feedback; of other "
+        "versions that a running experiment names, the files for the API. In the "
         "launchpad a version is promoted first, or the champion before this one is taken back."
     ),
 )
@@ -162,6 +165,7 @@ def lists(
             online=OnlineSettings(
                 SessionRules.of(session_cleaning(platform), weights, constants), platform.now()
             ),
+            beside=versions_in_experiments(ExperimentLog(lake).refresh(), RECOMMENDER),
         )
     users = made["user_id"].n_unique()
     return dg.MaterializeResult(metadata={"users": users, "places": made.height})

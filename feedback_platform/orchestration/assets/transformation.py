@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from feedback_platform.adjustment.rules.ledger import adjustments_table, read_book
+from feedback_platform.experiments.result_tables import experiment_tables
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.learned_tables import learned_tables
 from feedback_platform.monitoring.drift_state import list_events
@@ -107,11 +108,12 @@ def _run_models(
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
-    """Copy what learning, drift detection and the rules keep in the lake into the warehouse."""
+    """Copy what learning, drift, rules and experiments keep in the lake into the warehouse."""
     tables = {
         **learned_tables(lake),
         ("metrics", "drift_events"): list_events(lake),
         ("metrics", "adjustments"): adjustments_table(read_book(lake)),
+        **experiment_tables(lake),
     }
     with open_warehouse(platform.settings.warehouse_path) as connection:
         replace_tables(connection, tables)

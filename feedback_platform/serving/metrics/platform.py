@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from feedback_platform.ingestion.collector.application import Collector
 from feedback_platform.serving.connections import TALLY
+from feedback_platform.serving.experiment_feed import ExperimentFeed
+from feedback_platform.serving.experiment_tally import ExperimentTally
+from feedback_platform.serving.exposures import Exposures
 from feedback_platform.serving.flag_feed import FlagFeed
 from feedback_platform.serving.impressions import Impressions
 from feedback_platform.serving.metrics.metric import Merge, Metric, counter, gauge, histogram
@@ -100,6 +106,38 @@ def flag_metrics(feed: FlagFeed, streams: FlagStreams) -> list[Metric]:
             "feedback_flag_streams_open",
             "Clients that listen for changed flags.",
             lambda: streams.open,
+        ),
+    ]
+
+
+def experiment_metrics(
+    feed: ExperimentFeed, assignments: Sequence[ExperimentTally], exposures: Exposures
+) -> list[Metric]:
+    """Return the metrics of what experiments give; each experiment is known to the log of them."""
+    labels = ("experiment", "variant")
+    return [
+        gauge(
+            "feedback_experiments_position",
+            "The last start or stop of an experiment that every process has seen.",
+            lambda: feed.current.position if feed.current else None,
+            Merge.LEAST,
+        ),
+        Metric(
+            "feedback_experiment_assignments",
+            "Evaluations and lists that an experiment has decided.",
+            lambda: sum((each.counts for each in assignments), Counter()),
+            labels,
+        ),
+        Metric(
+            "feedback_experiment_exposures",
+            "Users who were given a variant, each once a day in each process.",
+            lambda: exposures.tally.counts,
+            labels,
+        ),
+        counter(
+            "feedback_experiment_exposures_lost",
+            "Exposures that the store did not take; the user's next one is told again.",
+            lambda: exposures.lost,
         ),
     ]
 

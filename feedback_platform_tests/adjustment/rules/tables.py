@@ -29,6 +29,8 @@ EVENT: dict[str, Any] = {
     "is_burst": False,
     "is_imputed": False,
     "is_outlier": False,
+    "experiment_id": None,
+    "variant": None,
 }
 
 
@@ -47,7 +49,8 @@ class Tables:
                 event_type varchar, user_id varchar, item_id varchar, session_id varchar,
                 recommendation_id varchar, placement varchar, properties json,
                 value double, cleaned_value double,
-                is_bot boolean, is_burst boolean, is_imputed boolean, is_outlier boolean
+                is_bot boolean, is_burst boolean, is_imputed boolean, is_outlier boolean,
+                experiment_id varchar, variant varchar
             );
             create table interaction.sessions (
                 session_id varchar, user_id varchar, started_at timestamp, ended_at timestamp,

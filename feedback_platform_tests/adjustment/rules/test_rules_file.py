@@ -105,6 +105,16 @@ def test_a_webhook_needs_an_address() -> None:
         parse_trigger_rules(text, origin="mine.toml")
 
 
+def test_a_rule_may_start_an_experiment_named_after_what_it_met() -> None:
+    text = RULE.replace(
+        '"flag", flag = "layout", variant = "list"',
+        '"start_experiment", experiment = "cards-at-{placement}"',
+    )
+    (rule,) = parse_trigger_rules(text, origin="mine.toml")
+    assert rule.action == Action(Kind.START_EXPERIMENT, "cards-at-{placement}")
+    assert rule.action.at({"placement": "home"}).subject == "cards-at-home"
+
+
 CHANGES = [
     # what stands there → what is written instead, and what is said about it
     ('name = "few-clicks"', 'name = "Few clicks"', r"rule 1: name is 'Few clicks'; it accepts low"),
@@ -136,7 +146,11 @@ CHANGES = [
     ("= 500", "= 500\nlevel = 95", "level is 95; it accepts a number above 0.5 and below 1"),
     ("= 500", "= 500\nlevle = 0.9", "has an unknown key 'levle'; did you mean 'level'"),
     ('cooldown = "2 days"', "", "rule 'few-clicks' lacks cooldown"),
-    ('kind = "flag"', 'kind = "start_experiment"', "no rule can start an experiment yet"),
+    (
+        'kind = "flag", flag = "layout", variant = "list"',
+        'kind = "start_experiment", flag = "layout"',
+        "action has an unknown key 'flag'",
+    ),
     ('kind = "flag"', 'kind = "layout"', "a layout is a flag: write kind = 'flag'"),
     ('kind = "flag"', 'kind = "mail"', "action: kind is 'mail'; it accepts flag, hide_category"),
     ('flag = "layout", ', "", "action lacks flag"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +13,32 @@ from hypothesis import strategies as st
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
+from feedback_platform.learning import champions
 from feedback_platform.learning.exploration import Exploration
-from feedback_platform.learning.learned_tables import refresh_recommendations
+from feedback_platform.learning.learned_tables import (
+    learn_recommender,
+    refresh_recommendations,
+)
 from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.learning.online.online_lists import OnlineLists
-from feedback_platform.learning.online.publication import current_lists
+from feedback_platform.learning.online.publication import (
+    current_lists,
+    local_lists,
+    pointed_lists,
+)
 from feedback_platform.learning.online.records import Listed, SessionEvent
 from feedback_platform.learning.online.writing import OnlineSettings
+from feedback_platform.learning.training import RECOMMENDER
+from feedback_platform_tests.learning.few_sources import FEW_SOURCES
 from feedback_platform_tests.learning.online.world import (
+    CHAINS,
     ITEMS,
     MADE_AT,
     RULES,
     SCORES,
     SHOWN,
     UNAVAILABLE,
+    frames,
     listed,
     opened,
     second,
@@ -222,6 +235,68 @@ def test_without_a_ranker_the_ensembles_order_is_folded_in_as_well(lake: Lake) -
     assert before == online.recommend("u003", [], now=second(9))
     after = plain.recommend("u003", session(("item_clicked", "i020")), now=second(9))
     assert "Because you looked at Item 20 a moment ago" in {each.reason for each in after}
+
+
+def test_a_version_beside_the_champion_has_a_file_of_the_lists_that_it_makes(
+    lake: Lake,
+    made: tuple[pl.DataFrame, OnlineLists],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _, before = made
+    shutil.copytree(str(lake.directory), tmp_path / "lake")
+    lake = Lake((tmp_path / "lake").as_uri())
+    newer = learn_recommender(
+        lake,
+        frames(CHAINS),
+        now=MADE_AT + timedelta(hours=1),
+        trigger="manual",
+        sources=FEW_SOURCES[:1],
+    ).version.version
+    champions.promote(lake, RECOMMENDER, newer, at=MADE_AT, reason="for a test")
+
+    table, champions_own = listed(lake, beside=[before.model_version, newer, "nosuch"])
+
+    pointer = pointed_lists(lake)
+    assert pointer is not None
+    assert set(pointer.versions) == {before.model_version}
+    assert champions_own.model_version == newer
+    assert table["model_version"].unique().to_list() == [newer]
+    beside = OnlineLists.open(local_lists(lake, pointer.versions[before.model_version], tmp_path))
+    assert beside.model_version == before.model_version
+    for user in ("u000", "u003", "u119", "zoe", "nobody"):
+        assert beside.recommend(user, [], now=second(60)) == before.recommend(
+            user, [], now=second(60)
+        )
+    assert "version nosuch" in caplog.text
+
+
+def test_by_other_numbers_the_same_lists_explore_more_or_count_the_session_otherwise(
+    made: tuple[pl.DataFrame, OnlineLists],
+) -> None:
+    _, online = made
+    users = [f"u{number:03d}" for number in range(120)]
+
+    def explored(lists: OnlineLists) -> int:
+        return sum(
+            any(each.is_exploration for each in lists.recommend(user, [], now=second(60)))
+            for user in users
+        )
+
+    assert explored(online.with_numbers(exploration_share=0.0)) == 0
+    assert explored(online.with_numbers()) == explored(online)
+    click = [SessionEvent("item_clicked", "i020", None, second(5))]
+    popular = online.with_numbers(cold_share=0.0, exploration_share=0.0)
+    following = online.with_numbers(cold_share=1.0, exploration_share=0.0)
+    by_popularity = [each.item_id for each in popular.recommend("nobody", [], now=second(9), n=5)]
+    without = [item for item in by_popularity if item != "i020"]
+    told = {"now": second(9), "n": 5}
+    after = [each.item_id for each in popular.recommend("nobody", click, **told)]  # type: ignore[arg-type]
+    assert after[: len(without)] == without
+    led = [each.item_id for each in following.recommend("nobody", click, **told)]  # type: ignore[arg-type]
+    assert led != after
+    with pytest.raises(InvalidInputError):
+        online.with_numbers(exploration_share=0.5)
 
 
 @pytest.mark.parametrize("left", ["zoe", "max", "nobody"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,11 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.learning.online.array_file import ArrayFile, write_arrays
 from feedback_platform.learning.online.online_lists import OnlineLists
 from feedback_platform.learning.online.publication import (
+    ListsPointer,
     current_lists,
     erase_from_lists,
     local_lists,
+    pointed_lists,
     publish_lists,
     withdraw_lists,
 )
@@ -27,11 +30,21 @@ def lake(tmp_path: Path) -> Lake:
     return Lake((tmp_path / "lake").as_uri())
 
 
-def content(text: bytes, lake: Lake, minutes: int) -> str:
-    def write(path: Path) -> None:
-        path.write_bytes(text)
+def content(text: bytes, lake: Lake, minutes: int, **beside: bytes) -> str:
+    def writes(text: bytes) -> Callable[[Path], None]:
+        def write(path: Path) -> None:
+            path.write_bytes(text)
 
-    return publish_lists(lake, write, MADE_AT + timedelta(minutes=minutes))
+        return write
+
+    versions = {version: writes(other) for version, other in beside.items()}
+    return publish_lists(lake, writes(text), MADE_AT + timedelta(minutes=minutes), versions)
+
+
+def pointer_of(lake: Lake) -> ListsPointer:
+    pointer = pointed_lists(lake)
+    assert pointer is not None
+    return pointer
 
 
 def test_the_newest_file_counts_and_those_before_it_stay_for_an_hour(lake: Lake) -> None:
@@ -46,6 +59,32 @@ def test_the_newest_file_counts_and_those_before_it_stay_for_an_hour(lake: Lake)
     assert withdraw_lists(lake) == 2
     assert current_lists(lake) is None
     assert lake.list_keys("models") == []
+
+
+def test_the_files_of_other_versions_come_and_go_with_the_champions(lake: Lake) -> None:
+    first = content(b"1", lake, 0, v2=b"2", v3=b"3")
+    pointer = pointer_of(lake)
+    assert (pointer.key, current_lists(lake)) == (first, first)
+    assert {version: lake.get(key) for version, key in pointer.versions.items()} == {
+        "v2": b"2",
+        "v3": b"3",
+    }
+    assert set(lake.list_keys(keys.online_lists())) == pointer.keys
+
+    later = content(b"4", lake, 61)
+    assert pointer_of(lake) == ListsPointer(later)
+    assert lake.list_keys(keys.online_lists()) == [later]
+
+
+def test_copies_of_files_that_count_beside_stay(s3_lake_url: str, tmp_path: Path) -> None:
+    lake = Lake(s3_lake_url)
+    content(b"1", lake, 0, v2=b"2")
+    pointer, copies = pointer_of(lake), tmp_path / "copies"
+    for key in sorted(pointer.keys):
+        local_lists(lake, key, copies, beside=pointer.keys)
+    assert {path.read_bytes() for path in copies.iterdir()} == {b"1", b"2"}
+    local_lists(lake, pointer.key, copies)
+    assert [path.read_bytes() for path in copies.iterdir()] == [b"1"]
 
 
 def test_a_file_from_elsewhere_is_copied_once_and_takes_the_place_of_others(
@@ -84,6 +123,24 @@ def test_a_file_without_some_users_answers_the_others_as_before(lake: Lake) -> N
     for user in ("u003", "zoe"):
         assert after.people.find(user) is None
     assert erase_from_lists(lake, {"u003"}) == (1, 0, 0)
+
+
+def test_who_is_erased_leaves_the_lists_of_every_version(lake: Lake) -> None:
+    trained(lake)
+    listed(lake)
+    (whole,) = lake.list_keys(keys.online_lists())
+    lists = lake.get(whole)
+    withdraw_lists(lake)
+    content(lists, lake, 0, v2=lists, v3=b"damaged")
+
+    assert erase_from_lists(lake, {"u003"}) == (3, 3, 2)
+
+    pointer = pointer_of(lake)
+    assert set(pointer.versions) == {"v2"}
+    assert set(lake.list_keys(keys.online_lists())) == pointer.keys
+    for key in pointer.keys:
+        assert b"u003" not in lake.get(key)
+        assert b"u004" in lake.get(key)
 
 
 def test_a_damaged_file_is_deleted_with_whom_it_may_know(lake: Lake) -> None:

@@ -30,6 +30,7 @@ def main(file: str, host: str, key: str) -> int:
             "reason": details.reason,
             "variant": details.variant,
             "errorCode": details.error_code,
+            "metadata": dict(details.flag_metadata),
         }
     sys.stdout.write(json.dumps(found))
     return 0
