@@ -13,7 +13,6 @@ from feedback_platform.scenario.crowd import Crowd
 from feedback_platform.scenario.definition import Scenario
 from feedback_platform.scenario.messages import Visit, bad_messages, ended_at, messages_of
 from feedback_platform.scenario.product import Listed, Product
-from feedback_platform.scenario.trial import RunningTrial
 from feedback_platform.scenario.truth import VISITS_SCHEMA
 from feedback_platform.simulation.parameters import Stream, random_stream
 from feedback_platform.simulation.reactions import Flags
@@ -28,17 +27,15 @@ class DailyLife:
         bad_rows: day of reception → how many bad rows the platform has acknowledged.
     """
 
-    def __init__(self, scenario: Scenario, product: Product, trial: RunningTrial) -> None:
+    def __init__(self, scenario: Scenario, product: Product) -> None:
         """Prepare the users.
 
         Args:
             scenario: who they are, and which client is broken when.
             product: speaks to the platform for them.
-            trial: says who gets what.
         """
         self._scenario = scenario
         self._product = product
-        self._trial = trial
         self._crowd = Crowd(scenario)
         self._random = random_stream(scenario.seed, Stream.BROKEN_CLIENT)
         self.bad_rows: dict[date, int] = {}
@@ -50,25 +47,23 @@ class DailyLife:
         own: list[tuple[str, ...]] = []
         popular: list[tuple[str, ...]] = []
         for number, user_id, at in zip(due.numbers.tolist(), due.user_ids, due.times, strict=True):
-            policy = self._trial.policy_of(user_id)
+            shown = await self._product.shown_list(user_id, at)
             by_chance = Listed(f"chance-{number}", "", *self._crowd.list_by_chance())
-            # Only what is shown is logged; the other list is asked for the sake of the truth.
-            personal = await self._product.own_list(user_id, at, is_logged=policy.is_personal)
-            general = await self._product.popular_list(at)
-            own.append((personal or by_chance).items)
-            popular.append((general or by_chance).items)
-            shown = (personal if policy.is_personal else general) or by_chance
+            # Both policies, for the sake of the truth: nobody is shown these.
+            own.append((await self._product.personal_list(user_id, at) or by_chance).items)
+            popular.append((await self._product.popular_list(at) or by_chance).items)
+            listed = shown or by_chance
             visits.append(
                 Visit(
                     number=number,
                     user_id=user_id,
                     at=at,
-                    recommendation_id=shown.recommendation_id,
-                    items=shown.items,
-                    propensities=shown.propensities if shown is by_chance else None,
-                    is_logged=policy.is_personal and personal is not None,
-                    model_version=shown.model_version,
-                    assignment=policy.assignment,
+                    recommendation_id=listed.recommendation_id,
+                    items=listed.items,
+                    propensities=listed.propensities,
+                    is_logged=shown is not None,
+                    model_version=listed.model_version,
+                    variant=listed.variants.get(self._scenario.trial.experiment.key),
                 )
             )
         lists = [visit.items for visit in visits]
@@ -91,7 +86,7 @@ class DailyLife:
             {
                 "user_id": due.user_ids,
                 "at": due.times,
-                "variant": [each.assignment and each.assignment.variant for each in visits],
+                "variant": [each.variant for each in visits],
                 "model_version": [each.model_version for each in visits],
                 "impressions": [len(each) for each in lists],
                 "expected": self._crowd.expected(due, lists),

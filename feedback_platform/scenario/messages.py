@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from feedback_platform.experiments.running import Assignment
 from feedback_platform.simulation.product import catalogue
 from feedback_platform.simulation.reactions import Reactions
 
@@ -31,7 +30,7 @@ class Visit:
         propensities: chance of each at its place; None where nothing was drawn.
         is_logged: whether the platform notes by itself that it was shown.
         model_version: of the list; nothing for the product's own.
-        assignment: by which experiment the user gets it; None for what everybody gets.
+        variant: of the scenario's experiment, by which the user gets it; None outside of it.
     """
 
     number: int
@@ -42,7 +41,7 @@ class Visit:
     propensities: tuple[float, ...] | None
     is_logged: bool
     model_version: str = ""
-    assignment: Assignment | None = None
+    variant: str | None = None
 
 
 def catalogue_messages(at: datetime) -> list[Message]:
@@ -81,12 +80,6 @@ def _acts(
 ) -> Iterator[tuple[str, str, datetime, Mapping[str, Any]]]:
     """Yield event, what its id ends with, time and properties."""
     shared = {"recommendation_id": visit.recommendation_id, "placement": PLACEMENT}
-    if visit.assignment is not None:
-        named = {
-            "experiment_id": visit.assignment.experiment_id,
-            "variant": visit.assignment.variant,
-        }
-        yield "Experiment Viewed", "exposed", visit.at, named
     if not visit.is_logged:
         products = [
             {"product_id": item, "position": position + 1}

@@ -12,8 +12,6 @@ from typing import Final, TypeVar
 import polars as pl
 
 from feedback_platform.errors import PermanentError
-from feedback_platform.experiments.analysis import Analysis
-from feedback_platform.experiments.decision import Decision, decide
 from feedback_platform.lake.store import Lake
 from feedback_platform.scenario.bad_model import train_badly
 from feedback_platform.scenario.daily_life import DailyLife
@@ -22,7 +20,7 @@ from feedback_platform.scenario.messages import catalogue_messages
 from feedback_platform.scenario.product import Product
 from feedback_platform.scenario.readings import Readings
 from feedback_platform.scenario.runs import Runs
-from feedback_platform.scenario.trial import RunningTrial
+from feedback_platform.scenario.trial import start_trial
 from feedback_platform.scenario.virtual_clock import VirtualClock
 
 # A job takes its time, so that no two of them are of one instant.
@@ -45,8 +43,6 @@ class Told:
 
     Attributes:
         visits: what was shown, and what it was worth; `truth.VISITS_SCHEMA`.
-        analysis, decision: of the experiment at its end.
-        shipped: the variant that everybody got after it.
         retrained_at: when the first training was done that drift asked for after the shift (UTC).
         pushed: the version of the bad model.
         champion_at_push: the version in use when it was pushed.
@@ -56,9 +52,6 @@ class Told:
     """
 
     visits: pl.DataFrame
-    analysis: Analysis | None = None
-    decision: Decision | None = None
-    shipped: str = ""
     retrained_at: datetime | None = None
     pushed: str = ""
     champion_at_push: str | None = None
@@ -93,8 +86,8 @@ class Story:
         self._product = product
         self._runs = runs
         self._readings = readings
-        self._trial = RunningTrial(scenario.trial, lake)
-        self._life = DailyLife(scenario, product, self._trial)
+        self._lake = lake
+        self._life = DailyLife(scenario, product)
         self._happened: list[str] = []
         self._told = Told(pl.DataFrame())
 
@@ -127,10 +120,10 @@ class Story:
         if not await self._answer_drift(day) and day in scenario.training_calendar:
             await self._run(lambda: self._runs.train("schedule"))
         if day == scenario.trial.day:
-            self._trial.start(self._clock())
+            start_trial(scenario.trial, self._lake, self._clock)
             self._happened.append("the experiment starts")
         if day == scenario.trial.last_day:
-            self._end_trial()
+            self._happened.append("the experiment ends")
         if scenario.bad_model is not None and day == scenario.bad_model.day:
             self._told.champion_at_push = self._readings.champion()
             self._told.pushed = await self._run(lambda: self._runs.push(train_badly))
@@ -148,15 +141,6 @@ class Story:
         if shift is not None and day > shift.day and self._told.retrained_at is None:
             self._told.retrained_at = self._clock()
         return True
-
-    def _end_trial(self) -> None:
-        scenario, now = self._scenario, self._clock()
-        trial, told = scenario.trial, self._told
-        begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
-        told.analysis = self._readings.experiment(trial.experiment, begins, ends)
-        told.decision = decide(trial.experiment, told.analysis, is_over=True)[trial.treatment]
-        told.shipped = self._trial.stop(now, told.decision.verdict)
-        self._happened.append(f"the experiment is over, everybody gets {told.shipped}")
 
     async def _run(self, job: Callable[[], Outcome]) -> Outcome:
         # In a thread of its own, so that the server goes on, and nothing meets its event loop.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from feedback_platform.experiments.effects import Interval
 from feedback_platform.scenario.definition_file import load_scenario
 from feedback_platform.scenario.findings import Finding, findings, is_found
-from feedback_platform.scenario.readings import Drift, Rate, Readings
+from feedback_platform.scenario.readings import Drift, Rate, Readings, Result
 from feedback_platform.scenario.story import Told
 from feedback_platform.scenario.truth import VISITS_SCHEMA
 from feedback_platform_tests.scenario.test_definition_file import EXAMPLE
@@ -19,18 +19,44 @@ SHIFT = datetime(2024, 1, 17, tzinfo=UTC)
 RETRAINED = datetime(2024, 1, 20, tzinfo=UTC)
 BROKEN = {date(2024, 2, 6): 40, date(2024, 2, 7): 30}
 
+# The visit of `told` plants an uplift of 0.1: 0.8 clicks of four impressions, and 0.4.
+MEASURED = Result(
+    n=500,
+    control=0.1,
+    mean=0.19,
+    effect=0.09,
+    low=0.07,
+    high=0.11,
+    p_value=0.001,
+    sequential_low=0.05,
+    sequential_high=0.13,
+    sample_ratio_p_value=0.6,
+    decision="ship",
+    reason="better: click_through_rate",
+    read_at=SHIFT,
+)
+
 
 class Said(Readings):
     """What a platform might say; a test changes what it is about."""
 
     def __init__(self) -> None:
         super().__init__(Path("nowhere"))
+        self.measured: Result | None = MEASURED
         self.changes = [Drift("click_through", SHIFT + timedelta(days=2), 0.14, 0.08)]
         self.judged = ("rejected", "worse than popularity")
         self.after_retraining = 0.15
         self.put_aside: dict[date, dict[str, int]] = {
             day: {"out_of_range": rows - 10, "missing_field": 10} for day, rows in BROKEN.items()
         }
+
+    def result(self, experiment: str, variant: str) -> Result | None:
+        assert (experiment, variant) == ("personal-lists", "personal")
+        return self.measured
+
+    def ended(self, experiment: str) -> tuple[str, str | None]:
+        assert experiment == "personal-lists"
+        return "stopped", "ship"
 
     def drift(self) -> list[Drift]:
         return self.changes
@@ -72,6 +98,7 @@ def test_a_story_as_it_should_be_holds() -> None:
     each = found(Said())
 
     assert [name for name, finding in each.items() if finding.is_held] == [
+        "uplift",
         "drift",
         "retraining",
         "gate",
@@ -84,9 +111,18 @@ def test_a_story_as_it_should_be_holds() -> None:
     assert each["quarantine"].figures["reasons"] == {"missing_field": 20, "out_of_range": 50}
 
 
-def test_an_experiment_that_did_not_end_has_found_nothing() -> None:
-    assert not found(Said())["uplift"].is_held
-    assert found(Said())["uplift"].found == "the experiment did not end"
+def test_an_experiment_without_a_result_has_found_nothing() -> None:
+    said = Said()
+    said.measured = None
+
+    assert not found(said)["uplift"].is_held
+
+
+def test_an_interval_beside_what_was_planted_does_not_hold() -> None:
+    said = Said()
+    said.measured = replace(MEASURED, low=0.02, high=0.08)
+
+    assert not found(said)["uplift"].is_held
 
 
 @pytest.mark.parametrize(
@@ -138,17 +174,17 @@ def test_the_quarantine_has_to_show_every_bad_row_on_its_day_and_no_other() -> N
 
 
 @pytest.mark.parametrize(
-    ("planted", "interval", "held"),
+    ("planted", "low", "high", "held"),
     [
-        (0.05, Interval(0.02, 0.08, 0.001), True),
-        (0.05, Interval(0.06, 0.08, 0.001), False),
+        (0.05, 0.02, 0.08, True),
+        (0.05, 0.06, 0.08, False),
         # It is inside, but so is nothing.
-        (0.05, Interval(-0.02, 0.08, 0.3), False),
-        (0.0, Interval(-0.02, 0.08, 0.3), True),
-        (0.0, Interval(0.01, 0.08, 0.01), False),
+        (0.05, -0.02, 0.08, False),
+        (0.0, -0.02, 0.08, True),
+        (0.0, 0.01, 0.08, False),
     ],
 )
 def test_an_uplift_is_found_inside_an_interval_that_tells_it_from_nothing(
-    planted: float, interval: Interval, *, held: bool
+    planted: float, low: float, high: float, *, held: bool
 ) -> None:
-    assert is_found(planted, interval) is held
+    assert is_found(planted, low, high) is held

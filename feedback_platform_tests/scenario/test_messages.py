@@ -7,8 +7,6 @@ import numpy as np
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.events.translation.rules import Refusal
 from feedback_platform.events.translation.segment import segment_events
-from feedback_platform.experiments.definition import Lever
-from feedback_platform.experiments.running import Assignment
 from feedback_platform.scenario.messages import (
     Message,
     Visit,
@@ -20,8 +18,7 @@ from feedback_platform.scenario.messages import (
 from feedback_platform.simulation.reactions import Reactions
 
 AT = datetime(2024, 1, 2, 9, 0, 0, tzinfo=UTC)
-ASSIGNED = Assignment("lists", "popular", Lever.RANKING_POLICY, "home", "popular")
-VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=False, assignment=ASSIGNED)
+VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=False)
 NONE, BOTH = np.zeros((1, 2), dtype=np.bool_), np.ones((1, 2), dtype=np.bool_)
 FIRST = np.array([[True, False]])
 MILLISECONDS = np.full((1, 2), 4_000)
@@ -54,7 +51,6 @@ def test_a_visit_is_told_in_the_order_in_which_it_happened() -> None:
     told = messages_of(VISIT, reactions(), 0)
 
     assert [message["event"] for message in told] == [
-        "Experiment Viewed",
         "Product List Viewed",
         "Product Clicked",
         "item_dismissed",
@@ -73,7 +69,6 @@ def test_the_platform_understands_every_message() -> None:
 
     types = [event["event_type"] for event in events]
     assert types == [
-        "experiment_exposed",
         "item_impression",
         "item_impression",
         "item_clicked",
@@ -82,8 +77,7 @@ def test_the_platform_understands_every_message() -> None:
         "item_used",
         "item_rated",
     ]
-    assert (events[0]["experiment_id"], events[0]["variant"]) == ("lists", "popular")
-    assert {event["recommendation_id"] for event in events[1:5]} == {"r-7"}
+    assert {event["recommendation_id"] for event in events[:4]} == {"r-7"}
     assert {event["session_id"] for event in events} == {"session-7"}
     catalogue = translated(catalogue_messages(AT)[0])
     assert catalogue[0]["event_type"] == "item_updated"

@@ -1,7 +1,6 @@
 """Experiments: what the running ones are found to be after a batch, and ending those decided."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -77,9 +76,9 @@ def experiments(
     """Do what is asked for, look at the experiments for which it is time, end those decided."""
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
-        installed = InstalledExperiments(lake, _now)
+        installed = InstalledExperiments(lake, platform.now)
         _do(platform, installed, config, is_again=context.retry_number > 0)
-        looker = Looker(lake, installed.shipper, _now)
+        looker = Looker(lake, installed.shipper, platform.now)
         looked: list[str] = []
         if looker.waiting:
             with exclusive_warehouse(path), open_warehouse(path) as connection:
@@ -151,12 +150,12 @@ def _do(
         return
     if config.start and config.stop:
         raise InvalidInputError("Fill in start or stop, not both.")
-    author = Author(config.by, config.reason, _now())
+    author = Author(config.by, config.reason, platform.now())
     if config.start:
         installed.start(programme_of(platform.settings.experiments), config.start, author)
         return
     looks = read_looks(platform.lake(), config.stop)
-    ending = Ending(author, _now(), config.ship, config.override)
+    ending = Ending(author, platform.now(), config.ship, config.override)
     installed.stop(config.stop, looks[-1] if looks else None, ending)
 
 
@@ -168,7 +167,3 @@ def _look(connection: duckdb.DuckDBPyConnection, looker: Looker) -> list[str]:
         return []
     (batch,) = single_row(connection, "select completed_through from pipeline.state")
     return looker.look(tables, newest, int(batch))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
