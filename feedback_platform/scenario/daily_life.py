@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,8 @@ from feedback_platform.simulation.parameters import Stream, random_stream
 from feedback_platform.simulation.reactions import Flags
 
 _BAD_ROWS_A_VISIT: Final = 2
+# Not all may take part.
+_ASKED: Final = 50
 
 
 class DailyLife:
@@ -39,6 +41,14 @@ class DailyLife:
         self._crowd = Crowd(scenario)
         self._random = random_stream(scenario.seed, Stream.BROKEN_CLIENT)
         self.bad_rows: dict[date, int] = {}
+
+    async def is_tried(self, at: datetime) -> bool:
+        """Return whether the server gives anybody a variant of the experiment at a time (UTC)."""
+        key = self._scenario.trial.experiment.key
+        for user_id in self._crowd.anybody(_ASKED):
+            if key in await self._product.variants_of(user_id, at):
+                return True
+        return False
 
     async def live(self, day: int) -> pl.DataFrame:
         """Let the users of a day come; return what they were shown, as `truth.VISITS_SCHEMA`."""

@@ -82,6 +82,11 @@ class Product:
         """Return the list that a user is shown at a moment (UTC); None before there are lists."""
         return await self._list(user_id, at, placement=PLACEMENT, is_logged=True)
 
+    async def variants_of(self, user_id: str, at: datetime) -> Mapping[str, str]:
+        """Return experiment → variant of the list that a user would be shown; nobody notes it."""
+        listed = await self._list(user_id, at, placement=PLACEMENT, is_logged=False)
+        return {} if listed is None else listed.variants
+
     async def personal_list(self, user_id: str, at: datetime) -> Listed | None:
         """Return the user's own list, which the user need not be shown; nobody notes it."""
         return await self._list(user_id, at, placement=_ASIDE, is_logged=False)

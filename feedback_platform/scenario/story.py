@@ -25,7 +25,7 @@ from feedback_platform.scenario.virtual_clock import VirtualClock
 
 # A job takes its time, so that no two of them are of one instant.
 _JOB: Final = timedelta(minutes=1)
-_LISTS_SECONDS: Final = 60.0
+_NEWS_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 
 Outcome = TypeVar("Outcome")
@@ -33,7 +33,7 @@ Outcome = TypeVar("Outcome")
 Report = Callable[[int, int, str], None]
 
 
-class NoListsError(PermanentError):
+class ServerBehindError(PermanentError):
     """The server does not show what was published."""
 
 
@@ -130,7 +130,7 @@ class Story:
             self._happened.append("a bad model is pushed")
         if scenario.shift is not None and day == scenario.shift.day:
             self._happened.append("tastes shift")
-        await self._wait_for_lists()
+        await self._wait_for_server(is_trial_new=day == scenario.trial.day)
 
     async def _answer_drift(self, day: int) -> bool:
         """Train if drift asks for it, and note the first time after the shift."""
@@ -148,15 +148,19 @@ class Story:
         self._clock.move_to(self._clock() + _JOB)
         return outcome
 
-    async def _wait_for_lists(self) -> None:
-        """Wait until the server shows the champion's lists; it looks about once a second."""
+    async def _wait_for_server(self, *, is_trial_new: bool) -> None:
+        """Wait until the server knows what was published; it looks about once a second."""
         champion = self._readings.champion()
         if champion is None:
             return
-        deadline = time.monotonic() + _LISTS_SECONDS
+        deadline = time.monotonic() + _NEWS_SECONDS
         while time.monotonic() < deadline:
             shown = await self._product.popular_list(self._clock())
-            if shown is not None and shown.model_version == champion:
+            is_listed = shown is not None and shown.model_version == champion
+            if is_listed and not (is_trial_new and not await self._life.is_tried(self._clock())):
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-        raise NoListsError(f"The server does not show the lists of {champion}.")
+        raise ServerBehindError(
+            f"The server does not show the lists of {champion}, or gives nobody the variants of "
+            f"the experiment, {_NEWS_SECONDS:g} s after they were there."
+        )
