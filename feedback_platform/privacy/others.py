@@ -23,8 +23,9 @@ from feedback_platform.privacy.traces import Traces, is_distinct
 _OTHER_NAMES: Final = [c.ITEM_ID, c.SESSION_ID]
 
 
-# What people wrote, and nothing changes: conditions of flags, and adjustments with their reasons.
-_WRITTEN: Final = (keys.FLAGS, keys.ADJUSTMENTS)
+# What people wrote, and nothing changes: conditions of flags, experiments, and adjustments with
+# their reasons.
+_WRITTEN: Final = (keys.FLAGS, keys.ADJUSTMENTS, keys.EXPERIMENTS)
 
 
 @dataclass(frozen=True)

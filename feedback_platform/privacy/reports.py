@@ -31,8 +31,8 @@ class ErasureReport:
         indistinct: how many ids were not looked for byte by byte, but in the fields that hold ids
             alone: they are short, words, or numbers.
         mentions: in how many lines and values others name them; these stay as others said them.
-        written: how many of the ids stand in what people wrote, flags and adjustments, by its key;
-            that stays, until somebody changes it.
+        written: how many of the ids stand in what people wrote, flags, experiments and adjustments,
+            by its key; that stays, until somebody changes it.
         layers: what was done.
         scanned: what was read afterwards, and held none of the ids.
     """

@@ -174,6 +174,7 @@ class Recommendations:
             "item_id": found.item_id,
             "title": found.title,
             "model_version": lists.model_version,
+            "experiments": list(map(named, chosen.assignments)),
             "is_listed": found.is_listed,
             "position": found.position,
             "score": found.score,

@@ -82,6 +82,7 @@ def recommendation_schemas() -> dict[str, Any]:
             item_id=_TEXT,
             title=_TEXT,
             model_version=_TEXT,
+            experiments={"type": "array", "items": _reference("experiment")},
             is_listed={"type": "boolean"},
             position={"type": ["integer", "null"], "minimum": 1},
             score={"type": ["number", "null"]},

@@ -77,12 +77,12 @@ def test_without_a_key_every_experiment_of_the_file_is_planned(run: Run) -> None
     assert [plan["experiment"] for plan in plans] == [
         "cards-at-home",
         "ranker-by-dwell-time",
-        "fresh-items-first",
-        "earlier-layout-change",
+        "own-lists-in-the-sidebar",
+        "more-exploration",
     ]
     text = run("experiments", "plan", EXAMPLES, *named).output
     assert text.count("--users tells") == 4
-    assert "it is read once, so it takes relevance" in text
+    assert "it is read once, so it takes popular" in text
 
 
 @pytest.mark.usefixtures("published")

@@ -12,7 +12,9 @@ import pytest
 from feedback_platform.adjustment.rules.adjusting import Adjuster
 from feedback_platform.adjustment.rules.definition import Action, Kind
 from feedback_platform.adjustment.rules.ledger import Ledger
+from feedback_platform.experiments.definition import Lever
 from feedback_platform.learning import champions
+from feedback_platform.learning.online.publication import pointed_lists
 from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.model_checks import champions_are_intact
@@ -22,6 +24,7 @@ from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.journeys.reader import reader
 from feedback_platform_tests.learning.registered import tear
 from feedback_platform_tests.serving.running import running_server
+from feedback_platform_tests.serving.running_experiments import begin, end, of_lists, users_of
 from feedback_platform_tests.waiting import until
 
 # In short: orchestration/test_champion_choice.py and learning/test_learned_tables.py.
@@ -86,6 +89,30 @@ def test_after_a_rollback_the_published_lists_bear_the_earlier_version(
     assert (earlier["status"], later["status"]) == ("champion", "retired")
     assert earlier["reason"] == f"Rolled back from {second['version']}: complaints"
     assert earlier["trained_at"] == first["trained_at"]
+
+
+def test_a_version_that_an_experiment_names_has_lists_beside_the_champions_while_it_runs(
+    copy: Installation,
+) -> None:
+    first, second = (each["version"] for each in versions(copy))
+    definition = of_lists(Lever.MODEL, RECOMMENDER, "champion", first)
+    begin(copy.lake, definition)
+    publish_models(copy)
+
+    assert listed_by(copy) == [second]
+    pointer = pointed_lists(copy.lake)
+    assert pointer is not None
+    assert set(pointer.versions) == {first}
+    with running_server(copy.settings.data_dir) as server:
+        for variant, users in users_of(definition).items():
+            content = server.ask("GET", f"/v1/recommendations/{users[0]}").content
+            assert content["model_version"] == {"one": second, "two": first}[variant]
+
+    end(copy.lake, definition.key)
+    publish_models(copy)
+    after = pointed_lists(copy.lake)
+    assert after is not None
+    assert after.versions == {}
 
 
 def test_nobody_is_listed_what_a_rule_has_hidden(copy: Installation) -> None:

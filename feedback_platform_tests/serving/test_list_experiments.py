@@ -87,6 +87,7 @@ def test_a_policy_is_that_of_the_users_variant_at_its_placement(server: RunningS
             at_home, in_cart = (
                 server.ask("GET", path + query).content for query in ("", "?placement=cart")
             )
+            assert at_home["experiments"] == content["experiments"]
             assert (at_home["position"] == 1) == (variant == "two")
             assert in_cart["position"] != 1
 

@@ -284,6 +284,7 @@ def test_an_explanation_is_that_of_the_list_and_knows_the_session(server: Runnin
         "item_id": first,
         "title": found.title,
         "model_version": "made-up",
+        "experiments": [],
         "is_listed": True,
         "position": 1,
         "score": found.score,

@@ -32,6 +32,8 @@ export class Flags {
 
   layout(placement) {
     const { flag, fallback } = LAYOUTS[placement];
-    return { flag, value: this.#client.getStringValue(flag, fallback) };
+    const { value, flagMetadata } = this.#client.getStringDetails(flag, fallback);
+    const { experimentId, variant } = flagMetadata ?? {};
+    return { flag, value, experiment: experimentId && { experiment_id: experimentId, variant } };
   }
 }

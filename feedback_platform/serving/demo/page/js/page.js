@@ -53,7 +53,7 @@ export class DemoPage {
       view: (item, milliseconds) => this.#view(item, milliseconds),
     };
     const drawer = new ItemDrawer(byId("item"), memory, said);
-    const why = new WhyDrawer(byId("why"), ({ item_id }) => server.explanation(this.#userId, item_id));
+    const why = new WhyDrawer(byId("why"), (item) => server.explanation(this.#userId, item));
     const open = (item) => {
       drawer.open(item);
       this.#click(item);
@@ -170,15 +170,15 @@ export class DemoPage {
 
   async #ask(placement, length) {
     const began = performance.now();
-    const { items, recommendation_id, is_personalised } = await this.#server.recommendations(this.#userId, placement, length);
+    const { items, recommendation_id, is_personalised, experiments } = await this.#server.recommendations(this.#userId, placement, length);
     const took = performance.now() - began;
     const listed = items
       .filter(({ item_id }) => !this.#memory.recall("dismiss", item_id))
       .map((item) => ({ ...item, recommendation_id, placement }));
-    return { listed, is_personalised, took };
+    return { listed, is_personalised, experiments, took };
   }
 
-  #show({ listed, is_personalised, took }, beside, what) {
+  #show({ listed, is_personalised, experiments, took }, beside, what) {
     const interest = is_personalised ? this.#interest : null;
     const isFirst = this.#list.items.length === 0;
     const { moved, came, left } = this.#list.show(listed, interest);
@@ -186,27 +186,30 @@ export class DemoPage {
     showCategories(byId("categories"), listed, interest);
     if (listed.length === 0) this.#notices.nothingToShow();
     byId("heading").textContent = is_personalised ? "Chosen for you" : "Popular with everybody";
-    byId("lead").textContent = this.#lead(is_personalised);
-    this.#layOut();
+    byId("lead").textContent = this.#lead(is_personalised, experiments.length > 0);
+    this.#layOut({ isShown: true });
     const changed = isFirst ? counted(listed.length, "item", "items") : `${moved} moved, ${came} new, ${left} left`;
     this.#happened.answer(`List: ${changed}`, took);
     const first = listed[0] === undefined ? "" : unseen(` First is ${listed[0].title}.`);
     byId("status").replaceChildren(`${what}: ${changed}.`, first);
   }
 
-  #lead(isPersonalised) {
+  #lead(isPersonalised, isInExperiment) {
+    if (!isPersonalised && isInExperiment) return "This is what everybody likes most; an experiment shows it to you.";
     if (!isPersonalised) return "Personalisation is off: this is what everybody gets.";
     if (this.#isStranger) return "Nobody knows you yet. Every click changes that, at once.";
     return "What you do here changes what you see next, at once.";
   }
 
-  #layOut() {
+  // A change that comes while another visitor takes over says nothing of either.
+  #layOut({ isShown = false } = {}) {
     const places = [[byId("list"), this.#placement], [byId("shortcuts"), "sidebar"]];
     for (const [list, placement] of places) {
-      const { flag, value } = this.#flags.layout(placement);
+      const { flag, value, experiment } = this.#flags.layout(placement);
       const before = this.#layouts.get(flag);
       list.dataset.layout = value;
       this.#layouts.set(flag, value);
+      if (experiment && (isShown || before !== undefined)) this.#tracking.expose(experiment);
       if (before !== undefined && before !== value) this.#happened.note(`Flag ${flag}: ${before} → ${value}`);
     }
   }

@@ -35,9 +35,10 @@ export class Server {
     return this.#askAsUser(`v1/recommendations/${encodeURIComponent(userId)}?${query}`);
   }
 
-  explanation(userId, itemId) {
-    const [user, item] = [userId, itemId].map(encodeURIComponent);
-    return this.#askAsUser(`v1/recommendations/${user}/explanations/${item}`);
+  explanation(userId, { item_id, placement }) {
+    const [user, item] = [userId, item_id].map(encodeURIComponent);
+    const query = new URLSearchParams({ placement });
+    return this.#askAsUser(`v1/recommendations/${user}/explanations/${item}?${query}`);
   }
 
   preferences(userId) {

@@ -10,6 +10,7 @@ const NAMES = {
 
 export class Tracking {
   #analytics;
+  #exposed = new Set();
 
   // The library asks this server, and not its makers', where to send. It keeps nothing in the
   // browser: whoever is played in one tab is not who is played in another.
@@ -25,6 +26,7 @@ export class Tracking {
   // A browser that stays anonymous in between: what one visitor did is not the next one's.
   async become(userId) {
     this.#analytics.reset();
+    this.#exposed.clear();
     await this.#analytics.identify(userId);
   }
 
@@ -37,5 +39,13 @@ export class Tracking {
     // The library tries on by itself.
     const isWaiting = told.logs().some(({ level }) => level === "error");
     if (isWaiting) throw new Error("The server does not answer; the event is sent when it does.");
+  }
+
+  // All flags are asked for at once, so the server cannot know which of them the page acts on.
+  expose({ experiment_id, variant }) {
+    const met = JSON.stringify([experiment_id, variant]);
+    if (this.#exposed.has(met)) return;
+    this.#exposed.add(met);
+    this.#analytics.track("Experiment Viewed", { experiment_id, variant });
   }
 }

@@ -38,15 +38,20 @@ export class WhyDrawer {
   }
 }
 
-function explained({ title, is_listed, position, reasons, model_version }) {
+function explained({ title, is_listed, position, reasons, model_version, experiments }) {
   const place = is_listed ? `It is in place ${position} of your list.` : "It is not in your list now.";
   const kinds = Map.groupBy(reasons, ({ kind }) => kind);
   const parts = [...kinds].flatMap(([kind, ofKind]) => group(kind, ofKind));
   return [
     element("p", {}, reasons.length > 0 ? place : `${place} Nothing in particular speaks for ${title}.`),
     ...parts,
+    ...experiments.map(takingPart),
     element("p", { class: "hint" }, `Model ${model_version}`),
   ];
+}
+
+function takingPart({ experiment_id, variant }) {
+  return element("p", { class: "hint" }, `Part of the experiment “${experiment_id}”: you see “${variant}”. Who switches research off takes part in none.`);
 }
 
 function group(kind, reasons) {
