@@ -12,7 +12,7 @@ import polars as pl
 
 from feedback_platform.durations import written
 from feedback_platform.scenario.definition import BrokenClient, Scenario, Shift
-from feedback_platform.scenario.readings import Readings
+from feedback_platform.scenario.readings import Readings, fallen
 from feedback_platform.scenario.story import Told
 from feedback_platform.scenario.truth import expected_rate, planted_uplift
 
@@ -93,26 +93,22 @@ def _drift(scenario: Scenario, shift: Shift, readings: Readings) -> Finding:
     at = scenario.midnight(shift.day)
     name = "drift detection notices the taste shift"
     expected = f"a fall of {_CLICKS} within {written(shift.noticed_within)} after {at:%Y-%m-%d}"
-    falls = [
-        each
-        for each in readings.drift()
-        if each.stream == _CLICKS and each.before_mean > each.after_mean
-    ]
-    early = [each for each in falls if each.detected_at < at]
-    after = [each for each in falls if each.detected_at >= at]
+    changes = readings.drift()
+    after = fallen(changes, at)
+    early = len(fallen(changes, scenario.midnight(0))) - len(after)
     if not after:
         return Finding(name, expected, "no fall was noticed", is_held=False)
     first = after[0]
     delay = first.detected_at - at
     found = (
         f"from {first.before_mean:.4f} to {first.after_mean:.4f}, noticed after "
-        f"{delay / _DAY:.1f} days; {len(early)} false alarms before"
+        f"{delay / _DAY:.1f} days; {early} false alarms before"
     )
     figures = {
         "delay_days": delay / _DAY,
         "before": first.before_mean,
         "after": first.after_mean,
-        "false_alarms": len(early),
+        "false_alarms": early,
     }
     is_held = not early and delay <= shift.noticed_within
     return Finding(name, expected, found, is_held, figures)

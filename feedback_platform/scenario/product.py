@@ -16,8 +16,8 @@ from feedback_platform.scenario.virtual_clock import VirtualClock
 
 _GOOD: Final = 200
 _NOT_YET: Final = 503
-# A device of nobody known: it gets what is popular.
-_NOBODY: Final = "anonymous:nobody"
+# Who wants nothing personal gets what is popular, without a draw, as the ranking policy has it.
+_NOBODY: Final = "nobody"
 # No experiment varies what is asked for here.
 _ASIDE: Final = "aside"
 # As many messages as fit into a batch of Segment's.
@@ -91,8 +91,14 @@ class Product:
         """Return the user's own list, which the user need not be shown; nobody notes it."""
         return await self._list(user_id, at, placement=_ASIDE, is_logged=False)
 
+    async def open(self, at: datetime) -> None:
+        """Switch personalisation off for the user by whom `popular_list` asks."""
+        path, wanted = f"/v1/users/{_NOBODY}/preferences", {"personalisation": False}
+        with self._clock.at(at):
+            _good(await self._ask("PUT", path, "", wanted))
+
     async def popular_list(self, at: datetime) -> Listed | None:
-        """Return what everybody gets of whom nothing is known; nobody notes it."""
+        """Return what is popular, the same for everybody; nobody notes it."""
         return await self._list(_NOBODY, at, placement=_ASIDE, is_logged=False)
 
     async def _list(
@@ -127,7 +133,7 @@ class Product:
 
     async def _ask(self, method: str, path: str, query: str, body: object = None) -> Answer:
         self.requests += 1
-        key = self._keys.api if method == "GET" else self._keys.write
+        key = self._keys.write if method == "POST" else self._keys.api
         return await self._server.ask(method, path, query, key=key, body=body)
 
 

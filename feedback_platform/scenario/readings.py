@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from feedback_platform.adjustment.rules.metrics import METRICS as OBSERVED
 from feedback_platform.warehouse.published import query
 
 CLICK_THROUGH: Final = "click_through_rate"
+_STREAM: Final = "click_through"
 
 _RESULT: Final = """
     select
@@ -72,6 +74,17 @@ class Drift:
     detected_at: datetime
     before_mean: float
     after_mean: float
+
+
+def fallen(changes: Sequence[Drift], since: datetime) -> list[Drift]:
+    """Return the falls of click-through that were noticed from a time (UTC) on."""
+    return [
+        each
+        for each in changes
+        if each.stream == _STREAM
+        and each.before_mean > each.after_mean
+        and each.detected_at >= since
+    ]
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from feedback_platform.scenario.daily_life import DailyLife
 from feedback_platform.scenario.definition import Scenario
 from feedback_platform.scenario.messages import catalogue_messages
 from feedback_platform.scenario.product import Product
-from feedback_platform.scenario.readings import Readings
+from feedback_platform.scenario.readings import Readings, fallen
 from feedback_platform.scenario.runs import Runs
 from feedback_platform.scenario.trial import start_trial
 from feedback_platform.scenario.virtual_clock import VirtualClock
 
 # A job takes its time, so that no two of them are of one instant.
 _JOB: Final = timedelta(minutes=1)
-_NEWS_SECONDS: Final = 60.0
+_NEWS_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
 
 Outcome = TypeVar("Outcome")
@@ -95,6 +95,7 @@ class Story:
         """Live through all days, and process what the last one brought."""
         scenario, began = self._scenario, time.monotonic()
         at = self._clock()
+        await self._product.open(at)
         await self._product.sending(catalogue_messages(at), at)
         days = []
         for day in range(scenario.days):
@@ -117,7 +118,7 @@ class Story:
         if day == 0:
             return
         await self._run(self._runs.process)
-        if not await self._answer_drift(day) and day in scenario.training_calendar:
+        if not await self._answer_drift() and day in scenario.training_calendar:
             await self._run(lambda: self._runs.train("schedule"))
         if day == scenario.trial.day:
             start_trial(scenario.trial, self._lake, self._clock)
@@ -132,14 +133,15 @@ class Story:
             self._happened.append("tastes shift")
         await self._wait_for_server(is_trial_new=day == scenario.trial.day)
 
-    async def _answer_drift(self, day: int) -> bool:
-        """Train if drift asks for it, and note the first time after the shift."""
+    async def _answer_drift(self) -> bool:
+        """Train if drift asks for it, and note the first time after the shift was noticed."""
         if not await self._run(self._runs.answer_drift):
             return False
         self._happened.append("drift is found, and models are trained")
         shift = self._scenario.shift
-        if shift is not None and day > shift.day and self._told.retrained_at is None:
-            self._told.retrained_at = self._clock()
+        if shift is not None and self._told.retrained_at is None:
+            falls = fallen(self._readings.drift(), self._scenario.midnight(shift.day))
+            self._told.retrained_at = self._clock() if falls else None
         return True
 
     async def _run(self, job: Callable[[], Outcome]) -> Outcome:
