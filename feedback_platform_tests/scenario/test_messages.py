@@ -18,7 +18,7 @@ from feedback_platform.scenario.messages import (
 from feedback_platform.simulation.reactions import Reactions
 
 AT = datetime(2024, 1, 2, 9, 0, 0, tzinfo=UTC)
-VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=False)
+VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), (0.5, 0.5), is_logged=False)
 NONE, BOTH = np.zeros((1, 2), dtype=np.bool_), np.ones((1, 2), dtype=np.bool_)
 FIRST = np.array([[True, False]])
 MILLISECONDS = np.full((1, 2), 4_000)
@@ -84,7 +84,7 @@ def test_the_platform_understands_every_message() -> None:
 
 
 def test_a_list_that_the_platform_has_logged_is_not_told_again() -> None:
-    logged = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=True)
+    logged = Visit(7, "user-1", AT, "r-7", ("a", "b"), (0.5, 0.5), is_logged=True)
 
     assert messages_of(logged, reactions(is_clicked=False), 0) == []
 
@@ -103,4 +103,4 @@ def test_a_broken_client_sends_different_mistakes_with_ids_of_their_own() -> Non
 
 
 def _numbered(number: int) -> Visit:
-    return Visit(number, "user-1", AT, "r", ("a",), None, is_logged=True)
+    return Visit(number, "user-1", AT, "r", ("a",), (1.0,), is_logged=True)
