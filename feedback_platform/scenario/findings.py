@@ -18,6 +18,8 @@ from feedback_platform.scenario.truth import expected_rate, planted_uplift
 
 _CLICKS: Final = "click_through"
 _REJECTED: Final = "rejected"
+# What is in use, and what was.
+_PROMOTED: Final = ("champion", "retired")
 _DAY: Final = timedelta(days=1)
 
 
@@ -115,17 +117,24 @@ def _drift(scenario: Scenario, shift: Shift, readings: Readings) -> Finding:
 
 
 def _winning_back(scenario: Scenario, shift: Shift, told: Told, readings: Readings) -> Finding:
-    trial = scenario.trial
+    trial, shifted = scenario.trial, scenario.midnight(shift.day)
     name = "retraining wins engagement back"
     expected = f"at least {shift.won_back:.0%} of the click-through lost by the shift comes back"
-    if told.retrained_at is None:
-        return Finding(name, expected, "drift has not led to a training", is_held=False)
-    begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
-    shifted, retrained = scenario.midnight(shift.day), told.retrained_at
+    after = fallen(readings.drift(), shifted)
+    trained = [each for each in readings.trainings() if after and each.trained_at > shifted]
+    promoted = [
+        each
+        for each in trained
+        if each.trained_at >= after[0].detected_at and each.status in _PROMOTED
+    ]
+    if not promoted:
+        found = f"none of {len(trained)} trainings after drift was noticed came into use"
+        return Finding(name, expected, found, is_held=False)
+    retrained = promoted[0].trained_at
     spans = {
-        "before": (begins, shifted),
+        "before": (scenario.midnight(trial.day), shifted),
         "shifted": (shifted, retrained),
-        "retrained": (retrained, ends),
+        "retrained": (retrained, scenario.midnight(scenario.days)),
     }
     rates = {
         name: readings.rate(trial.experiment.key, trial.personal, *span)
@@ -151,6 +160,8 @@ def _winning_back(scenario: Scenario, shift: Shift, told: Told, readings: Readin
         "impressions": {each: rate.impressions for each, rate in rates.items()},
         "won_back": share,
         "retrained_at": retrained.isoformat(),
+        "trigger": promoted[0].trigger,
+        "refused_before": len([each for each in trained if each.trained_at < retrained]),
     }
     return Finding(name, expected, found, share >= shift.won_back, figures)
 

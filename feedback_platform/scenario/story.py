@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import polars as pl
@@ -18,7 +18,7 @@ from feedback_platform.scenario.daily_life import DailyLife
 from feedback_platform.scenario.definition import Scenario
 from feedback_platform.scenario.messages import catalogue_messages
 from feedback_platform.scenario.product import Product
-from feedback_platform.scenario.readings import Readings, fallen
+from feedback_platform.scenario.readings import Readings
 from feedback_platform.scenario.runs import Runs
 from feedback_platform.scenario.trial import start_trial
 from feedback_platform.scenario.virtual_clock import VirtualClock
@@ -43,7 +43,6 @@ class Told:
 
     Attributes:
         visits: what was shown, and what it was worth; `truth.VISITS_SCHEMA`.
-        retrained_at: when the first training was done that drift asked for after the shift (UTC).
         pushed: the version of the bad model.
         champion_at_push: the version in use when it was pushed.
         bad_rows: day of reception → how many bad rows were acknowledged.
@@ -52,7 +51,6 @@ class Told:
     """
 
     visits: pl.DataFrame
-    retrained_at: datetime | None = None
     pushed: str = ""
     champion_at_push: str | None = None
     bad_rows: dict[date, int] = field(default_factory=dict)
@@ -134,15 +132,11 @@ class Story:
         await self._wait_for_server(is_trial_new=day == scenario.trial.day)
 
     async def _answer_drift(self) -> bool:
-        """Train if drift asks for it, and note the first time after the shift was noticed."""
-        if not await self._run(self._runs.answer_drift):
-            return False
-        self._happened.append("drift is found, and models are trained")
-        shift = self._scenario.shift
-        if shift is not None and self._told.retrained_at is None:
-            falls = fallen(self._readings.drift(), self._scenario.midnight(shift.day))
-            self._told.retrained_at = self._clock() if falls else None
-        return True
+        """Train if drift asks for it; return whether it did."""
+        is_asked = await self._run(self._runs.answer_drift)
+        if is_asked:
+            self._happened.append("drift is found, and models are trained")
+        return is_asked
 
     async def _run(self, job: Callable[[], Outcome]) -> Outcome:
         # In a thread of its own, so that the server goes on, and nothing meets its event loop.

@@ -24,4 +24,4 @@ def test_the_short_scenario_holds_in_all_its_findings(
         [each.found for each in found], indent=1
     )
     assert len(found) == 5
-    assert facts["days"] == 14
+    assert facts["days"] == 21
