@@ -11,13 +11,15 @@ import polars as pl
 
 from feedback_platform.scenario.crowd import Crowd
 from feedback_platform.scenario.definition import Scenario
-from feedback_platform.scenario.messages import Visit, bad_messages, ended_at, messages_of
+from feedback_platform.scenario.messages import Message, Visit, bad_messages, ended_at, messages_of
 from feedback_platform.scenario.product import Listed, Product
 from feedback_platform.scenario.truth import VISITS_SCHEMA
 from feedback_platform.simulation.parameters import Stream, random_stream
 from feedback_platform.simulation.reactions import Flags
 
 _BAD_ROWS_A_VISIT: Final = 2
+# Clients that send at the same moment.
+_TOGETHER: Final = 50
 # Not all may take part.
 _ASKED: Final = 50
 
@@ -62,6 +64,8 @@ class DailyLife:
             # Both policies, for the sake of the truth: nobody is shown these.
             own.append((await self._product.personal_list(user_id, at) or by_chance).items)
             popular.append((await self._product.popular_list(at) or by_chance).items)
+            # An answer waits for nothing; what it logs has to be written meanwhile.
+            await asyncio.sleep(0)
             listed = shown or by_chance
             visits.append(
                 Visit(
@@ -79,7 +83,7 @@ class DailyLife:
         lists = [visit.items for visit in visits]
         reactions = self._crowd.react(due, lists)
         is_broken = self._broken(day, len(due))
-        sending = []
+        told: list[tuple[list[Message], datetime]] = []
         for row, visit in enumerate(visits):
             messages = messages_of(visit, reactions, row)
             sent_at = ended_at(messages, visit)
@@ -89,9 +93,11 @@ class DailyLife:
                 received_on = sent_at.date()
                 self.bad_rows[received_on] = self.bad_rows.get(received_on, 0) + len(bad)
             if messages:
-                sending.append(self._product.sending(messages, sent_at))
-        await asyncio.gather(*sending)
-        first, second = (own, popular) if self._is_control_personal else (popular, own)
+                told.append((messages, sent_at))
+        for first in range(0, len(told), _TOGETHER):
+            together = told[first : first + _TOGETHER]
+            await asyncio.gather(*(self._product.sending(*each) for each in together))
+        control, treatment = (own, popular) if self._is_control_personal else (popular, own)
         return pl.DataFrame(
             {
                 "user_id": due.user_ids,
@@ -100,8 +106,8 @@ class DailyLife:
                 "model_version": [each.model_version for each in visits],
                 "impressions": [len(each) for each in lists],
                 "expected": self._crowd.expected(due, lists),
-                "expected_control": self._crowd.expected(due, first),
-                "expected_treatment": self._crowd.expected(due, second),
+                "expected_control": self._crowd.expected(due, control),
+                "expected_treatment": self._crowd.expected(due, treatment),
             },
             schema=VISITS_SCHEMA,
         )

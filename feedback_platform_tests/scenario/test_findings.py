@@ -87,7 +87,7 @@ class Said(Readings):
 def told(**facts: Any) -> Told:
     row = ("a", SHIFT, "personal", "good", 4, 0.8, 0.4, 0.8)
     visits = pl.DataFrame([row], schema=VISITS_SCHEMA, orient="row")
-    defaults = {
+    defaults: dict[str, Any] = {
         "pushed": "bad",
         "champion_at_push": "good",
         "bad_rows": dict(BROKEN),
