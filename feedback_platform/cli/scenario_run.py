@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from feedback_platform.cli.progress import progress_bar
+from feedback_platform.definitions import build_definitions
 from feedback_platform.lake.store import Lake
-from feedback_platform.orchestration.virtual import virtual_runs
+from feedback_platform.orchestration.virtual import PLATFORM, platform_by, virtual_runs
 from feedback_platform.scenario.definition import Scenario
 from feedback_platform.scenario.findings import Finding, findings
 from feedback_platform.scenario.in_process import running
@@ -32,9 +33,11 @@ def live_through(scenario: Scenario, settings: Settings) -> tuple[list[Finding],
     settings = replace(settings, write_keys={_PRODUCT: keys.write}, api_keys={_PRODUCT: keys.api})
     clock = VirtualClock(scenario.midnight(0))
     readings = Readings(settings.published_path)
+    platform = platform_by(clock, settings)
+    definitions = build_definitions(settings, {PLATFORM: platform})
     with (
         progress_bar(scenario.name) as (report, detail),
-        virtual_runs(settings, clock) as runs,
+        virtual_runs(definitions, platform) as runs,
     ):
 
         def tell(done: int, days: int, happened: str) -> None:

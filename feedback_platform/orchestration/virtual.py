@@ -13,7 +13,6 @@ from typing import Any, Final
 import dagster as dg
 
 from feedback_platform.clock import Clock
-from feedback_platform.definitions import build_definitions
 from feedback_platform.learning.exploration import Exploration
 from feedback_platform.learning.learned_tables import Training, learn_recommender
 from feedback_platform.orchestration.assets.learning import training_frames
@@ -25,7 +24,8 @@ from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import drift_sensor
 from feedback_platform.settings import Settings
 
-_PLATFORM: Final = "platform"
+# The name of the resource.
+PLATFORM: Final = "platform"
 _PUSHED: Final = "push"
 
 
@@ -45,9 +45,14 @@ def platform_by(clock: Clock, settings: Settings) -> PlatformResource:
 class VirtualRuns:
     """Runs jobs of one installation, one after another."""
 
-    def __init__(self, settings: Settings, clock: Clock, instance: dg.DagsterInstance) -> None:
-        self._platform = platform_by(clock, settings)
-        self._definitions = build_definitions(settings, {_PLATFORM: self._platform})
+    def __init__(
+        self,
+        definitions: dg.Definitions,
+        platform: PlatformResource,
+        instance: dg.DagsterInstance,
+    ) -> None:
+        self._definitions = definitions
+        self._platform = platform
         self._instance = instance
         self._answered: set[str] = set()
 
@@ -62,7 +67,7 @@ class VirtualRuns:
     def answer_drift(self) -> bool:
         """Run the trainings that the drift sensor asks for, each once, as Dagster does."""
         context = dg.build_sensor_context(
-            instance=self._instance, resources={_PLATFORM: self._platform}
+            instance=self._instance, resources={PLATFORM: self._platform}
         )
         asked = drift_sensor(context)
         requests = asked.run_requests or [] if isinstance(asked, dg.SensorResult) else []
@@ -98,7 +103,12 @@ class VirtualRuns:
 
 
 @contextmanager
-def virtual_runs(settings: Settings, clock: Clock) -> Iterator[VirtualRuns]:
-    """Run jobs by a clock (UTC) until the end of the block."""
+def virtual_runs(definitions: dg.Definitions, platform: PlatformResource) -> Iterator[VirtualRuns]:
+    """Run jobs until the end of the block.
+
+    Args:
+        definitions: made with this platform.
+        platform: of `platform_by`.
+    """
     with dg.DagsterInstance.ephemeral() as instance:
-        yield VirtualRuns(settings, clock, instance)
+        yield VirtualRuns(definitions, platform, instance)

@@ -69,6 +69,10 @@ class Crowd:
             sessions.start_ms[self._order], np.arange(scenario.days + 1) * DAY_MS
         )
 
+    def anybody(self, count: int) -> list[str]:
+        """Return the names of some users."""
+        return self._names[:count]
+
     def visits_of(self, day: int) -> DayOfVisits:
         """Return who comes on a day, counted from 0."""
         chosen = self._order[self._first_of_day[day] : self._first_of_day[day + 1]]

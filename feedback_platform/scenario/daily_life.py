@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import numpy as np
@@ -11,14 +11,17 @@ import polars as pl
 
 from feedback_platform.scenario.crowd import Crowd
 from feedback_platform.scenario.definition import Scenario
-from feedback_platform.scenario.messages import Visit, bad_messages, ended_at, messages_of
+from feedback_platform.scenario.messages import Message, Visit, bad_messages, ended_at, messages_of
 from feedback_platform.scenario.product import Listed, Product
-from feedback_platform.scenario.trial import RunningTrial
 from feedback_platform.scenario.truth import VISITS_SCHEMA
 from feedback_platform.simulation.parameters import Stream, random_stream
 from feedback_platform.simulation.reactions import Flags
 
 _BAD_ROWS_A_VISIT: Final = 2
+# Clients that send at the same moment.
+_TOGETHER: Final = 50
+# Not all may take part.
+_ASKED: Final = 50
 
 
 class DailyLife:
@@ -28,20 +31,26 @@ class DailyLife:
         bad_rows: day of reception → how many bad rows the platform has acknowledged.
     """
 
-    def __init__(self, scenario: Scenario, product: Product, trial: RunningTrial) -> None:
+    def __init__(self, scenario: Scenario, product: Product) -> None:
         """Prepare the users.
 
         Args:
             scenario: who they are, and which client is broken when.
             product: speaks to the platform for them.
-            trial: says who gets what.
         """
         self._scenario = scenario
         self._product = product
-        self._trial = trial
         self._crowd = Crowd(scenario)
         self._random = random_stream(scenario.seed, Stream.BROKEN_CLIENT)
         self.bad_rows: dict[date, int] = {}
+
+    async def is_tried(self, at: datetime) -> bool:
+        """Return whether the server gives anybody a variant of the experiment at a time (UTC)."""
+        key = self._scenario.trial.experiment.key
+        for user_id in self._crowd.anybody(_ASKED):
+            if key in await self._product.variants_of(user_id, at):
+                return True
+        return False
 
     async def live(self, day: int) -> pl.DataFrame:
         """Let the users of a day come; return what they were shown, as `truth.VISITS_SCHEMA`."""
@@ -50,31 +59,31 @@ class DailyLife:
         own: list[tuple[str, ...]] = []
         popular: list[tuple[str, ...]] = []
         for number, user_id, at in zip(due.numbers.tolist(), due.user_ids, due.times, strict=True):
-            policy = self._trial.policy_of(user_id)
+            shown = await self._product.shown_list(user_id, at)
             by_chance = Listed(f"chance-{number}", "", *self._crowd.list_by_chance())
-            # Only what is shown is logged; the other list is asked for the sake of the truth.
-            personal = await self._product.own_list(user_id, at, is_logged=policy.is_personal)
-            general = await self._product.popular_list(at)
-            own.append((personal or by_chance).items)
-            popular.append((general or by_chance).items)
-            shown = (personal if policy.is_personal else general) or by_chance
+            # Both policies, for the sake of the truth: nobody is shown these.
+            own.append((await self._product.personal_list(user_id, at) or by_chance).items)
+            popular.append((await self._product.popular_list(at) or by_chance).items)
+            # An answer waits for nothing; what it logs has to be written meanwhile.
+            await asyncio.sleep(0)
+            listed = shown or by_chance
             visits.append(
                 Visit(
                     number=number,
                     user_id=user_id,
                     at=at,
-                    recommendation_id=shown.recommendation_id,
-                    items=shown.items,
-                    propensities=shown.propensities if shown is by_chance else None,
-                    is_logged=policy.is_personal and personal is not None,
-                    model_version=shown.model_version,
-                    assignment=policy.assignment,
+                    recommendation_id=listed.recommendation_id,
+                    items=listed.items,
+                    propensities=listed.propensities,
+                    is_logged=shown is not None,
+                    model_version=listed.model_version,
+                    variant=listed.variants.get(self._scenario.trial.experiment.key),
                 )
             )
         lists = [visit.items for visit in visits]
         reactions = self._crowd.react(due, lists)
         is_broken = self._broken(day, len(due))
-        sending = []
+        told: list[tuple[list[Message], datetime]] = []
         for row, visit in enumerate(visits):
             messages = messages_of(visit, reactions, row)
             sent_at = ended_at(messages, visit)
@@ -84,19 +93,21 @@ class DailyLife:
                 received_on = sent_at.date()
                 self.bad_rows[received_on] = self.bad_rows.get(received_on, 0) + len(bad)
             if messages:
-                sending.append(self._product.sending(messages, sent_at))
-        await asyncio.gather(*sending)
-        first, second = (own, popular) if self._is_control_personal else (popular, own)
+                told.append((messages, sent_at))
+        for first in range(0, len(told), _TOGETHER):
+            together = told[first : first + _TOGETHER]
+            await asyncio.gather(*(self._product.sending(*each) for each in together))
+        control, treatment = (own, popular) if self._is_control_personal else (popular, own)
         return pl.DataFrame(
             {
                 "user_id": due.user_ids,
                 "at": due.times,
-                "variant": [each.assignment and each.assignment.variant for each in visits],
+                "variant": [each.variant for each in visits],
                 "model_version": [each.model_version for each in visits],
                 "impressions": [len(each) for each in lists],
                 "expected": self._crowd.expected(due, lists),
-                "expected_control": self._crowd.expected(due, first),
-                "expected_treatment": self._crowd.expected(due, second),
+                "expected_control": self._crowd.expected(due, control),
+                "expected_treatment": self._crowd.expected(due, treatment),
             },
             schema=VISITS_SCHEMA,
         )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+import polars as pl
+
 from feedback_platform.durations import written
-from feedback_platform.experiments.effects import Interval
 from feedback_platform.scenario.definition import BrokenClient, Scenario, Shift
-from feedback_platform.scenario.readings import CLICK_THROUGH, Readings
+from feedback_platform.scenario.readings import Readings, fallen
 from feedback_platform.scenario.story import Told
 from feedback_platform.scenario.truth import expected_rate, planted_uplift
 
 _CLICKS: Final = "click_through"
 _REJECTED: Final = "rejected"
+# What is in use, and what was.
+_PROMOTED: Final = ("champion", "retired")
 _DAY: Final = timedelta(days=1)
 
 
@@ -44,7 +47,7 @@ def findings(scenario: Scenario, told: Told, readings: Readings) -> list[Finding
 
 
 def _findings(scenario: Scenario, told: Told, readings: Readings) -> Iterator[Finding]:
-    yield _uplift(scenario, told)
+    yield _uplift(scenario, told, readings)
     if scenario.shift is not None:
         yield _drift(scenario, scenario.shift, readings)
         yield _winning_back(scenario, scenario.shift, told, readings)
@@ -53,86 +56,85 @@ def _findings(scenario: Scenario, told: Told, readings: Readings) -> Iterator[Fi
     yield _quarantine(scenario.broken_client, told, readings)
 
 
-def _uplift(scenario: Scenario, told: Told) -> Finding:
+def _uplift(scenario: Scenario, told: Told, readings: Readings) -> Finding:
     trial = scenario.trial
-    planted = planted_uplift(told.visits)
+    begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
+    planted = planted_uplift(told.visits.filter(pl.col("at").is_between(begins, ends)))
     name = "the experiment finds the planted uplift"
     expected = (
         f"clicks for each impression: {planted.treatment:.4f} with {trial.treatment}, "
         f"{planted.control:.4f} with {trial.experiment.control}: {planted.effect:+.4f}"
     )
-    if told.analysis is None or told.decision is None:
-        return Finding(name, expected, "the experiment did not end", is_held=False)
-    reading = told.analysis.readings[CLICK_THROUGH, trial.treatment]
-    interval = reading.sequential if trial.experiment.design.is_sequential else reading.fixed
+    result = readings.result(trial.experiment.key, trial.treatment)
+    if result is None or result.effect is None:
+        return Finding(name, expected, "nothing was measured", is_held=False)
+    low, high = result.interval(is_sequential=trial.experiment.design.is_sequential)
+    status, _ = readings.ended(trial.experiment.key)
+    found = (
+        f"{result.effect:+.4f}, interval {low:+.4f} to {high:+.4f}; {status}, decision: "
+        f"{result.decision} ({result.reason})"
+    )
     figures = {
         "planted": planted.effect,
-        "effect": reading.effect,
-        "low": interval.low,
-        "high": interval.high,
-        "p_value": reading.fixed.p_value,
-        "users": dict(told.analysis.users),
-        "sample_ratio_p_value": told.analysis.sample_ratio_p_value,
-        "decision": told.decision.verdict.value,
+        "visits": planted.visits,
+        **asdict(result),
+        "low": low,
+        "high": high,
+        "read_at": result.read_at.isoformat(),
     }
-    if reading.effect is None:
-        return Finding(name, expected, "nothing was measured", is_held=False, figures=figures)
-    users = ", ".join(f"{each} {count:,}" for each, count in told.analysis.users.items())
-    found = (
-        f"{reading.effect:+.4f}, interval {interval.low:+.4f} to {interval.high:+.4f} "
-        f"(users: {users}); decision: {told.decision.verdict.value}, {told.decision.reason}"
-    )
-    return Finding(name, expected, found, is_found(planted.effect, interval), figures)
+    return Finding(name, expected, found, is_found(planted.effect, low, high), figures)
 
 
-def is_found(planted: float, interval: Interval) -> bool:
+def is_found(planted: float, low: float, high: float) -> bool:
     """Return whether an interval holds what was planted, and tells it from nothing where it is."""
-    is_inside = interval.low <= planted <= interval.high
-    is_told_apart = planted == 0 or not interval.low <= 0 <= interval.high
-    return is_inside and is_told_apart
+    is_told_apart = planted == 0 or not low <= 0 <= high
+    return low <= planted <= high and is_told_apart
 
 
 def _drift(scenario: Scenario, shift: Shift, readings: Readings) -> Finding:
     at = scenario.midnight(shift.day)
     name = "drift detection notices the taste shift"
     expected = f"a fall of {_CLICKS} within {written(shift.noticed_within)} after {at:%Y-%m-%d}"
-    falls = [
-        each
-        for each in readings.drift()
-        if each.stream == _CLICKS and each.before_mean > each.after_mean
-    ]
-    early = [each for each in falls if each.detected_at < at]
-    after = [each for each in falls if each.detected_at >= at]
+    changes = readings.drift()
+    after = fallen(changes, at)
+    early = len(fallen(changes, scenario.midnight(0))) - len(after)
     if not after:
         return Finding(name, expected, "no fall was noticed", is_held=False)
     first = after[0]
     delay = first.detected_at - at
     found = (
         f"from {first.before_mean:.4f} to {first.after_mean:.4f}, noticed after "
-        f"{delay / _DAY:.1f} days; {len(early)} false alarms before"
+        f"{delay / _DAY:.1f} days; {early} false alarms before"
     )
     figures = {
         "delay_days": delay / _DAY,
         "before": first.before_mean,
         "after": first.after_mean,
-        "false_alarms": len(early),
+        "false_alarms": early,
     }
     is_held = not early and delay <= shift.noticed_within
     return Finding(name, expected, found, is_held, figures)
 
 
 def _winning_back(scenario: Scenario, shift: Shift, told: Told, readings: Readings) -> Finding:
-    trial = scenario.trial
+    trial, shifted = scenario.trial, scenario.midnight(shift.day)
     name = "retraining wins engagement back"
     expected = f"at least {shift.won_back:.0%} of the click-through lost by the shift comes back"
-    if told.retrained_at is None:
-        return Finding(name, expected, "drift has not led to a training", is_held=False)
-    begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
-    shifted, retrained = scenario.midnight(shift.day), told.retrained_at
+    after = fallen(readings.drift(), shifted)
+    trained = [each for each in readings.trainings() if after and each.trained_at > shifted]
+    promoted = [
+        each
+        for each in trained
+        if each.trained_at >= after[0].detected_at and each.status in _PROMOTED
+    ]
+    if not promoted:
+        found = f"none of {len(trained)} trainings after drift was noticed came into use"
+        return Finding(name, expected, found, is_held=False)
+    retrained = promoted[0].trained_at
     spans = {
-        "before": (begins, shifted),
+        "before": (scenario.midnight(trial.day), shifted),
         "shifted": (shifted, retrained),
-        "retrained": (retrained, ends),
+        "retrained": (retrained, scenario.midnight(scenario.days)),
     }
     rates = {
         name: readings.rate(trial.experiment.key, trial.personal, *span)
@@ -158,6 +160,8 @@ def _winning_back(scenario: Scenario, shift: Shift, told: Told, readings: Readin
         "impressions": {each: rate.impressions for each, rate in rates.items()},
         "won_back": share,
         "retrained_at": retrained.isoformat(),
+        "trigger": promoted[0].trigger,
+        "refused_before": len([each for each in trained if each.trained_at < retrained]),
     }
     return Finding(name, expected, found, share >= shift.won_back, figures)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from feedback_platform.experiments.running import Assignment
 from feedback_platform.simulation.product import catalogue
 from feedback_platform.simulation.reactions import Reactions
 
 Message = dict[str, Any]
+Properties = dict[str, Any]
 
 PLACEMENT: Final = "home"
 _MOVE: Final = timedelta(milliseconds=300)
@@ -28,10 +28,10 @@ class Visit:
         at: when the list was shown (UTC).
         recommendation_id: of the list.
         items: ids, in their order.
-        propensities: chance of each at its place; None where nothing was drawn.
+        propensities: the chance of each at its place.
         is_logged: whether the platform notes by itself that it was shown.
         model_version: of the list; nothing for the product's own.
-        assignment: by which experiment the user gets it; None for what everybody gets.
+        variant: of the scenario's experiment, by which the user gets it; None outside of it.
     """
 
     number: int
@@ -39,10 +39,10 @@ class Visit:
     at: datetime
     recommendation_id: str
     items: tuple[str, ...]
-    propensities: tuple[float, ...] | None
+    propensities: tuple[float, ...]
     is_logged: bool
     model_version: str = ""
-    assignment: Assignment | None = None
+    variant: str | None = None
 
 
 def catalogue_messages(at: datetime) -> list[Message]:
@@ -78,24 +78,22 @@ def messages_of(visit: Visit, reactions: Reactions, row: int) -> list[Message]:
 
 def _acts(
     visit: Visit, reactions: Reactions, row: int
-) -> Iterator[tuple[str, str, datetime, Mapping[str, Any]]]:
+) -> Iterator[tuple[str, str, datetime, Properties]]:
     """Yield event, what its id ends with, time and properties."""
-    shared = {"recommendation_id": visit.recommendation_id, "placement": PLACEMENT}
-    if visit.assignment is not None:
-        named = {
-            "experiment_id": visit.assignment.experiment_id,
-            "variant": visit.assignment.variant,
-        }
-        yield "Experiment Viewed", "exposed", visit.at, named
+    shared: Properties = {
+        "recommendation_id": visit.recommendation_id,
+        "placement": PLACEMENT,
+    }
     if not visit.is_logged:
-        products = [
-            {"product_id": item, "position": position + 1}
-            | ({} if visit.propensities is None else {"propensity": visit.propensities[position]})
-            for position, item in enumerate(visit.items)
+        products: list[Properties] = [
+            {"product_id": item, "position": position + 1, "propensity": propensity}
+            for position, (item, propensity) in enumerate(
+                zip(visit.items, visit.propensities, strict=True)
+            )
         ]
         yield "Product List Viewed", "shown", visit.at, {**shared, "products": products}
     for position, item in enumerate(visit.items):
-        named = {**shared, "product_id": item, "position": position + 1}
+        named: Properties = {**shared, "product_id": item, "position": position + 1}
         clicked_at = visit.at + _after(reactions.click_ms[row, position])
         if reactions.is_dismissed[row, position]:
             yield "item_dismissed", f"dismissed-{position}", clicked_at, {**named, "item_id": item}
@@ -103,7 +101,7 @@ def _acts(
             continue
         viewed_at = clicked_at + _MOVE + _after(reactions.view_ms[row, position])
         used_at = viewed_at + _MOVE + _after(reactions.use_ms[row, position])
-        only = {"product_id": item}
+        only: Properties = {"product_id": item}
         view, use = int(reactions.view_ms[row, position]), int(reactions.use_ms[row, position])
         yield "Product Clicked", f"clicked-{position}", clicked_at, named
         yield "Product Viewed", f"viewed-{position}", viewed_at, {**only, "dwell_ms": view}

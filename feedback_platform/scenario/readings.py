@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from feedback_platform.adjustment.rules.metrics import METRICS as OBSERVED
-from feedback_platform.experiments.analysis import Analysis, analyse
-from feedback_platform.experiments.definition import Experiment
-from feedback_platform.experiments.sums import COUNT, TOTAL, Sums
 from feedback_platform.warehouse.published import query
 
 CLICK_THROUGH: Final = "click_through_rate"
+_STREAM: Final = "click_through"
 
-# A user's impressions from the first exposure on; who was exposed to two variants counts nowhere.
-_ARMS: Final = f"""
-    with exposed as (
-        select user_id, any_value(variant) as variant, min(occurred_at) as since
-        from interaction.interactions
-        where
-            event_type = 'experiment_exposed'
-            and experiment_id = $3
-            and occurred_at > $1::timestamp
-            and occurred_at <= $2::timestamp
-        group by user_id
-        having count(distinct variant) = 1
-    ),
-
-    observed as ({OBSERVED[CLICK_THROUGH].observed}),
-
-    by_user as (
-        select
-            exposed.variant,
-            count(observed.value)::double as given,
-            coalesce(sum(observed.value), 0) as total
-        from exposed
-        left join observed
-            on exposed.user_id = observed.user_id and observed.occurred_at >= exposed.since
-        group by exposed.variant, exposed.user_id
-    )
-
+_RESULT: Final = """
     select
-        variant,
-        count(*) as users,
-        sum(given) as given,
-        sum(total) as total,
-        sum(given * given) as given_given,
-        sum(total * total) as total_total,
-        sum(total * given) as total_given
-    from by_user
-    group by variant
-"""  # noqa: S608 - put together from what stands in the package
+        n, control, mean, effect, low, high, p_value, sequential_low, sequential_high,
+        sample_ratio_p_value, decision, reason, read_at
+    from metrics.experiment_results
+    where experiment_id = ? and metric = ? and variant = ?
+"""
+_ENDED: Final = "select status, decision from metrics.experiments where experiment_id = ?"
 _RATE: Final = f"""
     with exposed as (
         select distinct user_id from interaction.interactions
@@ -106,6 +76,17 @@ class Drift:
     after_mean: float
 
 
+def fallen(changes: Sequence[Drift], since: datetime) -> list[Drift]:
+    """Return the falls of click-through that were noticed from a time (UTC) on."""
+    return [
+        each
+        for each in changes
+        if each.stream == _STREAM
+        and each.before_mean > each.after_mean
+        and each.detected_at >= since
+    ]
+
+
 @dataclass(frozen=True)
 class Training:
     """A version of the recommender, and how it came about."""
@@ -116,29 +97,48 @@ class Training:
     status: str
 
 
+@dataclass(frozen=True)
+class Result:
+    """A row of `metrics.experiment_results`; what could be anything is None."""
+
+    n: int
+    control: float | None
+    mean: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    sequential_low: float | None
+    sequential_high: float | None
+    sample_ratio_p_value: float
+    decision: str
+    reason: str
+    read_at: datetime
+
+    def interval(self, *, is_sequential: bool) -> tuple[float, float]:
+        """Return the interval that decides; all numbers where nothing is known."""
+        bounds = (
+            (self.sequential_low, self.sequential_high) if is_sequential else (self.low, self.high)
+        )
+        low, high = bounds
+        return (-math.inf if low is None else low, math.inf if high is None else high)
+
+
 class Readings:
     """Reads the published database of an installation."""
 
     def __init__(self, published: Path) -> None:
         self._published = published
 
-    def experiment(self, experiment: Experiment, begins: datetime, ends: datetime) -> Analysis:
-        """Return what an experiment has found between two times (UTC), as of now."""
-        rows = self._rows(_ARMS, [_naive(begins), _naive(ends), experiment.key])
-        arms = {
-            row["variant"]: Sums(
-                row["users"],
-                {TOTAL: row["total"], COUNT: row["given"]},
-                {
-                    (TOTAL, TOTAL): row["total_total"],
-                    (TOTAL, COUNT): row["total_given"],
-                    (COUNT, COUNT): row["given_given"],
-                },
-            )
-            for row in rows
-        }
-        users = {variant: sums.users for variant, sums in arms.items()}
-        return analyse(experiment, users, {CLICK_THROUGH: arms})
+    def result(self, experiment: str, variant: str) -> Result | None:
+        """Return what an experiment has found of click-through; None before it has."""
+        rows = self._rows(_RESULT, [experiment, CLICK_THROUGH, variant])
+        return Result(**rows[0]) if rows else None
+
+    def ended(self, experiment: str) -> tuple[str, str | None]:
+        """Return an experiment's status and decision."""
+        (row,) = self._rows(_ENDED, [experiment])
+        return row["status"], row["decision"]
 
     def rate(self, experiment: str, variant: str, begins: datetime, ends: datetime) -> Rate:
         """Return the click-through of the users of a variant between two times (UTC)."""

@@ -6,14 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import polars as pl
 
 from feedback_platform.errors import PermanentError
-from feedback_platform.experiments.analysis import Analysis
-from feedback_platform.experiments.decision import Decision, decide
 from feedback_platform.lake.store import Lake
 from feedback_platform.scenario.bad_model import train_badly
 from feedback_platform.scenario.daily_life import DailyLife
@@ -22,12 +20,12 @@ from feedback_platform.scenario.messages import catalogue_messages
 from feedback_platform.scenario.product import Product
 from feedback_platform.scenario.readings import Readings
 from feedback_platform.scenario.runs import Runs
-from feedback_platform.scenario.trial import RunningTrial
+from feedback_platform.scenario.trial import start_trial
 from feedback_platform.scenario.virtual_clock import VirtualClock
 
 # A job takes its time, so that no two of them are of one instant.
 _JOB: Final = timedelta(minutes=1)
-_LISTS_SECONDS: Final = 60.0
+_NEWS_SECONDS: Final = 120.0
 _LOOK_SECONDS: Final = 0.05
 
 Outcome = TypeVar("Outcome")
@@ -35,7 +33,7 @@ Outcome = TypeVar("Outcome")
 Report = Callable[[int, int, str], None]
 
 
-class NoListsError(PermanentError):
+class ServerBehindError(PermanentError):
     """The server does not show what was published."""
 
 
@@ -45,9 +43,6 @@ class Told:
 
     Attributes:
         visits: what was shown, and what it was worth; `truth.VISITS_SCHEMA`.
-        analysis, decision: of the experiment at its end.
-        shipped: the variant that everybody got after it.
-        retrained_at: when the first training was done that drift asked for after the shift (UTC).
         pushed: the version of the bad model.
         champion_at_push: the version in use when it was pushed.
         bad_rows: day of reception → how many bad rows were acknowledged.
@@ -56,10 +51,6 @@ class Told:
     """
 
     visits: pl.DataFrame
-    analysis: Analysis | None = None
-    decision: Decision | None = None
-    shipped: str = ""
-    retrained_at: datetime | None = None
     pushed: str = ""
     champion_at_push: str | None = None
     bad_rows: dict[date, int] = field(default_factory=dict)
@@ -93,8 +84,8 @@ class Story:
         self._product = product
         self._runs = runs
         self._readings = readings
-        self._trial = RunningTrial(scenario.trial, lake)
-        self._life = DailyLife(scenario, product, self._trial)
+        self._lake = lake
+        self._life = DailyLife(scenario, product)
         self._happened: list[str] = []
         self._told = Told(pl.DataFrame())
 
@@ -102,6 +93,7 @@ class Story:
         """Live through all days, and process what the last one brought."""
         scenario, began = self._scenario, time.monotonic()
         at = self._clock()
+        await self._product.open(at)
         await self._product.sending(catalogue_messages(at), at)
         days = []
         for day in range(scenario.days):
@@ -124,39 +116,27 @@ class Story:
         if day == 0:
             return
         await self._run(self._runs.process)
-        if not await self._answer_drift(day) and day in scenario.training_calendar:
+        if not await self._answer_drift() and day in scenario.training_calendar:
             await self._run(lambda: self._runs.train("schedule"))
         if day == scenario.trial.day:
-            self._trial.start(self._clock())
+            start_trial(scenario.trial, self._lake, self._clock)
             self._happened.append("the experiment starts")
         if day == scenario.trial.last_day:
-            self._end_trial()
+            self._happened.append("the experiment ends")
         if scenario.bad_model is not None and day == scenario.bad_model.day:
             self._told.champion_at_push = self._readings.champion()
             self._told.pushed = await self._run(lambda: self._runs.push(train_badly))
             self._happened.append("a bad model is pushed")
         if scenario.shift is not None and day == scenario.shift.day:
             self._happened.append("tastes shift")
-        await self._wait_for_lists()
+        await self._wait_for_server(is_trial_new=day == scenario.trial.day)
 
-    async def _answer_drift(self, day: int) -> bool:
-        """Train if drift asks for it, and note the first time after the shift."""
-        if not await self._run(self._runs.answer_drift):
-            return False
-        self._happened.append("drift is found, and models are trained")
-        shift = self._scenario.shift
-        if shift is not None and day > shift.day and self._told.retrained_at is None:
-            self._told.retrained_at = self._clock()
-        return True
-
-    def _end_trial(self) -> None:
-        scenario, now = self._scenario, self._clock()
-        trial, told = scenario.trial, self._told
-        begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
-        told.analysis = self._readings.experiment(trial.experiment, begins, ends)
-        told.decision = decide(trial.experiment, told.analysis, is_over=True)[trial.treatment]
-        told.shipped = self._trial.stop(now, told.decision.verdict)
-        self._happened.append(f"the experiment is over, everybody gets {told.shipped}")
+    async def _answer_drift(self) -> bool:
+        """Train if drift asks for it; return whether it did."""
+        is_asked = await self._run(self._runs.answer_drift)
+        if is_asked:
+            self._happened.append("drift is found, and models are trained")
+        return is_asked
 
     async def _run(self, job: Callable[[], Outcome]) -> Outcome:
         # In a thread of its own, so that the server goes on, and nothing meets its event loop.
@@ -164,15 +144,19 @@ class Story:
         self._clock.move_to(self._clock() + _JOB)
         return outcome
 
-    async def _wait_for_lists(self) -> None:
-        """Wait until the server shows the champion's lists; it looks about once a second."""
+    async def _wait_for_server(self, *, is_trial_new: bool) -> None:
+        """Wait until the server knows what was published; it looks about once a second."""
         champion = self._readings.champion()
         if champion is None:
             return
-        deadline = time.monotonic() + _LISTS_SECONDS
+        deadline = time.monotonic() + _NEWS_SECONDS
         while time.monotonic() < deadline:
             shown = await self._product.popular_list(self._clock())
-            if shown is not None and shown.model_version == champion:
+            is_listed = shown is not None and shown.model_version == champion
+            if is_listed and not (is_trial_new and not await self._life.is_tried(self._clock())):
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-        raise NoListsError(f"The server does not show the lists of {champion}.")
+        raise ServerBehindError(
+            f"The server does not show the lists of {champion}, or gives nobody the variants of "
+            f"the experiment, {_NEWS_SECONDS:g} s after they were there."
+        )

@@ -55,12 +55,12 @@ def planted_uplift(visits: pl.DataFrame) -> Uplift:
         & pl.col("expected_control").is_not_null()
         & pl.col("expected_treatment").is_not_null()
     )
-    shown = both["impressions"].sum()
+    shown = _sum(both, "impressions")
     if not shown:
         return Uplift(0.0, 0.0, 0)
     return Uplift(
-        control=both["expected_control"].sum() / shown,
-        treatment=both["expected_treatment"].sum() / shown,
+        control=_sum(both, "expected_control") / shown,
+        treatment=_sum(both, "expected_treatment") / shown,
         visits=both.height,
     )
 
@@ -77,5 +77,9 @@ def expected_rate(visits: pl.DataFrame, variant: str, begins: datetime, ends: da
     chosen = visits.filter(
         pl.col("user_id").is_in(users.implode()) & (pl.col("at") >= begins) & (pl.col("at") < ends)
     )
-    shown = chosen["impressions"].sum()
-    return float(chosen["expected"].sum() / shown) if shown else float("nan")
+    shown = _sum(chosen, "impressions")
+    return _sum(chosen, "expected") / shown if shown else float("nan")
+
+
+def _sum(visits: pl.DataFrame, column: str) -> float:
+    return float(visits[column].to_numpy().sum())

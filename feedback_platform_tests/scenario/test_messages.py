@@ -7,8 +7,6 @@ import numpy as np
 from feedback_platform.events.translation.mapping import load_mapping
 from feedback_platform.events.translation.rules import Refusal
 from feedback_platform.events.translation.segment import segment_events
-from feedback_platform.experiments.definition import Lever
-from feedback_platform.experiments.running import Assignment
 from feedback_platform.scenario.messages import (
     Message,
     Visit,
@@ -20,8 +18,7 @@ from feedback_platform.scenario.messages import (
 from feedback_platform.simulation.reactions import Reactions
 
 AT = datetime(2024, 1, 2, 9, 0, 0, tzinfo=UTC)
-ASSIGNED = Assignment("lists", "popular", Lever.RANKING_POLICY, "home", "popular")
-VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=False, assignment=ASSIGNED)
+VISIT = Visit(7, "user-1", AT, "r-7", ("a", "b"), (0.5, 0.5), is_logged=False)
 NONE, BOTH = np.zeros((1, 2), dtype=np.bool_), np.ones((1, 2), dtype=np.bool_)
 FIRST = np.array([[True, False]])
 MILLISECONDS = np.full((1, 2), 4_000)
@@ -54,7 +51,6 @@ def test_a_visit_is_told_in_the_order_in_which_it_happened() -> None:
     told = messages_of(VISIT, reactions(), 0)
 
     assert [message["event"] for message in told] == [
-        "Experiment Viewed",
         "Product List Viewed",
         "Product Clicked",
         "item_dismissed",
@@ -73,7 +69,6 @@ def test_the_platform_understands_every_message() -> None:
 
     types = [event["event_type"] for event in events]
     assert types == [
-        "experiment_exposed",
         "item_impression",
         "item_impression",
         "item_clicked",
@@ -82,15 +77,14 @@ def test_the_platform_understands_every_message() -> None:
         "item_used",
         "item_rated",
     ]
-    assert (events[0]["experiment_id"], events[0]["variant"]) == ("lists", "popular")
-    assert {event["recommendation_id"] for event in events[1:5]} == {"r-7"}
+    assert {event["recommendation_id"] for event in events[:4]} == {"r-7"}
     assert {event["session_id"] for event in events} == {"session-7"}
     catalogue = translated(catalogue_messages(AT)[0])
     assert catalogue[0]["event_type"] == "item_updated"
 
 
 def test_a_list_that_the_platform_has_logged_is_not_told_again() -> None:
-    logged = Visit(7, "user-1", AT, "r-7", ("a", "b"), None, is_logged=True)
+    logged = Visit(7, "user-1", AT, "r-7", ("a", "b"), (0.5, 0.5), is_logged=True)
 
     assert messages_of(logged, reactions(is_clicked=False), 0) == []
 
@@ -109,4 +103,4 @@ def test_a_broken_client_sends_different_mistakes_with_ids_of_their_own() -> Non
 
 
 def _numbered(number: int) -> Visit:
-    return Visit(number, "user-1", AT, "r", ("a",), None, is_logged=True)
+    return Visit(number, "user-1", AT, "r", ("a",), (1.0,), is_logged=True)

@@ -81,7 +81,7 @@ def test_users_who_like_all_items_alike_plant_no_effect_and_none_is_found() -> N
     reading = analysis.readings[CLICK_THROUGH, "personal"]
     assert planted.effect == 0.0
     assert planted.control > 0.04
-    assert is_found(planted.effect, reading.sequential)
+    assert is_found(planted.effect, reading.sequential.low, reading.sequential.high)
     assert reading.fixed.p_value > 0.01
     decision = decide(scenario.trial.experiment, analysis, is_over=True)["personal"]
     assert decision.verdict is Verdict.KEEP_CONTROL
