@@ -48,7 +48,7 @@ _EVENTS: Final = f"""
         case when event_type = 'experiment_exposed' then 'cards' end as experiment_id,
         case when hash(user_id) % 2 = 0 then 'grid' else 'cards' end as variant
     from range($2) as numbers (number)
-"""  # noqa: S608 - numbers of this file
+"""
 _SESSIONS: Final = """
     create table interaction.sessions as
     select
