@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
+import polars as pl
 
 from feedback_platform.lake import keys as lake_keys
 from feedback_platform.lake.batches import latest_manifest, pending_objects
@@ -28,20 +29,19 @@ _NEWEST_DRIFT: Final = """
 """
 
 # What changes the lists that everybody is shown.
-_NEWEST_OF_LISTS: Final = """
-    with changes as (
-        select adjustment_id, status, coalesce(undone_at, "at") as changed_at
-        from metrics.adjustments
-        where action in ('hide_category', 'boost_category', 'roll_back_model')
-        union all
-        select experiment_id, shipped, stopped_at
-        from metrics.experiments
-        where lever = 'model' and shipped is not null
-    )
-
-    select adjustment_id, status from changes
-    order by changed_at desc, adjustment_id
-    limit 1
+_OF_RULES: Final = """
+    select adjustment_id, status, coalesce(undone_at, "at") as changed_at
+    from metrics.adjustments
+    where action in ('hide_category', 'boost_category', 'roll_back_model')
+"""
+_OF_EXPERIMENTS: Final = """
+    select experiment_id as adjustment_id, shipped as status, stopped_at as changed_at
+    from metrics.experiments
+    where lever = 'model' and shipped is not null
+"""
+# What an earlier release published has no experiments.
+_HAS_EXPERIMENTS: Final = """
+    select 1 from published.tables where "table" = 'metrics.experiments'
 """
 
 _FEEDBACK_SINCE: Final = """
@@ -195,10 +195,13 @@ def adjusted_lists_sensor(
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
     # One run takes all changes in that were made together.
-    found = platform.query(_NEWEST_OF_LISTS)
+    found = platform.query(_OF_RULES)
+    if not platform.query(_HAS_EXPERIMENTS).is_empty():
+        found = pl.concat([found, platform.query(_OF_EXPERIMENTS)])
     if found.is_empty():
         return dg.SkipReason("No rule has changed the lists.")
-    newest = found.row(0, named=True)
+    ordered = found.sort("changed_at", "adjustment_id", descending=[True, False])
+    newest = ordered.row(0, named=True)
     tags = {"adjustment": f"{newest['adjustment_id']}-{newest['status']}"}
     if _has_succeeded(context.instance, jobs.PUBLISH_MODELS, tags):
         return dg.SkipReason("The lists know what rules changed.")
