@@ -163,13 +163,14 @@ def publish(directory: Path, interactions: int, days: int) -> Path:
 
 
 def noted(question: Callable[..., pl.DataFrame]) -> Callable[..., pl.DataFrame]:
-    """Return `Snapshot.rows` that notes what is asked."""
+    """Return `Snapshot.rows` that notes what was asked and answered."""
 
     def rows(
         snapshot: Snapshot, table: Table, sql: str, parameters: Mapping[str, Any] | None = None
     ) -> pl.DataFrame:
+        found = question(snapshot, table, sql, parameters)
         ASKED.append((sql, dict(parameters or {})))
-        return question(snapshot, table, sql, parameters)
+        return found
 
     return rows
 

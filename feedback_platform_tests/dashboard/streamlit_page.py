@@ -26,7 +26,7 @@ def texts(page: AppTest) -> str:
     reader = _Reader()
     for each in page.get("html"):
         reader.feed(each.proto.body)
-    return " ".join(" ".join(reader.said).split())
+    return " ".join(" ".join(reader.said).split()).replace(" ,", ",").replace(" .", ".")
 
 
 def tags(page: AppTest) -> set[str]:
