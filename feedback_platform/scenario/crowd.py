@@ -53,6 +53,7 @@ class Crowd:
         parameters = scenario.parameters
         self._start = parameters.start
         self._positions = scenario.positions
+        self._uses_a_visit = scenario.uses_a_visit
         habits = Habits(visits_a_day=scenario.visits_a_day)
         tastes = NO_TASTES if scenario.is_indifferent else Tastes()
         self._population: Population = populate(parameters, tastes, habits)
@@ -101,6 +102,16 @@ class Crowd:
     def react(self, day: DayOfVisits, lists: Sequence[Sequence[str]]) -> Reactions:
         """Draw what the users of a day do with their lists."""
         return self._reacting.react(self._shown(day, lists), self._random)
+
+    def reach(self, day: DayOfVisits) -> list[list[str]]:
+        """Draw which items the users of a day use by themselves, a list for each visit."""
+        visits, items = self._reacting.reach(
+            day.users, day.is_shifted, self._uses_a_visit, self._random
+        )
+        found: list[list[str]] = [[] for _ in range(len(day))]
+        for row, item in zip(visits.tolist(), items.tolist(), strict=True):
+            found[row].append(self._items[item])
+        return found
 
     def _shown(self, day: DayOfVisits, lists: Sequence[Sequence[str]]) -> Shown:
         items = np.full((len(day), self._positions), NO_ITEM)

@@ -82,10 +82,11 @@ class DailyLife:
             )
         lists = [visit.items for visit in visits]
         reactions = self._crowd.react(due, lists)
+        used = self._crowd.reach(due)
         is_broken = self._broken(day, len(due))
         told: list[tuple[list[Message], datetime]] = []
         for row, visit in enumerate(visits):
-            messages = messages_of(visit, reactions, row)
+            messages = messages_of(visit, reactions, row, used[row])
             sent_at = ended_at(messages, visit)
             if is_broken[row]:
                 bad = bad_messages(visit, _BAD_ROWS_A_VISIT)

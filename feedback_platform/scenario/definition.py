@@ -92,6 +92,7 @@ class Scenario:
         first_day: the first virtual day; long past, so that nothing happens in the future.
         weeks, users, seed: how long, how many, and the source of all chance.
         visits_a_day: of a user, on average.
+        uses_a_visit: items that a user looks for and uses by themselves, on average.
         is_indifferent: whether users like all items alike, so that no list is better than another.
         positions: items of a list.
         training_days: between two trainings by the calendar; the first is after that many days.
@@ -112,6 +113,7 @@ class Scenario:
     bad_model: BadModel | None
     broken_client: BrokenClient | None
     is_indifferent: bool = False
+    uses_a_visit: float = 0.0
 
     @property
     def days(self) -> int:

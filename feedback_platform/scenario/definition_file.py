@@ -26,7 +26,8 @@ from feedback_platform.toml_entries import Entries
 PLACEMENT: Final = "home"
 
 _NAMES: Final = (
-    "name", "first_day", "weeks", "users", "seed", "visits_a_day", "positions", "training_days",
+    "name", "first_day", "weeks", "users", "seed", "visits_a_day", "uses_a_visit", "positions",
+    "training_days",
     "indifferent",
     "experiment", "taste_shift", "bad_model", "broken_client",
 )  # fmt: skip
@@ -78,6 +79,7 @@ def read_scenario(document: Mapping[str, Any], path: Path) -> Scenario:
         bad_model=_bad_model(entries, weeks),
         broken_client=_broken_client(entries, weeks),
         is_indifferent=_switch(entries, "indifferent"),
+        uses_a_visit=entries.number("uses_a_visit", 0, 10, Scenario.uses_a_visit),
     )
     _check_order(scenario, entries)
     return scenario

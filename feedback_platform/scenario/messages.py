@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,8 @@ Properties = dict[str, Any]
 PLACEMENT: Final = "home"
 _MOVE: Final = timedelta(milliseconds=300)
 _VERDICT: Final = timedelta(seconds=2)
+_USE_MS: Final = 70_000
+_USE: Final = timedelta(milliseconds=_USE_MS)
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,23 @@ def catalogue_messages(at: datetime) -> list[Message]:
     ]
 
 
-def messages_of(visit: Visit, reactions: Reactions, row: int) -> list[Message]:
+def messages_of(
+    visit: Visit, reactions: Reactions, row: int, used: Sequence[str] = ()
+) -> list[Message]:
     """Return what a client sends of a visit, in the order in which it happened.
 
     Args:
         visit: with the list that was shown.
         reactions: of many visits.
         row: of this one.
+        used: items that the user looked for and used, whatever was shown.
     """
     told = [_message(visit, *each) for each in _acts(visit, reactions, row)]
+    for number, item in enumerate(used, start=1):
+        named = {"item_id": item, "dwell_ms": _USE_MS}
+        told.append(
+            _message(visit, "item_used", f"reached-{number}", visit.at + number * _USE, named)
+        )
     return sorted(told, key=lambda message: str(message["timestamp"]))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback_platform.simulation.chances import Amounts, Chances, Pace, click_logit
+from feedback_platform.simulation.exposure import draw_columns
 from feedback_platform.simulation.population import Floats, Integers, Population
 
 Flags = NDArray[np.bool_]
@@ -124,6 +125,25 @@ class Reacting:
             use_ms=_whole(np.minimum(amounts.use_ms * dwell[1], amounts.longest_use_ms)),
             stars=_whole(np.clip(stars, 1, 5)),
         )
+
+    def reach(
+        self, user: Integers, is_shifted: Flags, mean: float, random: np.random.Generator
+    ) -> tuple[Integers, Integers]:
+        """Draw what users look for by themselves, whatever they are shown.
+
+        Args:
+            user, is_shifted: of each visit, as in `Shown`.
+            mean: how many items a visit, on average.
+            random: of the draws.
+
+        Returns:
+            Two arrays of one length: index of the visit, and of the item that is used in it.
+        """
+        visit = np.repeat(np.arange(len(user)), random.poisson(mean, len(user)))
+        weights = np.exp(self._chances.sharpness * self._tastes + self._population.quality)
+        rows = is_shifted[visit] * len(self._population.groups) + user[visit]
+        items = draw_columns(weights.reshape(-1, weights.shape[2]), rows, random)
+        return visit, items
 
     def _match(self, shown: Shown) -> Floats:
         """Return how much each user likes each item at the time."""

@@ -59,6 +59,18 @@ def test_users_click_as_often_as_their_chances_say() -> None:
     assert (np.abs(reactions.is_clicked.mean(axis=0) - chances) < allowed).all()
 
 
+def test_users_look_for_what_they_like_by_themselves() -> None:
+    visits = np.zeros(20_000, dtype=np.int64)
+    never = np.zeros(20_000, dtype=np.bool_)
+
+    visit, items = Reacting(POPULATION).reach(visits, never, 0.5, np.random.default_rng(1))
+
+    assert len(visit) == len(items)
+    assert len(visit) == pytest.approx(10_000, rel=0.05)
+    # e^1.6 against 1 for each of the 95 others.
+    assert (items == 0).mean() == pytest.approx(np.exp(1.6) / (np.exp(1.6) + 95), rel=0.15)
+
+
 def test_nobody_reacts_to_a_place_without_an_item() -> None:
     reactions = Reacting(POPULATION).react(shown(NO_ITEM, times=500), np.random.default_rng(1))
 
