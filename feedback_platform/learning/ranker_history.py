@@ -181,9 +181,13 @@ def history(
     )
     user_ids = pl.concat([scores[USER_ID], seen[USER_ID]]).unique().sort().to_list()
     users = {user_id: row for row, user_id in enumerate(user_ids)}
-    feedback = _indexed(scores, user_ids, item_ids, LAST_FEEDBACK_AT)
+    # It takes the most memory, and what is made of it the least.
+    sequences = fit_sequences(scores, item_ids)
+    feedback = _indexed(scores, user_ids, item_ids, LAST_FEEDBACK_AT, FEEDBACK_SCORE)
     liked = feedback.filter(pl.col(FEEDBACK_SCORE) >= threshold)
-    settled = _indexed(seen, user_ids, item_ids, SHOWN_AT).with_columns(pl.col("second") + SETTLING)
+    settled = _indexed(seen, user_ids, item_ids, SHOWN_AT, IS_CLICKED).with_columns(
+        pl.col("second") + SETTLING
+    )
     return History(
         item_ids=tuple(item_ids),
         users=users,
@@ -192,7 +196,7 @@ def history(
         shown=_ledger(settled, "user", "item", IS_CLICKED, len(user_ids)),
         shown_items=_ledger(settled, "item", "user", IS_CLICKED, len(item_ids)),
         categories=_shares(items, item_ids),
-        sequences=fit_sequences(scores, item_ids),
+        sequences=sequences,
         threshold=threshold,
     )
 
@@ -203,12 +207,16 @@ def second_of(instant: datetime) -> int:
 
 
 def _indexed(
-    frame: pl.DataFrame, user_ids: Sequence[str], item_ids: Sequence[str], at: str
+    frame: pl.DataFrame, user_ids: Sequence[str], item_ids: Sequence[str], at: str, value: str
 ) -> pl.DataFrame:
+    """Return user, item, second and the value, of the items that are listed; no names."""
+    second = (pl.col(at).dt.epoch("us") // _MICROSECONDS).alias("second")
     return (
-        frame.join(numbered(USER_ID, user_ids, "user"), on=USER_ID)
+        frame.select(USER_ID, ITEM_ID, second, value)
+        .join(numbered(USER_ID, user_ids, "user"), on=USER_ID)
+        .drop(USER_ID)
         .join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID)
-        .with_columns((pl.col(at).dt.epoch("us") // _MICROSECONDS).alias("second"))
+        .drop(ITEM_ID)
     )
 
 

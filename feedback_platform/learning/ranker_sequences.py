@@ -85,8 +85,13 @@ def fit_sequences(scores: pl.DataFrame, item_ids: Sequence[str]) -> Sequences:
         scores: user x item scores (`training_data.SCORES_SCHEMA`).
         item_ids: the items; feedback on others is left out.
     """
+    known = scores.select(USER_ID, ITEM_ID, LAST_FEEDBACK_AT).join(
+        numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID
+    )
+    # Few are as new as the oldest of the newest: only those are sorted.
+    oldest = known[LAST_FEEDBACK_AT].top_k(_MOST).min()
     feedback = (
-        scores.join(numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID)
+        known.filter(pl.col(LAST_FEEDBACK_AT) >= oldest)
         .sort(LAST_FEEDBACK_AT, USER_ID, ITEM_ID)
         .tail(_MOST)
         .sort(USER_ID, LAST_FEEDBACK_AT, ITEM_ID)
