@@ -110,6 +110,16 @@ def test_impressions_and_exposures_name_experiment_and_variant(server: RunningSe
     until(lambda: {one, two} <= {each["user_id"] for each in exposures(server)})
     found = [(e["user_id"], e["variant"]) for e in exposures(server) if e["user_id"] in {one, two}]
     assert sorted(found) == sorted([(one, "one"), (two, "two")])
+    # What is shown first is shown by the variant: it must not count as the user's past.
+    exposed_at = {
+        line["message"]["userId"]: line["received_at"]
+        for line in server.lines()
+        if line["message"]["event"] == "experiment_exposed"
+    }
+    for line in server.lines():
+        message = line["message"]
+        if message["messageId"] in {each["recommendation_id"] for each in listed.values()}:
+            assert exposed_at[message["userId"]] <= line["received_at"]
     assert not any(each["user_id"] == "user-off" for each in exposures(server))
     assert exposures(server)[0]["properties"] == {"ranking_policy": "home"}
 
