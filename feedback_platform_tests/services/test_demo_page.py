@@ -189,14 +189,14 @@ def test_who_is_shown_a_variant_is_exposed_from_before_the_list_on(
     page: DemoPage, demo_product: Installation
 ) -> None:
     lake = demo_product.lake
+    before = len(said(lake, "Experiment Viewed"))
     begin(lake, experiment())
     # The open page is told of the start.
-    until(lambda: said(lake, "Experiment Viewed") != [])
-    before = len(said(lake, "Experiment Viewed"))
+    until(lambda: len(said(lake, "Experiment Viewed")) == before + 1)
 
     page.open()
 
-    until(lambda: len(said(lake, "Experiment Viewed")) > before)
+    until(lambda: len(said(lake, "Experiment Viewed")) == before + 2)
     end(lake, experiment().key)
     exposed = said(lake, "Experiment Viewed")[-1]
     shown = said(lake, "Recommendations Shown")[-2:]
