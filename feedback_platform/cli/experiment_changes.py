@@ -14,6 +14,7 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.definition import Lever
 from feedback_platform.experiments.definitions_file import load_experiments
 from feedback_platform.experiments.installation import InstalledExperiments
+from feedback_platform.experiments.levers import CHAMPION
 from feedback_platform.experiments.stopping import Ending, known
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import Settings
@@ -117,8 +118,8 @@ def stop(
         "reason": stopped.author.reason,
     }
     show(outcome, as_json=as_json)
-    if ship and started.experiment.lever is Lever.MODEL and not as_json:
-        version = started.experiment.variants[ship]
+    version = started.experiment.variants[ship] if ship else CHAMPION
+    if started.experiment.lever is Lever.MODEL and version != CHAMPION and not as_json:
         click.echo(
             "The lists are made anew by a sensor, or by: feedback-platform models promote "
             f"{started.experiment.subject} {version} --reason …"

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from feedback_platform.adjustment.rules.changes import CannotChangeError, FlagSwitch
 from feedback_platform.experiments.decision import Verdict
 from feedback_platform.experiments.definition import Experiment, Lever
+from feedback_platform.experiments.levers import CHAMPION
 from feedback_platform.experiments.looks import Look
 
 # Who keeps reasons keeps no longer ones.
@@ -54,6 +55,9 @@ class Shipper:
         """
         subject, value = experiment.subject, str(experiment.variants[variant])
         if experiment.lever is Lever.MODEL:
+            if value == CHAMPION:
+                # Whichever is in use stays so.
+                return
             self.models.promote(subject, value, reason=reason[:LONGEST_REASON])
         elif experiment.lever is Lever.FLAG:
             now = self.flags.read(subject)

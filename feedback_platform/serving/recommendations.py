@@ -121,6 +121,9 @@ class Recommendations:
         for assignment in chosen.assignments:
             self._lists.assignments.note(assignment)
         if wanted.is_logged and listed:
+            # First the exposures: what a user does counts from theirs on, and this list is shown.
+            for assignment in chosen.assignments:
+                self._exposures.note(user_id, assignment)
             self._impressions.log(
                 recommendation_id,
                 user_id,
@@ -130,8 +133,6 @@ class Recommendations:
                 is_personalised=is_personal,
                 assignments=chosen.assignments,
             )
-            for assignment in chosen.assignments:
-                self._exposures.note(user_id, assignment)
         return {
             "recommendation_id": recommendation_id,
             "user_id": user_id,

@@ -21,6 +21,7 @@ from feedback_platform.experiments.levers import (
     EXPLORATION_SHARE,
     PERSONAL,
     PLACEMENT,
+    POPULAR,
     RECOMMENDER,
     THRESHOLDS,
 )
@@ -123,6 +124,10 @@ class VariedLists:
             lists = self._published.by_version[str(version.value)]
         policy = value(Lever.RANKING_POLICY, placement) or PERSONAL
         share, cold = (value(Lever.THRESHOLD, name) for name in (EXPLORATION_SHARE, COLD_SHARE))
+        if policy == POPULAR:
+            # No draw makes this list, and no click: nobody in it meets the numbers.
+            found = (each for each in assigned.values() if each.lever is not Lever.THRESHOLD)
+            return Chosen(lists, policy, tuple(found))
         return Chosen(
             self._by_numbers(lists, _number(share), _number(cold)),
             str(policy),

@@ -8,7 +8,7 @@ import pytest
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.rules.changes import CannotChangeError
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.experiments.definition import HoldOut
+from feedback_platform.experiments.definition import HoldOut, Lever
 from feedback_platform.experiments.entries import Started
 from feedback_platform.experiments.exposure import Exposure
 from feedback_platform.experiments.looks import Look
@@ -109,6 +109,26 @@ def test_control_ships_whatever_was_found(running: Running) -> None:
     after = running.stop(HARMS, ship="grid")
     assert after.stopped[KEY].decision == "keep control"
     assert running.switch.variant == "grid"
+
+
+@pytest.mark.parametrize(("variant", "promoted"), [("now", ""), ("new", "v2")])
+def test_to_ship_the_champion_leaves_the_model_in_use(
+    running: Running, variant: str, promoted: str
+) -> None:
+    over_models = experiment(
+        key="models",
+        lever=Lever.MODEL,
+        subject="recommender",
+        variants={"now": "champion", "new": "v2"},
+        control="now",
+        split={"now": 50.0, "new": 50.0},
+    )
+    running.log.append(lambda _: Started(over_models, HoldOut(), ADA, NOON))
+
+    after = running.stop(look("ship", winner="new", new="ship"), "models", ship=variant)
+
+    assert after.shipments == {"models": variant}
+    assert running.switch.champion == promoted
 
 
 def test_what_is_over_can_be_shipped_later_and_does_not_end_again(running: Running) -> None:

@@ -15,8 +15,10 @@ from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.experiments.arms import experiment
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.services.demo_page_driver import DemoPage, card, demo_page
+from feedback_platform_tests.serving.running_experiments import begin, end
 from feedback_platform_tests.waiting import until
 
 LAYOUT: Final = "document.querySelector('#list').dataset.layout"
@@ -183,6 +185,27 @@ def test_a_flag_changes_the_layout_of_the_open_page(
     assert any("compact → grid" in line for line in page.texts("#happened li"))
 
 
+def test_who_is_shown_a_variant_is_exposed_from_before_the_list_on(
+    page: DemoPage, demo_product: Installation
+) -> None:
+    lake = demo_product.lake
+    before = len(said(lake, "Experiment Viewed"))
+    begin(lake, experiment())
+    # The open page is told of the start.
+    until(lambda: len(said(lake, "Experiment Viewed")) == before + 1)
+
+    page.open()
+
+    until(lambda: len(said(lake, "Experiment Viewed")) == before + 2)
+    end(lake, experiment().key)
+    exposed = said(lake, "Experiment Viewed")[-1]
+    shown = said(lake, "Recommendations Shown")[-2:]
+    assert exposed["properties"]["experiment_id"] == experiment().key
+    assert exposed["properties"]["variant"] in experiment().variants
+    assert {each["userId"] for each in shown} == {exposed["userId"]}
+    assert all(instant(exposed) <= instant(each) for each in shown)
+
+
 def test_an_entry_keeps_the_focus_wherever_it_moves(page: DemoPage) -> None:
     for order in (["c", "a", "b", "d"], ["d", "b", "a", "c"], ["e", "c", "f"]):
         found = page.tab.evaluate(f"({REORDERED})({json.dumps(order)})")
@@ -260,6 +283,15 @@ def tracked(lake: Lake) -> list[dict[str, Any]]:
         for line in read_raw_object(lake, key).splitlines()
     ]
     return [line["message"] for line in lines if line["message"]["type"] == "track"]
+
+
+def said(lake: Lake, event: str) -> list[dict[str, Any]]:
+    """What was told under a name, in the order in which it was received."""
+    return [each for each in tracked(lake) if each["event"] == event]
+
+
+def instant(message: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(message["timestamp"])
 
 
 def set_default(flags: Flags, key: str, variant: str) -> None:

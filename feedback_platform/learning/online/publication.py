@@ -10,6 +10,7 @@ hour to find it; then it goes. An erasure does not wait for that.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -21,11 +22,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from feedback_platform.errors import InvalidInputError
+from feedback_platform.errors import InvalidInputError, TransientError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.online.array_file import ArrayFile
 from feedback_platform.learning.online.rewriting import users_in, write_without_users
+
+_log = logging.getLogger(__name__)
 
 # Whoever looks for a new file does so within seconds, and copies it within minutes.
 KEPT: Final = timedelta(hours=1)
@@ -72,14 +75,17 @@ def publish_lists(
         lake: where they go.
         write: writes the champion's file at a path.
         made_at: when (UTC).
-        versions: write the files of other versions; they are called one after the other.
+        versions: write the files of other versions; they are called one after the other. Where one
+            cannot be written, a warning says so, and the champion's do not wait for it.
 
     Returns:
         the key of the champion's.
+
+    Raises:
+        TransientError: the store failed; what counted before does so still.
     """
     key = _stored(lake, write, made_at)
-    beside = {version: _stored(lake, each, made_at) for version, each in (versions or {}).items()}
-    pointer = ListsPointer(key, beside)
+    pointer = ListsPointer(key, _stored_beside(lake, versions or {}, made_at))
     _put_pointer(lake, pointer)
     _remove_before(lake, made_at - KEPT, pointer)
     return key
@@ -198,6 +204,21 @@ def _stored(lake: Lake, write: Write, made_at: datetime) -> str:
         write(path)
         lake.put_file(key, path)
     return key
+
+
+def _stored_beside(
+    lake: Lake, versions: Mapping[str, Write], made_at: datetime
+) -> Mapping[str, str]:
+    """Store what can be written of other versions, and return version → key."""
+    found: dict[str, str] = {}
+    for version, write in versions.items():
+        try:
+            found[version] = _stored(lake, write, made_at)
+        except TransientError:
+            raise
+        except Exception:  # noqa: BLE001 - logged; whatever is wrong with it, others are not held up
+            _log.warning("The lists of the version %s cannot be made.", version, exc_info=True)
+    return found
 
 
 def _put_pointer(lake: Lake, pointer: ListsPointer) -> None:

@@ -77,7 +77,7 @@ def experiments(
     lake, path = platform.lake(), platform.settings.warehouse_path
     with reported_failures():
         installed = InstalledExperiments(lake, platform.now)
-        _do(platform, installed, config, is_again=context.retry_number > 0)
+        do_what_is_asked(platform, installed, config, is_again=context.retry_number > 0)
         looker = Looker(lake, installed.shipper, platform.now)
         looked: list[str] = []
         if looker.waiting:
@@ -133,7 +133,7 @@ def _status(known: RunningExperiments, key: str) -> str:
     return f"over, {shipped} shipped" if shipped else "over"
 
 
-def _do(
+def do_what_is_asked(
     platform: PlatformResource,
     installed: InstalledExperiments,
     config: ExperimentConfig,
@@ -146,10 +146,12 @@ def _do(
         config.start in now.running or (config.stop in now.stopped and not config.ship)
     ):
         return
-    if not (config.start or config.stop):
-        return
     if config.start and config.stop:
         raise InvalidInputError("Fill in start or stop, not both.")
+    if (config.ship or config.override) and not config.stop:
+        raise InvalidInputError("Fill in stop, too: it says of which experiment a variant ships.")
+    if not (config.start or config.stop):
+        return
     author = Author(config.by, config.reason, platform.now())
     if config.start:
         installed.start(programme_of(platform.settings.experiments), config.start, author)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_platform.errors import LakeObjectMissingError
+from feedback_platform.errors import LakeObjectMissingError, LakeUnavailableError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.online.array_file import ArrayFile, write_arrays
@@ -74,6 +74,29 @@ def test_the_files_of_other_versions_come_and_go_with_the_champions(lake: Lake) 
     later = content(b"4", lake, 61)
     assert pointer_of(lake) == ListsPointer(later)
     assert lake.list_keys(keys.online_lists()) == [later]
+
+
+def test_the_champions_do_not_wait_for_a_version_whose_lists_cannot_be_made(
+    lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Path) -> None:
+        raise ValueError("a factor is not a number")
+
+    key = publish_lists(lake, lambda path: path.touch(), MADE_AT, {"v2": fails, "v3": Path.touch})
+
+    pointer = pointer_of(lake)
+    assert (pointer.key, [*pointer.versions]) == (key, ["v3"])
+    assert "The lists of the version v2 cannot be made." in caplog.text
+
+
+def test_where_the_store_fails_for_a_version_what_counted_before_does_still(lake: Lake) -> None:
+    def fails(_: Path) -> None:
+        raise LakeUnavailableError("reading", "models", OSError("gone"))
+
+    first = content(b"1", lake, 0)
+    with pytest.raises(LakeUnavailableError):
+        publish_lists(lake, lambda path: path.touch(), MADE_AT, {"v2": fails})
+    assert current_lists(lake) == first
 
 
 def test_copies_of_files_that_count_beside_stay(s3_lake_url: str, tmp_path: Path) -> None:

@@ -141,12 +141,13 @@ export class DemoPage {
   async #refresh(what) {
     this.#turn += 1;
     const turn = this.#turn;
+    const askedAt = new Date();
     try {
       const [list, beside] = await Promise.all([this.#ask(this.#placement, LENGTH), this.#ask("sidebar", SHORTCUTS)]);
       // A later question has a newer answer.
       if (turn !== this.#turn) return;
       this.#notices.clear();
-      this.#show(list, beside, what);
+      this.#show(list, beside, what, askedAt);
     } catch (error) {
       if (turn !== this.#turn) return;
       this.#wait(error, what);
@@ -178,7 +179,7 @@ export class DemoPage {
     return { listed, is_personalised, experiments, took };
   }
 
-  #show({ listed, is_personalised, experiments, took }, beside, what) {
+  #show({ listed, is_personalised, experiments, took }, beside, what, askedAt) {
     const interest = is_personalised ? this.#interest : null;
     const isFirst = this.#list.items.length === 0;
     const { moved, came, left } = this.#list.show(listed, interest);
@@ -187,7 +188,7 @@ export class DemoPage {
     if (listed.length === 0) this.#notices.nothingToShow();
     byId("heading").textContent = is_personalised ? "Chosen for you" : "Popular with everybody";
     byId("lead").textContent = this.#lead(is_personalised, experiments.length > 0);
-    this.#layOut({ isShown: true });
+    this.#layOut({ isShown: true, since: askedAt });
     const changed = isFirst ? counted(listed.length, "item", "items") : `${moved} moved, ${came} new, ${left} left`;
     this.#happened.answer(`List: ${changed}`, took);
     const first = listed[0] === undefined ? "" : unseen(` First is ${listed[0].title}.`);
@@ -202,14 +203,14 @@ export class DemoPage {
   }
 
   // A change that comes while another visitor takes over says nothing of either.
-  #layOut({ isShown = false } = {}) {
+  #layOut({ isShown = false, since = new Date() } = {}) {
     const places = [[byId("list"), this.#placement], [byId("shortcuts"), "sidebar"]];
     for (const [list, placement] of places) {
       const { flag, value, experiment } = this.#flags.layout(placement);
       const before = this.#layouts.get(flag);
       list.dataset.layout = value;
       this.#layouts.set(flag, value);
-      if (experiment && (isShown || before !== undefined)) this.#tracking.expose(experiment);
+      if (experiment && (isShown || before !== undefined)) this.#tracking.expose(experiment, since);
       if (before !== undefined && before !== value) this.#happened.note(`Flag ${flag}: ${before} → ${value}`);
     }
   }

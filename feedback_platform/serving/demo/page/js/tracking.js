@@ -42,10 +42,11 @@ export class Tracking {
   }
 
   // All flags are asked for at once, so the server cannot know which of them the page acts on.
-  expose({ experiment_id, variant }) {
+  // What the visitor does counts from then on: from before what was shown was asked for.
+  expose({ experiment_id, variant }, timestamp) {
     const met = JSON.stringify([experiment_id, variant]);
     if (this.#exposed.has(met)) return;
     this.#exposed.add(met);
-    this.#analytics.track("Experiment Viewed", { experiment_id, variant });
+    this.#analytics.track("Experiment Viewed", { experiment_id, variant }, { timestamp });
   }
 }
