@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.adjustment.rules.intervals import wilson
+from feedback_platform.dashboard.choice import Choice, Period
 from feedback_platform.dashboard.data import satisfaction
 from feedback_platform_tests.dashboard.asking import MONDAY, days, snapshot_of
 
@@ -117,3 +118,20 @@ def test_retention_of_a_week_is_over_all_cohorts_that_have_it(tmp_path: Path) ->
 
     assert rows.select("week", "users", "returned").rows() == [(1, 150, 80), (2, 100, 40)]
     assert rows["retention"].to_list() == pytest.approx([80 / 150, 0.4])
+
+
+@pytest.mark.parametrize(("first", "cohorts"), [(6, 1), (7, 0)])
+def test_a_week_that_ended_before_the_period_is_no_part_of_it(
+    tmp_path: Path, first: int, cohorts: int
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "cohort_week": [MONDAY], "week": [1], "users": [10], "returned": [6],
+            "retention": [0.6], "low": [0.3], "high": [0.8],
+        }
+    )  # fmt: skip
+    snapshot = snapshot_of({"metrics.retention_weekly": frame}, tmp_path)
+    period = Choice(Period(MONDAY + timedelta(days=first), MONDAY + timedelta(days=20)))
+
+    assert snapshot.ask(satisfaction.retention, period).height == cohorts
+    assert snapshot.ask(satisfaction.retention_by_week, period).height == cohorts

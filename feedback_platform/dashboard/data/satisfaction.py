@@ -113,11 +113,11 @@ def csat(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
 
 
 def retention(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
-    """Return cohort_week, week, users, returned, retention of the cohorts that began by the end."""
+    """Return cohort_week, week, users, returned, retention of the weeks with a day in the period."""
     sql = """
         select cohort_week::date as cohort_week, week::int as week, users, returned, retention
         from metrics.retention_weekly
-        where cohort_week between $first - interval 7 days and $last
+        where cohort_week between $first - interval 6 days and $last
         order by cohort_week, week
     """
     return snapshot.rows(tables.RETENTION, sql, choice.days)
@@ -129,7 +129,7 @@ def retention_by_week(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
         select
             week::int as week, sum(users)::bigint as users, sum(returned)::bigint as returned
         from metrics.retention_weekly
-        where cohort_week between $first - interval 7 days and $last
+        where cohort_week between $first - interval 6 days and $last
         group by week order by week
     """
     rows = snapshot.rows(tables.RETENTION, sql, choice.days)
