@@ -52,7 +52,9 @@ CSAT: Final = _table(
     "it fills when users answer the survey `csat`",
 )
 RETENTION: Final = _table(
-    "metrics.retention_weekly", "cohort_week week users returned retention low high"
+    "metrics.retention_weekly",
+    "cohort_week week users returned retention low high",
+    "it fills when a whole week has passed after the one in which users were new",
 )
 CONVERSION: Final = _table(
     "metrics.conversion_daily", "day segment users converted_users conversions revenue"
@@ -61,7 +63,7 @@ BEFORE_AFTER: Final = _table(
     "metrics.before_after",
     "kind subject at metric before_days after_days before_n before after_n after difference"
     " low high is_complete",
-    "it fills when a model is promoted, or a trigger rule changes something",
+    "it fills with the whole days that follow a promotion or a change by a trigger rule",
 )
 PROFILES: Final = _table(
     "ml.segment_profiles",

@@ -60,6 +60,25 @@ def test_the_score_of_several_days_is_that_of_all_their_answers(
     assert (row["nps"], row["low"], row["high"]) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize(("nps", "answers"), [(100.0, 1), (0.0, 4), (-100.0, 3)])
+def test_answers_that_are_all_alike_do_not_say_how_much_answers_differ(
+    tmp_path: Path, nps: float, answers: int
+) -> None:
+    # As the mart has it: an interval that is a point.
+    frame = pl.DataFrame(
+        {
+            "day": [MONDAY], "responses": [answers], "nps": [nps], "nps_low": [nps],
+            "nps_high": [nps], "ratings": [0],
+            "average_rating": pl.Series([None], dtype=pl.Float64()),
+        }
+    )  # fmt: skip
+    snapshot = snapshot_of({"metrics.satisfaction_daily": frame}, tmp_path)
+
+    (row,) = snapshot.ask(satisfaction.nps_total, days(5, 11)).iter_rows(named=True)
+
+    assert (row["nps"], row["low"], row["high"]) == (nps, None, None)
+
+
 def test_csat_of_a_week_is_that_of_its_answers(tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {

@@ -14,8 +14,8 @@ from feedback_platform_tests.services.processes import answers, free_port, runni
 
 _TALLEST: Final = 8000
 _HEIGHT: Final = 900
-# Everything is there when the page's script has come to its end, no grey stripe stands for something,
-# and each chart is drawn.
+# Everything is there when the page's script has come to its end, no grey stripe stands for
+# something, and each chart is drawn.
 _IS_DRAWN: Final = """
 document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null
 && document.querySelector("h1") !== null
