@@ -7,6 +7,9 @@ from typing import Final
 
 _MADE_BY_DBT: Final = "`feedback-platform process` fills it"
 _MADE_BY_TRAINING: Final = "`feedback-platform train` fills it"
+_MEASURED_LATER: Final = (
+    "`feedback-platform train` fills it, once it is known what users did later: docs/signals.md"
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,10 @@ LOOP_HEALTH: Final = _table(
 SIGNAL_QUALITY: Final = _table(
     "metrics.signal_quality",
     "signal target horizon_days users correlation low high p_value as_of",
+    _MEASURED_LATER,
 )
 SIGNAL_WEIGHTS: Final = _table(
-    "metrics.signal_weights", "signal current_weight proposed_weight low high evidence as_of"
+    "metrics.signal_weights",
+    "signal current_weight proposed_weight low high evidence as_of",
+    _MEASURED_LATER,
 )
