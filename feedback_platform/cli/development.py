@@ -19,6 +19,7 @@ from feedback_platform.cli.supervision import Child, run_together
 from feedback_platform.definitions import build_definitions
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.experiments.definitions_file import load_experiments
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
@@ -54,6 +55,8 @@ def dev(
     load_monitoring_rules(settings.monitoring_rules)
     if settings.flags is not None:
         load_definitions(settings.flags)
+    if settings.experiments is not None:
+        load_experiments(settings.experiments)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     paths = shown_paths(with_protected_registry(settings, host))
     _check_ports(host, {"--port": port, "--api-port": api_port, "--dashboard-port": dashboard_port})

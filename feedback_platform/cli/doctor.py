@@ -18,6 +18,7 @@ from feedback_platform.cleaning.configuration import load_rules
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.errors import FeedbackPlatformError
 from feedback_platform.events.translation.mapping import load_mapping
+from feedback_platform.experiments.definitions_file import load_experiments
 from feedback_platform.lake.batches import latest_manifest, pending_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
@@ -68,6 +69,8 @@ def _rules(settings: Settings) -> tuple[bool, str]:
     rules = load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
     load_monitoring_rules(settings.monitoring_rules)
+    if settings.experiments is not None:
+        load_experiments(settings.experiments)
     load_trigger_rules(settings.trigger_rules, has_webhook=settings.webhook_url is not None)
     origin = settings.cleaning_rules or "those that ship"
     mapped = f"; names of events by {settings.event_mapping}" if settings.event_mapping else ""

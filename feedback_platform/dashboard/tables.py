@@ -7,6 +7,9 @@ from typing import Final
 
 _MADE_BY_DBT: Final = "`feedback-platform process` fills it"
 _MADE_BY_TRAINING: Final = "`feedback-platform train` fills it"
+_MEASURED_LATER: Final = (
+    "`feedback-platform train` fills it, once it is known what users did later: docs/signals.md"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ CSAT: Final = _table(
     "it fills when users answer the survey `csat`",
 )
 RETENTION: Final = _table(
-    "metrics.retention_weekly", "cohort_week week users returned retention low high"
+    "metrics.retention_weekly",
+    "cohort_week week users returned retention low high",
+    "it fills when a whole week has passed after the one in which users were new",
 )
 CONVERSION: Final = _table(
     "metrics.conversion_daily", "day segment users converted_users conversions revenue"
@@ -61,7 +66,7 @@ BEFORE_AFTER: Final = _table(
     "metrics.before_after",
     "kind subject at metric before_days after_days before_n before after_n after difference"
     " low high is_complete",
-    "it fills when a model is promoted, or a trigger rule changes something",
+    "it fills with the whole days that follow a promotion or a change by a trigger rule",
 )
 PROFILES: Final = _table(
     "ml.segment_profiles",
@@ -118,7 +123,10 @@ LOOP_HEALTH: Final = _table(
 SIGNAL_QUALITY: Final = _table(
     "metrics.signal_quality",
     "signal target horizon_days users correlation low high p_value as_of",
+    _MEASURED_LATER,
 )
 SIGNAL_WEIGHTS: Final = _table(
-    "metrics.signal_weights", "signal current_weight proposed_weight low high evidence as_of"
+    "metrics.signal_weights",
+    "signal current_weight proposed_weight low high evidence as_of",
+    _MEASURED_LATER,
 )

@@ -36,6 +36,7 @@ _WEEKDAYS: Final = (
 )  # fmt: skip
 _MOST_POSITIONS: Final = 20
 _MOST_WEEKS: Final = 26
+_FIRST_YEAR: Final = 2000
 _MOST_USERS: Final = 20_000
 
 
@@ -174,8 +175,10 @@ def _check_order(scenario: Scenario, entries: Entries) -> None:
 def _first_day(entries: Entries) -> date:
     value = entries.value("first_day")
     is_date = isinstance(value, date) and not isinstance(value, datetime)
-    if not is_date or value.weekday() != 0:
-        raise entries.refused("first_day", "a Monday, such as 2024-01-01 without quotes")
+    if not is_date or value.weekday() != 0 or value.year < _FIRST_YEAR:
+        raise entries.refused(
+            "first_day", f"a Monday from {_FIRST_YEAR} on, such as 2024-01-01 without quotes"
+        )
     day: date = value
     return day
 

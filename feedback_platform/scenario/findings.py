@@ -59,7 +59,9 @@ def _findings(scenario: Scenario, told: Told, readings: Readings) -> Iterator[Fi
 def _uplift(scenario: Scenario, told: Told, readings: Readings) -> Finding:
     trial = scenario.trial
     begins, ends = scenario.midnight(trial.day), scenario.midnight(trial.last_day)
-    planted = planted_uplift(told.visits.filter(pl.col("at").is_between(begins, ends)))
+    planted = planted_uplift(
+        told.visits.filter(pl.col("at").is_between(begins, ends, closed="left"))
+    )
     name = "the experiment finds the planted uplift"
     expected = (
         f"clicks for each impression: {planted.treatment:.4f} with {trial.treatment}, "
@@ -153,7 +155,9 @@ def _winning_back(scenario: Scenario, shift: Shift, told: Told, readings: Readin
             ("retrained", "after retraining"),
         )
     )
-    found = f"{shown}: {share:.0%} of the loss came back"
+    found = f"{shown}: " + (
+        "nothing was lost" if math.isnan(share) else f"{share:.0%} of the loss came back"
+    )
     figures = {
         **{each: rate.value for each, rate in rates.items()},
         **{f"true_{each}": value for each, value in truths.items()},

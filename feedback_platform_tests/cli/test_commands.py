@@ -98,6 +98,7 @@ def test_the_doctor_finds_a_lake_that_lost_rows(run: Run, tmp_path: Path) -> Non
         ("FEEDBACK_MONITORING_RULES", "missing.toml", "rules", "missing.toml cannot be read"),
         ("FEEDBACK_EVENT_MAPPING", "missing.toml", "rules", "missing.toml"),
         ("FEEDBACK_FLAGS", "missing.toml", "flags", "missing.toml cannot be read"),
+        ("FEEDBACK_EXPERIMENTS", "missing.toml", "rules", "missing.toml cannot be read"),
     ],
 )
 def test_the_doctor_finds_what_a_program_would_refuse_to_start_with(

@@ -97,6 +97,15 @@ def test_another_demo_in_the_same_lake(run: Run, tmp_path: Path) -> None:
     assert "holds the demo of 5 users over 2 days with seed 1" in line
 
 
+@pytest.mark.parametrize("variable", ["FEEDBACK_FLAGS", "FEEDBACK_EXPERIMENTS"])
+def test_a_file_that_the_servers_would_miss_later(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "missing.toml")
+
+    assert "missing.toml cannot be read" in the_line(run("dev", "--no-demo-data"))
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("option", ["--port", "--api-port", "--dashboard-port"])
 def test_a_port_that_is_taken(run: Run, free_port: int, host: str, option: str) -> None:

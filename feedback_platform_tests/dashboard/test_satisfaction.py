@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback_platform.adjustment.rules.intervals import wilson
+from feedback_platform.dashboard.choice import Choice, Period
 from feedback_platform.dashboard.data import satisfaction
 from feedback_platform_tests.dashboard.asking import MONDAY, days, snapshot_of
 
@@ -57,6 +58,25 @@ def test_the_score_of_several_days_is_that_of_all_their_answers(
     expected = score(promoters, passives, detractors)
     assert row["responses"] == promoters + passives + detractors
     assert (row["nps"], row["low"], row["high"]) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(("nps", "answers"), [(100.0, 1), (0.0, 4), (-100.0, 3)])
+def test_answers_that_are_all_alike_do_not_say_how_much_answers_differ(
+    tmp_path: Path, nps: float, answers: int
+) -> None:
+    # As the mart has it: an interval that is a point.
+    frame = pl.DataFrame(
+        {
+            "day": [MONDAY], "responses": [answers], "nps": [nps], "nps_low": [nps],
+            "nps_high": [nps], "ratings": [0],
+            "average_rating": pl.Series([None], dtype=pl.Float64()),
+        }
+    )  # fmt: skip
+    snapshot = snapshot_of({"metrics.satisfaction_daily": frame}, tmp_path)
+
+    (row,) = snapshot.ask(satisfaction.nps_total, days(5, 11)).iter_rows(named=True)
+
+    assert (row["nps"], row["low"], row["high"]) == (nps, None, None)
 
 
 def test_csat_of_a_week_is_that_of_its_answers(tmp_path: Path) -> None:
@@ -117,3 +137,20 @@ def test_retention_of_a_week_is_over_all_cohorts_that_have_it(tmp_path: Path) ->
 
     assert rows.select("week", "users", "returned").rows() == [(1, 150, 80), (2, 100, 40)]
     assert rows["retention"].to_list() == pytest.approx([80 / 150, 0.4])
+
+
+@pytest.mark.parametrize(("first", "cohorts"), [(6, 1), (7, 0)])
+def test_a_week_that_ended_before_the_period_is_no_part_of_it(
+    tmp_path: Path, first: int, cohorts: int
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "cohort_week": [MONDAY], "week": [1], "users": [10], "returned": [6],
+            "retention": [0.6], "low": [0.3], "high": [0.8],
+        }
+    )  # fmt: skip
+    snapshot = snapshot_of({"metrics.retention_weekly": frame}, tmp_path)
+    period = Choice(Period(MONDAY + timedelta(days=first), MONDAY + timedelta(days=20)))
+
+    assert snapshot.ask(satisfaction.retention, period).height == cohorts
+    assert snapshot.ask(satisfaction.retention_by_week, period).height == cohorts

@@ -52,6 +52,7 @@ def test_the_short_scenario_has_all_that_may_happen() -> None:
         (lambda it: it.update(user=3), "unknown key 'user'; did you mean 'users'?"),
         (lambda it: it.update(users=5), "users is 5; it accepts a whole number from 100"),
         (lambda it: it.update(first_day=date(2024, 1, 2)), "it accepts a Monday"),
+        (lambda it: it.update(first_day=date(1, 1, 1)), "it accepts a Monday from 2000 on"),
         (lambda it: it["experiment"].update(key="none"), "it has personal-lists"),
         (lambda it: it["experiment"].update(week=1), "the first model is trained after 7 days"),
         (lambda it: it["experiment"].update(week=7), "experiment ends on day 63 of 56"),

@@ -51,6 +51,7 @@ class Said(Readings):
             Training("better", RETRAINED, "schedule", "champion"),
         ]
         self.judged = ("rejected", "worse than popularity")
+        self.lost = 0.1
         self.after_retraining = 0.16
         self.put_aside: dict[date, dict[str, int]] = {
             day: {"out_of_range": rows - 10, "missing_field": 10} for day, rows in BROKEN.items()
@@ -76,7 +77,7 @@ class Said(Readings):
 
     def rate(self, experiment: str, variant: str, begins: datetime, ends: datetime) -> Rate:
         assert (experiment, variant) == ("personal-lists", "personal")
-        value = {SHIFT: 0.2, RETRAINED: 0.1}.get(ends, self.after_retraining)
+        value = {SHIFT: 0.2, RETRAINED: 0.2 - self.lost}.get(ends, self.after_retraining)
         assert begins < ends
         return Rate(round(value * 1_000), 1_000)
 
@@ -160,6 +161,24 @@ def test_too_little_won_back_does_not_hold() -> None:
     said.after_retraining = 0.14
 
     assert not found(said)["retraining"].is_held
+
+
+def test_where_nothing_was_lost_nothing_comes_back() -> None:
+    said = Said()
+    said.lost = 0.0
+
+    assert not found(said)["retraining"].is_held
+    assert "nothing was lost" in found(said)["retraining"].found
+
+
+def test_a_visit_of_the_instant_of_the_end_is_no_part_of_the_experiment() -> None:
+    scenario = load_scenario(EXAMPLE)
+    late = told().visits.with_columns(at=pl.lit(scenario.midnight(scenario.trial.last_day)))
+    late = late.with_columns(expected_treatment=pl.lit(4.0))
+
+    each = found(Said(), Told(pl.concat([told().visits, late]), pushed="bad"))
+
+    assert each["uplift"].figures["planted"] == pytest.approx(0.1)
 
 
 def test_trainings_that_are_refused_win_nothing_back() -> None:

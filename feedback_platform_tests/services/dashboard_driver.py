@@ -14,9 +14,11 @@ from feedback_platform_tests.services.processes import answers, free_port, runni
 
 _TALLEST: Final = 8000
 _HEIGHT: Final = 900
-# Everything is there when no grey stripe stands for something, and each chart is drawn.
+# Everything is there when the page's script has come to its end, no grey stripe stands for
+# something, and each chart is drawn.
 _IS_DRAWN: Final = """
-document.querySelector("h1") !== null
+document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]") !== null
+&& document.querySelector("h1") !== null
 && document.querySelector("h3, .fp-notice") !== null
 && document.querySelector("[data-testid=stSkeleton], [data-testid=stStatusWidget]") === null
 && [...document.querySelectorAll("[data-testid=stVegaLiteChart]")]
@@ -71,10 +73,9 @@ class DashboardPage:
 
     @property
     def overhang(self) -> int:
-        """By how many pixels the page is wider than the screen."""
-        found: int = self.tab.evaluate(
-            "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
-        )
+        """By how many pixels the page is wider than what is seen of it, beside the sidebar."""
+        main = "document.querySelector('[data-testid=stMain]')"
+        found: int = self.tab.evaluate(f"{main}.scrollWidth - {main}.clientWidth")
         return found
 
     @property

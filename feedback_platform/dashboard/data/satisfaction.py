@@ -15,7 +15,8 @@ from feedback_platform.dashboard.snapshot import Snapshot
 # The mart has a day's score and interval. Of several days, promoters and detractors are needed:
 # their difference is score · n, and their sum follows from the variance of one answer,
 # (promoters + detractors)/n less score squared, that the interval was made of. An interval may be
-# cut off at ±100 on one side; the other side tells its reach.
+# cut off at ±100 on one side; the other side tells its reach. Answers that are all alike do not
+# say how much answers differ: there this interval would be a point, so there is none.
 _NPS: Final = f"""
     with days as (
         select
@@ -39,8 +40,8 @@ _NPS: Final = f"""
         day,
         responses,
         100 * score as nps,
-        100 * greatest(score - {QUANTILE} * deviation, -1) as low,
-        100 * least(score + {QUANTILE} * deviation, 1) as high
+        case when deviation > 0 then 100 * greatest(score - {QUANTILE} * deviation, -1) end as low,
+        case when deviation > 0 then 100 * least(score + {QUANTILE} * deviation, 1) end as high
     from (
         select *, sqrt(greatest(spread - score ** 2, 0) / responses) as deviation from counted
     )
@@ -55,7 +56,10 @@ def answers_bucket(choice: Choice) -> Bucket:
 
 
 def nps(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
-    """Return day, responses, nps, low, high (points, at most 100) by bucket of the period."""
+    """Return day, responses, nps, low, high (points, at most 100) by bucket of the period.
+
+    Of answers that are all alike there is no interval.
+    """
     parameters = {**choice.days, "bucket": answers_bucket(choice)}
     return snapshot.rows(tables.SATISFACTION, _NPS, parameters)
 
@@ -113,11 +117,11 @@ def csat(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
 
 
 def retention(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
-    """Return cohort_week, week, users, returned, retention of the cohorts that began by the end."""
+    """Return cohort_week, week, users, returned, retention of weeks with a day in the period."""
     sql = """
         select cohort_week::date as cohort_week, week::int as week, users, returned, retention
         from metrics.retention_weekly
-        where cohort_week between $first - interval 7 days and $last
+        where cohort_week between $first - interval 6 days and $last
         order by cohort_week, week
     """
     return snapshot.rows(tables.RETENTION, sql, choice.days)
@@ -129,7 +133,7 @@ def retention_by_week(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
         select
             week::int as week, sum(users)::bigint as users, sum(returned)::bigint as returned
         from metrics.retention_weekly
-        where cohort_week between $first - interval 7 days and $last
+        where cohort_week between $first - interval 6 days and $last
         group by week order by week
     """
     rows = snapshot.rows(tables.RETENTION, sql, choice.days)

@@ -14,9 +14,8 @@ from feedback_platform.dashboard.pages import elements
 from feedback_platform.dashboard.pages.elements import Column, chart, section
 from feedback_platform.dashboard.pages.states import severity
 from feedback_platform.dashboard.pages.view import View
+from feedback_platform.monitoring.monitoring_rules import default_monitoring_rules
 
-# Siddiqi (2006), "Credit Risk Scorecards": from here on a population has shifted.
-_SHIFTED = 0.25
 _SHOWN = 20
 
 
@@ -30,7 +29,8 @@ def show(view: View) -> None:
     with section(
         "Features",
         "The population stability index of each feature against the users that the model in use "
-        "was trained on. Above 0.25, the dashed line, a population has shifted.",
+        f"was trained on. From {_shifted():g} on, the dashed line, the rules that ship call it a "
+        "shift where two looks in a row say so.",
     ):
         _features(view)
 
@@ -94,7 +94,7 @@ def _features(view: View) -> None:
             bars(
                 shown.with_columns(pl.Series("text", texts, pl.String())), view.look,
                 label="feature", value="psi", title="Population stability index", text="text",
-                mark="is_drifted", limit=_SHIFTED,
+                mark="is_drifted", limit=_shifted(),
             ),
             "Population stability index of each feature",
             key="psi",
@@ -110,6 +110,11 @@ def _features(view: View) -> None:
         Column("measured_at", "Measured (UTC)", formats.moment, is_kept=True),
     )
     elements.listing(rows, columns, key="features")
+
+
+def _shifted() -> float:
+    # An installation may have other rules, which the published tables do not tell.
+    return default_monitoring_rules().features.smallest_psi
 
 
 def _resolved(value: Any) -> str:

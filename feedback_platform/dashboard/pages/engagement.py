@@ -40,7 +40,10 @@ def show(view: View) -> None:
         _by_part(view, "placement")
     with section("Visits", "A visit counts in every placement that it touched, and once in each."):
         _visits(view)
-    with section("By model version", "Of the impressions that a model's list was behind."):
+    with section(
+        "By model version",
+        "By the version that impressions name; `none` stands for those that name none.",
+    ):
         _by_model(view)
     with section("By variant", "Who was exposed to an experiment; what that means is on its page."):
         _by_variant(view)

@@ -21,7 +21,10 @@ def show(view: View) -> None:
     """Show the page."""
     with section("In use"):
         _models(view)
-    with section("Click-through by version", "In the period, by day; intervals are of 95 %."):
+    with section(
+        "Click-through by version",
+        "By the version that impressions name; `none` stands for those that name none.",
+    ):
         _clicks(view)
     with section("Before and after", "The days after a promotion against those before it."):
         changes.show(view, "model_version")

@@ -85,7 +85,7 @@ def _freshness(view: View) -> None:
         elements.nothing(tables.FRESHNESS)
         return
     columns = (
-        Column("layer", "Layer", lambda name: formats.sentence(str(name))),
+        Column("layer", "Layer"),
         Column("newest_event_at", "Newest event (UTC)", formats.moment, is_kept=True),
         Column("written_at", "Written (UTC)", formats.moment, is_kept=True),
         Column("lag_seconds", "Lag", formats.lasting, is_number=True),
