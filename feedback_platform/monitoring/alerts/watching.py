@@ -28,7 +28,8 @@ _IS_THERE: Final = """
 """
 _NEWEST_RECEIVED: Final = "select max(received_at) as newest from interaction.interactions"
 _TAKEN_IN: Final = """
-    select max(written_at - newest_event_at) as after from metrics.layer_freshness
+    select max(epoch(written_at) - epoch(newest_event_at)) as seconds
+    from metrics.layer_freshness
     where layer = 'interaction'
 """
 _DRIFT: Final = """
@@ -133,8 +134,8 @@ def _is_live(query: Query, silence: timedelta) -> bool:
     """
     if not _is_there(query, "metrics", "layer_freshness"):
         return True
-    after: timedelta | None = query(_TAKEN_IN, [])["after"].item()
-    return after is None or after <= silence
+    seconds: float | None = query(_TAKEN_IN, [])["seconds"].item()
+    return seconds is None or timedelta(seconds=seconds) <= silence
 
 
 def _drifted(query: Query, rules: AlertRules) -> Iterator[Condition]:
