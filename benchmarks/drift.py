@@ -38,6 +38,7 @@ RULES = default_monitoring_rules()
 FEATURES = 40
 # A day of a product with 20,000 impressions.
 A_DAY = 20_000
+APART = 86_400_000_000 // A_DAY
 # What goes before a change.
 STEADY = 50_000
 
@@ -84,11 +85,13 @@ def found(name: str, values: Values) -> tuple[int, int, int | None]:
 
     The place is how many values it took.
     """
-    times = pl.Series([START]).extend_constant(START, len(values) - 1)
-    numbered = times + pl.Series(range(len(values))).cast(pl.Duration("us"))
-    _, events = advance(StreamState(name), pl.Series(values), numbered)
+    times = pl.select(
+        pl.lit(START) + pl.int_range(len(values)).cast(pl.Int64) * pl.duration(microseconds=APART)
+    ).to_series()
+    _, events = advance(StreamState(name), pl.Series(values), times)
     acted = [event for event in events if RULES.action(event) != "record"]
-    places = [(event.detected_at - START) // timedelta(microseconds=1) + 1 for event in acted]
+    apart = timedelta(microseconds=APART)
+    places = [(event.detected_at - START) // apart + 1 for event in acted]
     return len(events), len(acted), min(places, default=None)
 
 
@@ -132,6 +135,7 @@ def dependent(streams: int, values: int, seed: int) -> None:
         "±5 % by the hour": with_hours(0.05),
         "±10 % by the hour": with_hours(0.1),
         "±20 % by the hour": with_hours(0.2),
+        "±50 % by the hour": with_hours(0.5),
         "users of 20 values": of_users,
     }.items():
         rng = np.random.default_rng(seed)

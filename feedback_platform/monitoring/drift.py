@@ -10,6 +10,10 @@ ADWIN is given each block's sum, not its mean. Its bound (of Bernstein's kind) a
 be off by 1, the range of one observation; for a sum of n observations that bound is the one for
 the n observations themselves, while for their mean it is n times too wide. Measured on a click
 rate that falls from 0.12 to 0.06, in blocks of 200: found after 8 blocks, with means after 180.
+
+What ADWIN finds is held against the same hours of the days before (`rhythm`): a night is unlike
+the evening before it, and no change. What is not certain at once is asked again with each further
+block.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import polars as pl
 from river._river_rust.drift import AdaptiveWindowing
 
 from feedback_platform.errors import InvalidInputError
+from feedback_platform.monitoring.rhythm import Hour, Rhythm
 
 METHOD: Final = "adwin"
 # What follows from a change until a rule says more.
@@ -39,11 +44,15 @@ DEFAULT_BLOCK_SIZE: Final = 200
 # been found, and the state is read and written at every tick.
 MAX_BLOCKS: Final = 20_000
 
+# A level that is still as usual after so many hours is no change, or one that nobody can tell.
+_SUSPECTED_HOURS: Final = 72
+
 # river's own defaults: no part of a window shorter than five blocks is compared with the rest.
 _MOST_BUCKETS: Final = 5
 _SHORTEST_PART: Final = 5
 _GRACE_PERIOD: Final = 10
 
+_UTC_TIME: Final = pl.Datetime("us", "UTC")
 _Floats = npt.NDArray[np.float64]
 
 
@@ -56,8 +65,11 @@ class StreamState:
         block_size: observations averaged into one block.
         position: observations seen in all.
         partial_count, partial_sum: the block that is not full yet.
-        blocks: means of the full blocks since the last detected change, oldest first.
+        blocks: means of the full blocks since ADWIN last found a change, oldest first.
         newest: when the last observation was made, in microseconds since 1970 (UTC).
+        suspected: the mean before the blocks, where it is open whether they are as usual.
+        hours: the stream by the hour.
+        usual_since: the first hour, since 1970, that tells what days are like: the last change's.
     """
 
     stream: str
@@ -67,6 +79,9 @@ class StreamState:
     partial_sum: float = 0.0
     blocks: tuple[float, ...] = ()
     newest: int = 0
+    suspected: float | None = None
+    hours: tuple[Hour, ...] = ()
+    usual_since: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,8 @@ class DriftEvent:
         method: how.
         detected_at: UTC time of the last observation that was needed to find it.
         width: observations from the change on.
-        before_mean: mean of the observations before the change, since the previous one.
+        before_mean: what was usual before the change, at the same hours of up to seven days; of a
+            change that took longer than a week to find, the mean since the one before it.
         after_mean: mean of the observations from the change on.
         action: what follows, see `monitoring_rules`.
     """
@@ -140,6 +156,7 @@ def advance(
     delta: float = DEFAULT_DELTA,
     block_size: int = DEFAULT_BLOCK_SIZE,
     max_blocks: int = MAX_BLOCKS,
+    has_rhythm: bool = True,
 ) -> tuple[StreamState, list[DriftEvent]]:
     """Take more observations of a stream; return its new state and the changes found.
 
@@ -147,6 +164,9 @@ def advance(
     a change; where it happened is the cut that divides the blocks into the two most different
     parts (the likelihood's maximum for a shift of the mean). The stream goes on from there: ADWIN's
     own window would still hold much of the past, and raise one alarm after another for one change.
+
+    It is a change once the observations since then are unlike those of the same hours of the days
+    before. So none is found on the first day of a stream, of which no hour is known.
 
     Args:
         state: what the previous call returned; `StreamState("name")` at first. A state with another
@@ -156,6 +176,7 @@ def advance(
         delta: ADWIN's bound on the probability of a false alarm at one look.
         block_size: observations averaged into one block.
         max_blocks: when more have gathered, the older half of them is dropped.
+        has_rhythm: whether hours are compared; else whatever ADWIN finds is a change.
 
     Raises:
         InvalidInputError: an observation is outside [0, 1], the times do not match, or an option
@@ -168,28 +189,48 @@ def advance(
             state.stream, block_size=block_size, position=state.position, newest=state.newest
         )
     means, partial = _averaged(state, values)
+    rhythm = Rhythm(state.hours, values, _microseconds(times), since=state.usual_since)
     advanced = replace(
         state,
         newest=round(times[-1].timestamp() * 1_000_000) if len(times) else state.newest,
         position=state.position + len(values),
         partial_count=(state.partial_count + len(values)) % block_size,
         partial_sum=partial,
+        hours=rhythm.hours(),
     )
     if not means:
         return advanced, []
     window = _Window(state.blocks, block_size=block_size, delta=delta)
+    suspected = state.suspected
     events: list[DriftEvent] = []
     for number, mean in enumerate(means, start=1):
-        is_changed = window.is_changed_by(mean)
-        if is_changed:
-            seen = number * block_size - state.partial_count
+        if window.is_changed_by(mean):
             cut = _likeliest_cut(np.array(window.blocks))
-            events.append(_event(state, window.blocks, cut, seen, times[seen - 1]))
+            suspected = float(np.mean(window.blocks[:cut]))
             window.keep(window.blocks[cut:])
         elif len(window.blocks) > max_blocks:
             # By half, not one by one: each drop needs a replay.
             window.keep(window.blocks[len(window.blocks) // 2 :])
-    return replace(advanced, blocks=tuple(window.blocks)), events
+        if suspected is None:
+            continue
+        seen = number * block_size - state.partial_count
+        width, after = len(window.blocks) * block_size, float(np.mean(window.blocks))
+        usual = rhythm.usual(seen, width, after) if has_rhythm else None
+        if usual is None or usual.is_other:
+            before = suspected if usual is None else usual.mean
+            events.append(_event(state, seen, times[seen - 1], width, before, after))
+            suspected = None
+            if usual is not None:
+                rhythm.since = usual.began_at
+        elif usual.hours >= _SUSPECTED_HOURS:
+            suspected = None
+    advanced = replace(
+        advanced,
+        blocks=tuple(window.blocks),
+        suspected=suspected,
+        usual_since=rhythm.since,
+    )
+    return advanced, events
 
 
 def _check_options(*, delta: float, block_size: int, max_blocks: int) -> None:
@@ -250,8 +291,13 @@ def _likeliest_cut(blocks: _Floats) -> int:
     return int(cuts[np.argmax(excess / np.sqrt(cuts * (size - cuts)))])
 
 
+def _microseconds(times: Sequence[datetime] | pl.Series) -> npt.NDArray[np.int64]:
+    series = times if isinstance(times, pl.Series) else pl.Series(times, dtype=_UTC_TIME)
+    return series.cast(_UTC_TIME).to_physical().to_numpy()
+
+
 def _event(
-    state: StreamState, blocks: list[float], cut: int, seen: int, time: datetime
+    state: StreamState, seen: int, time: datetime, width: int, before: float, after: float
 ) -> DriftEvent:
     identity = f"{state.stream}:{state.position + seen}"
     return DriftEvent(
@@ -259,8 +305,8 @@ def _event(
         stream=state.stream,
         method=METHOD,
         detected_at=time.astimezone(UTC),
-        width=(len(blocks) - cut) * state.block_size,
-        before_mean=float(np.mean(blocks[:cut])),
-        after_mean=float(np.mean(blocks[cut:])),
+        width=width,
+        before_mean=before,
+        after_mean=after,
         action=RECORDED,
     )

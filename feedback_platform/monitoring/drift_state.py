@@ -15,6 +15,7 @@ from feedback_platform.errors import LakeObjectExistsError
 from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
+from feedback_platform.monitoring.rhythm import Hour
 
 EVENTS_SCHEMA: Final = pl.Schema(
     {
@@ -75,7 +76,7 @@ def save(
     keep_events(lake, new_events)
     saved = {
         "position": position,
-        "streams": {name: asdict(state) for name, state in states.items()},
+        "streams": {name: _fields(state) for name, state in states.items()},
     }
     lake.put(keys.drift_state(), orjson.dumps(saved), mode="overwrite")
 
@@ -95,8 +96,14 @@ def list_events(lake: Lake) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=EVENTS_SCHEMA).sort("detected_at", "stream", "event_id")
 
 
+def _fields(state: StreamState) -> dict[str, Any]:
+    return {**asdict(state), "hours": [list(hour) for hour in state.hours]}
+
+
 def _stream(fields: dict[str, Any]) -> StreamState:
-    return StreamState(**{**fields, "blocks": tuple(fields["blocks"])})
+    # A state of an earlier release knows no hours.
+    hours = tuple(Hour(*hour) for hour in fields.get("hours", ()))
+    return StreamState(**{**fields, "blocks": tuple(fields["blocks"]), "hours": hours})
 
 
 def _event(content: bytes) -> DriftEvent:

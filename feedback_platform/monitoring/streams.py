@@ -33,6 +33,14 @@ MOST_VERSIONS: Final = 10
 # Whoever looks at an item for longer has left the screen on.
 LONGEST_DWELL: Final = timedelta(minutes=30)
 
+# As trigger rules have it (adjustment/rules/measurement.py): who switched personalisation or
+# research off changes nothing by what they do.
+_TAKES_PART: Final = """
+    user_id is not null
+    and user_id not in (
+        select user_id from interaction.user_preferences where not (personalisation and research)
+    )
+"""
 _BY_PERSONS: Final = "not (is_bot or is_burst)"
 _CLICKS: Final = f"""
     select recommendation_id, item_id, min(occurred_at) as clicked_at
@@ -49,19 +57,26 @@ _CLICKS: Final = f"""
 # source → query with two parameters, the times after and up to which to read; in the order in which
 # things happened, each with its time.
 _IMPRESSIONS: Final = f"""
+    with shown as (
+        select recommendation_id, item_id, occurred_at, event_id
+        from interaction.interactions
+        where
+            event_type = 'item_impression'
+            and recommendation_id is not null
+            and {_BY_PERSONS}
+            and {_TAKES_PART}
+            and occurred_at > $1::timestamp
+            and occurred_at <= $2::timestamp
+    )
+
     select
         coalesce(clicks.clicked_at <= shown.occurred_at + interval 30 minutes, false) as is_clicked,
         shown.occurred_at as time
-    from interaction.interactions as shown
+    from shown
     left join ({_CLICKS}) as clicks
         on
             shown.recommendation_id = clicks.recommendation_id
             and shown.item_id = clicks.item_id
-    where
-        shown.event_type = 'item_impression'
-        and not (shown.is_bot or shown.is_burst)
-        and shown.occurred_at > $1::timestamp
-        and shown.occurred_at <= $2::timestamp
     order by shown.occurred_at, shown.event_id
 """  # noqa: S608
 # A list is shown when the first of its items is, and hit when one of them is clicked soon after.
@@ -76,6 +91,7 @@ _LISTS: Final = f"""
             event_type = 'item_impression'
             and recommendation_id is not null
             and {_BY_PERSONS}
+            and {_TAKES_PART}
             and occurred_at > $1::timestamp - interval 1 day
             and occurred_at <= $2::timestamp
         group by recommendation_id
@@ -96,7 +112,7 @@ _LISTS: Final = f"""
     left join hits on shown.recommendation_id = hits.recommendation_id
     order by shown.shown_at, shown.recommendation_id
 """  # noqa: S608
-_FEEDBACK: Final = """
+_FEEDBACK: Final = f"""
     select
         feedback_score,
         signal,
@@ -104,9 +120,13 @@ _FEEDBACK: Final = """
         is_imputed or is_outlier as is_doubtful,
         "timestamp" as time
     from feedback.user_feedback
-    where confidence > 0 and "timestamp" > $1::timestamp and "timestamp" <= $2::timestamp
+    where
+        confidence > 0
+        and {_TAKES_PART}
+        and "timestamp" > $1::timestamp
+        and "timestamp" <= $2::timestamp
     order by "timestamp", feedback_id
-"""
+"""  # noqa: S608
 NEWEST_EVENT: Final = """
     select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
 """
@@ -139,7 +159,7 @@ STREAMS: Final[Mapping[str, Stream]] = {
     "click_through": Stream(
         _IMPRESSIONS,
         pl.col("is_clicked").cast(pl.Float64),
-        "1 for an impression that is clicked within half an hour, else 0",
+        "1 for an impression of a recommendation that is clicked within half an hour, else 0",
     ),
     "model_hit_rate": Stream(
         _LISTS,

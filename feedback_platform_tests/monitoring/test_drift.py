@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.monitoring.drift import DriftEvent, StreamState, adaptive_window, advance
+from feedback_platform.monitoring.rhythm import Hour
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CLICKS = StreamState("click_through")
@@ -85,7 +87,7 @@ def test_a_halved_click_rate_is_one_change_found_within_twelve_blocks(seed: int)
 def test_the_means_beside_a_change_are_those_of_the_blocks_on_either_side() -> None:
     observations = [0.25] * 600 + [0.75] * 600
 
-    state, (event,) = advance(CLICKS, observations, _times(1_200), block_size=20)
+    state, (event,) = advance(CLICKS, observations, _times(1_200), block_size=20, has_rhythm=False)
 
     # 30 blocks of each; ADWIN compares no fewer than five blocks with the rest.
     assert 5 * 20 <= event.width <= 15 * 20
@@ -115,10 +117,10 @@ def test_a_series_of_polars_is_taken_like_a_list() -> None:
     clicks = _clicks(1, (0.12, 20_000), (0.5, 5_000))
     times = _times(len(clicks))
 
-    from_series = advance(CLICKS, pl.Series(clicks), pl.Series(times))
+    from_series = advance(CLICKS, pl.Series(clicks), pl.Series(times), has_rhythm=False)
 
     assert len(from_series[1]) == 1
-    assert from_series == advance(CLICKS, clicks, times)
+    assert from_series == advance(CLICKS, clicks, times, has_rhythm=False)
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,6 +132,7 @@ def test_a_series_of_polars_is_taken_like_a_list() -> None:
     cuts=st.lists(st.integers(0, 2_400), min_size=1, max_size=12),
     block_size=st.integers(2, 9),
     max_blocks=st.integers(30, 150),
+    has_rhythm=st.booleans(),
 )
 def test_the_result_does_not_depend_on_how_observations_are_cut_into_ticks(
     *,
@@ -139,24 +142,20 @@ def test_the_result_does_not_depend_on_how_observations_are_cut_into_ticks(
     cuts: list[int],
     block_size: int,
     max_blocks: int,
+    has_rhythm: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     parts = [np.clip(level + rng.normal(0, 0.05, size), 0, 1) for level in levels]
     values = np.concatenate(parts).tolist()
-    times = _times(len(values))
+    times = [START + timedelta(minutes=10 * number) for number in range(len(values))]
     state = StreamState("score", block_size=block_size)
-    whole = advance(state, values, times, block_size=block_size, max_blocks=max_blocks)
+    taken = partial(advance, block_size=block_size, max_blocks=max_blocks, has_rhythm=has_rhythm)
+    whole = taken(state, values, times)
 
     found: list[DriftEvent] = []
     edges = sorted({0, len(values), *[cut for cut in cuts if cut < len(values)]})
     for start, end in itertools.pairwise(edges):
-        state, events = advance(
-            state,
-            values[start:end],
-            times[start:end],
-            block_size=block_size,
-            max_blocks=max_blocks,
-        )
+        state, events = taken(state, values[start:end], times[start:end])
         found.extend(events)
     assert (state, found) == whole
 
@@ -165,9 +164,9 @@ def test_every_change_has_an_id_of_its_own_and_the_same_at_a_repetition() -> Non
     values = ([0.1] * 100 + [0.9] * 100) * 4
     times = _times(len(values))
 
-    _, events = advance(CLICKS, values, times, block_size=2)
-    _, again = advance(CLICKS, values, times, block_size=2)
-    _, elsewhere = advance(StreamState("mean_score"), values, times, block_size=2)
+    _, events = advance(CLICKS, values, times, block_size=2, has_rhythm=False)
+    _, again = advance(CLICKS, values, times, block_size=2, has_rhythm=False)
+    _, elsewhere = advance(StreamState("mean_score"), values, times, block_size=2, has_rhythm=False)
 
     assert len(events) == 7
     assert len({event.event_id for event in events + elsewhere}) == 14
@@ -197,6 +196,7 @@ def test_another_block_size_starts_the_stream_anew() -> None:
         partial_sum=0.5,
         blocks=(0.5,),
         newest=round((START + timedelta(seconds=3)).timestamp() * 1_000_000),
+        hours=(Hour(round(START.timestamp()) // 3_600, 4, 2.0, 1.0),),
     )
 
 

@@ -18,6 +18,7 @@ from feedback_platform.monitoring.drift_state import (
     load_states,
     save,
 )
+from feedback_platform.monitoring.rhythm import Hour
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENT = DriftEvent(
@@ -58,7 +59,15 @@ def test_before_the_first_save_there_is_nothing(lake: Lake) -> None:
 
 def test_states_come_back_bit_by_bit(lake: Lake) -> None:
     states = {
-        "click_through": StreamState("click_through", 200, 407, 7, 0.1 + 0.2, (1 / 3, 0.12)),
+        "click_through": StreamState(
+            "click_through",
+            200,
+            407,
+            7,
+            0.1 + 0.2,
+            (1 / 3, 0.12),
+            hours=(Hour(9, 407, 0.1 + 0.2, 1 / 7),),
+        ),
         "mean_score": StreamState("mean_score"),
     }
 
@@ -107,7 +116,9 @@ def test_a_crash_at_any_write_neither_loses_nor_repeats_a_change(
     lake.writes_left = 1_000
     _process(lake, batches)
 
-    _, expected = advance(StreamState("score"), values, _times(0, 800), block_size=2)
+    _, expected = advance(
+        StreamState("score"), values, _times(0, 800), block_size=2, has_rhythm=False
+    )
     assert list_events(lake)["event_id"].to_list() == [event.event_id for event in expected]
     assert load_states(lake).position == 10
 
@@ -121,7 +132,7 @@ def _process(lake: Lake, batches: dict[int, list[float]]) -> None:
             continue
         state = streams.get("score", StreamState("score"))
         times = _times((position - 1) * 80, len(values))
-        streams["score"], events = advance(state, values, times, block_size=2)
+        streams["score"], events = advance(state, values, times, block_size=2, has_rhythm=False)
         save(lake, streams, events, position)
 
 

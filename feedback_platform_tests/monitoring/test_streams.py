@@ -37,13 +37,16 @@ class Tables:
             create table interaction.interactions (
                 event_id varchar, event_type varchar, recommendation_id varchar, item_id varchar,
                 occurred_at timestamp, is_bot boolean, is_burst boolean,
-                received_at timestamp, properties varchar
+                received_at timestamp, properties varchar, user_id varchar default 'u'
+            );
+            create table interaction.user_preferences (
+                user_id varchar, personalisation boolean, research boolean
             );
             create schema feedback;
             create table feedback.user_feedback (
                 feedback_id varchar, feedback_score double, confidence double,
                 "timestamp" timestamp, signal varchar, raw_value double, is_imputed boolean,
-                is_outlier boolean
+                is_outlier boolean, user_id varchar default 'u'
             );
             """
         )
@@ -83,7 +86,7 @@ class Tables:
                 (f"c{minute}{item}", "item_clicked", of, item, clicked, *flags, clicked, None)
             )
         self.connection.executemany(
-            "insert into interaction.interactions values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            "insert into interaction.interactions values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'u')", rows
         )
 
     def show_many(self, first: int, last: int, *, every: int) -> None:
@@ -93,12 +96,12 @@ class Tables:
             insert into interaction.interactions
             select
                 's' || n, 'item_impression', 'r' || n, 'i', ?::timestamp + to_minutes(n),
-                false, false, ?::timestamp + to_minutes(n), '{"model_version": "v1"}'
+                false, false, ?::timestamp + to_minutes(n), '{"model_version": "v1"}', 'u'
             from range(?, ?) as numbers (n)
             union all
             select
                 'c' || n, 'item_clicked', 'r' || n, 'i', ?::timestamp + to_minutes(n),
-                false, false, ?::timestamp + to_minutes(n), null
+                false, false, ?::timestamp + to_minutes(n), null, 'u'
             from range(?, ?) as numbers (n) where n % ? = 0
             """,
             [START, START, first, last, START, START, first, last, every],
@@ -117,7 +120,7 @@ class Tables:
     ) -> None:
         told = [signal, raw_value, is_imputed, is_outlier]
         self.connection.execute(
-            "insert into feedback.user_feedback values (?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into feedback.user_feedback values (?, ?, ?, ?, ?, ?, ?, ?, 'u')",
             [f"f{minute}", score, confidence, _at(minute), *told],
         )
 
@@ -180,6 +183,28 @@ def test_clicks_and_impressions_of_programs_do_not_count(tables: Tables) -> None
     )
 
     assert stream(tables, "click_through") == [0, 0, 1]
+
+
+@pytest.mark.parametrize("switched_off", [(False, True), (True, False)])
+def test_what_users_do_who_switched_personalisation_or_research_off_is_no_observation(
+    tables: Tables, switched_off: tuple[bool, bool]
+) -> None:
+    tables.show(0, is_clicked=True, version="v1")
+    tables.score(0, 0.75)
+    tables.connection.execute(
+        "insert into interaction.user_preferences values ('u', ?, ?)", switched_off
+    )
+
+    read = observations(tables.query, *(_at(minute).replace(tzinfo=UTC) for minute in (-1, 9)))
+
+    assert all(frame.is_empty() for frame in read.values())
+
+
+def test_what_was_not_recommended_is_no_observation(tables: Tables) -> None:
+    tables.show(0)
+    tables.connection.execute("update interaction.interactions set recommendation_id = null")
+
+    assert stream(tables, "click_through") == []
 
 
 def test_the_scores_that_count_are_read_in_the_order_of_their_times(tables: Tables) -> None:

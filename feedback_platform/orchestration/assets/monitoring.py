@@ -41,7 +41,7 @@ from feedback_platform.warehouse.connection import exclusive_warehouse, open_war
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.published import relation_frame
 
-_SEEN: Final = [keys.INTERACTIONS, keys.USER_FEEDBACK]
+_SEEN: Final = [keys.INTERACTIONS, keys.USER_FEEDBACK, keys.USER_PREFERENCES]
 
 
 @dg.multi_asset(

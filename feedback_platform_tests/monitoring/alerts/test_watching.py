@@ -179,3 +179,18 @@ def test_a_day_without_any_event_is_told_of(tables: Tables) -> None:
     (condition,) = by_time(tables.query, RULES, now=later, waiting=0, published_at=NOON)
     assert (condition.subject, condition.severity) == (RECEIVED, Severity.WARNING)
     assert "since 2026-02-28 12:00 UTC, for longer than 1 day" in condition.message
+
+
+def test_history_that_was_imported_has_not_fallen_silent(tables: Tables) -> None:
+    tables.receive(-100)
+    tables.connection.execute(
+        "create table metrics.layer_freshness as "
+        "select 'interaction' as layer, ?::timestamp as newest_event_at, "
+        "?::timestamp as written_at",
+        [_at(-100), _at(-75)],
+    )
+    assert by_time(tables.query, RULES, now=NOON, waiting=0, published_at=NOON) == []
+
+    tables.connection.execute("update metrics.layer_freshness set written_at = ?", [_at(-76)])
+    (condition,) = by_time(tables.query, RULES, now=NOON, waiting=0, published_at=NOON)
+    assert condition.subject == RECEIVED
