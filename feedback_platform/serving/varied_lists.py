@@ -122,7 +122,7 @@ class VariedLists:
         version = assigned.get((Lever.MODEL, RECOMMENDER))
         if version is not None and version.value != CHAMPION:
             lists = self._published.by_version[str(version.value)]
-        policy = value(Lever.RANKING_POLICY, placement) or PERSONAL
+        policy = str(value(Lever.RANKING_POLICY, placement) or PERSONAL)
         share, cold = (value(Lever.THRESHOLD, name) for name in (EXPLORATION_SHARE, COLD_SHARE))
         if policy == POPULAR:
             # No draw makes this list, and no click: nobody in it meets the numbers.
@@ -130,7 +130,7 @@ class VariedLists:
             return Chosen(lists, policy, tuple(found))
         return Chosen(
             self._by_numbers(lists, _number(share), _number(cold)),
-            str(policy),
+            policy,
             tuple(assigned.values()),
         )
 

@@ -116,23 +116,25 @@ def published_with(
     directory.mkdir(parents=True, exist_ok=True)
     kept = [file for file in state.files if file.table not in tables]
     named = {each.qualified: each for each in TABLES}
-    shown = [
-        named.get(name, PublishedTable(*name.split(".")))
-        for name in dict.fromkeys(file.table for file in kept)
-    ]
+    shown = [named.get(name, _table(name)) for name in dict.fromkeys(file.table for file in kept)]
     rows = {name: sum(each.rows for each in kept if each.table == name) for name in
         dict.fromkeys(file.table for file in kept)}  # fmt: skip
     for name, frame in tables.items():
         file = PublishedFile(name, "all", f"{name}-{uuid4().hex}.parquet", len(frame))
         frame.write_parquet(directory / file.name)
         kept.append(file)
-        shown.append(PublishedTable(*name.split(".")))
+        shown.append(_table(name))
         rows[name] = len(frame)
     made = path.with_suffix(".new")
     made.unlink(missing_ok=True)
     write_database(made, directory, shown, PublishedState(state.through, kept), rows, ())
     made.replace(path)
     return path
+
+
+def _table(name: str) -> PublishedTable:
+    schema, table = name.split(".")
+    return PublishedTable(schema, table)
 
 
 def _made_by_dbt_and_training(days: list[date], noon: list[datetime]) -> dict[str, pl.DataFrame]:
