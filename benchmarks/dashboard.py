@@ -156,7 +156,8 @@ def publish(directory: Path, interactions: int, days: int) -> Path:
                 "select sum(num_rows)::bigint from parquet_file_metadata(?)", [target]
             ).fetchall()
             files.append(PublishedFile(name, "all", file, rows[name]))
-            shown.append(PublishedTable(*name.split(".")))
+            schema, _, table = name.partition(".")
+            shown.append(PublishedTable(schema, table))
     path = directory / "feedback.duckdb"
     write_database(path, directory / "tables", shown, PublishedState(1, files), rows, ())
     return path
