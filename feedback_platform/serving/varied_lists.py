@@ -127,7 +127,7 @@ class VariedLists:
         if policy == POPULAR:
             # No draw makes this list, and no click: nobody in it meets the numbers.
             found = (each for each in assigned.values() if each.lever is not Lever.THRESHOLD)
-            return Chosen(lists, policy, tuple(found))
+            return Chosen(lists, POPULAR, tuple(found))
         return Chosen(
             self._by_numbers(lists, _number(share), _number(cold)),
             policy,

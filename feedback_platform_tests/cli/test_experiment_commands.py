@@ -174,10 +174,7 @@ def test_an_experiment_from_its_start_to_what_everybody_gets(
     assert (history[-1].author.by, history[-1].author.reason) == ("experiment:cards", "it sells")
 
 
-def test_the_launchpad_starts_and_stops_as_the_commands_do(
-    definitions: str, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FEEDBACK_EXPERIMENTS", definitions)
+def test_what_the_launchpad_cannot_do_fails_its_run(lake: Lake, tmp_path: Path) -> None:
     installation = Installation(tmp_path / "data")
     unknown = {"ops": {"experiments": {"config": {"stop": "cards", "reason": "x"}}}}
     with pytest.raises(FeedbackPlatformError, match="No experiment 'cards' was started"):
