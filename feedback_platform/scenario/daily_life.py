@@ -15,6 +15,7 @@ from feedback_platform.scenario.messages import Message, Visit, bad_messages, en
 from feedback_platform.scenario.product import Listed, Product
 from feedback_platform.scenario.truth import VISITS_SCHEMA
 from feedback_platform.simulation.parameters import Stream, random_stream
+from feedback_platform.simulation.population import Floats
 from feedback_platform.simulation.reactions import Flags
 
 _BAD_ROWS_A_VISIT: Final = 2
@@ -55,15 +56,18 @@ class DailyLife:
     async def live(self, day: int) -> pl.DataFrame:
         """Let the users of a day come; return what they were shown, as `truth.VISITS_SCHEMA`."""
         due = self._crowd.visits_of(day)
+        trial = self._scenario.trial
+        is_compared = trial.day <= day < trial.last_day
         visits: list[Visit] = []
         own: list[tuple[str, ...]] = []
-        popular: list[tuple[str, ...]] = []
+        # The same for everybody, and models come at midnight.
+        popular = await self._product.popular_list(due.times[0]) if len(due) else None
         for number, user_id, at in zip(due.numbers.tolist(), due.user_ids, due.times, strict=True):
             shown = await self._product.shown_list(user_id, at)
             by_chance = Listed(f"chance-{number}", "", *self._crowd.list_by_chance())
-            # Both policies, for the sake of the truth: nobody is shown these.
-            own.append((await self._product.personal_list(user_id, at) or by_chance).items)
-            popular.append((await self._product.popular_list(at) or by_chance).items)
+            if is_compared:
+                # The other policy, for the sake of the truth: nobody is shown this one.
+                own.append((await self._product.personal_list(user_id, at) or by_chance).items)
             # An answer waits for nothing; what it logs has to be written meanwhile.
             await asyncio.sleep(0)
             listed = shown or by_chance
@@ -77,7 +81,7 @@ class DailyLife:
                     propensities=listed.propensities,
                     is_logged=shown is not None,
                     model_version=listed.model_version,
-                    variant=listed.variants.get(self._scenario.trial.experiment.key),
+                    variant=listed.variants.get(trial.experiment.key),
                 )
             )
         lists = [visit.items for visit in visits]
@@ -98,7 +102,12 @@ class DailyLife:
         for first in range(0, len(told), _TOGETHER):
             together = told[first : first + _TOGETHER]
             await asyncio.gather(*(self._product.sending(*each) for each in together))
-        control, treatment = (own, popular) if self._is_control_personal else (popular, own)
+        worth: dict[str, Floats | None] = {"control": None, "treatment": None}
+        if is_compared and popular is not None:
+            mine = self._crowd.expected(due, own)
+            of_all = self._crowd.expected(due, [popular.items] * len(due))
+            both = (mine, of_all) if trial.is_control_personal else (of_all, mine)
+            worth = dict(zip(worth, both, strict=True))
         return pl.DataFrame(
             {
                 "user_id": due.user_ids,
@@ -107,15 +116,11 @@ class DailyLife:
                 "model_version": [each.model_version for each in visits],
                 "impressions": [len(each) for each in lists],
                 "expected": self._crowd.expected(due, lists),
-                "expected_control": self._crowd.expected(due, control),
-                "expected_treatment": self._crowd.expected(due, treatment),
+                "expected_control": worth["control"],
+                "expected_treatment": worth["treatment"],
             },
             schema=VISITS_SCHEMA,
         )
-
-    @property
-    def _is_control_personal(self) -> bool:
-        return self._scenario.trial.is_control_personal
 
     def _broken(self, day: int, visits: int) -> Flags:
         """Return which visits of a day are on the broken client."""

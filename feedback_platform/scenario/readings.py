@@ -35,6 +35,10 @@ _RATE: Final = f"""
     from observed
     where user_id in (from exposed)
 """  # noqa: S608
+_IMPRESSIONS: Final = """
+    select count(*) as impressions from interaction.interactions
+    where event_type = 'item_impression'
+"""
 _DRIFT: Final = """
     select stream, detected_at, before_mean, after_mean
     from metrics.drift_events
@@ -144,6 +148,12 @@ class Readings:
         """Return the click-through of the users of a variant between two times (UTC)."""
         (row,) = self._rows(_RATE, [_naive(begins), _naive(ends), experiment, variant])
         return Rate(row["clicks"], row["impressions"])
+
+    def impressions(self) -> int:
+        """Return how many impressions are known."""
+        (row,) = self._rows(_IMPRESSIONS)
+        known: int = row["impressions"]
+        return known
 
     def drift(self) -> list[Drift]:
         """Return every change that was found, in the order of finding."""

@@ -37,6 +37,10 @@ class ServerBehindError(PermanentError):
     """The server does not show what was published."""
 
 
+class LostImpressionsError(PermanentError):
+    """The platform does not know of all that users were shown."""
+
+
 @dataclass
 class Told:
     """What a story came to.
@@ -87,6 +91,7 @@ class Story:
         self._lake = lake
         self._life = DailyLife(scenario, product)
         self._happened: list[str] = []
+        self._shown = 0
         self._told = Told(pl.DataFrame())
 
     async def tell(self, report: Report) -> Told:
@@ -99,6 +104,7 @@ class Story:
         for day in range(scenario.days):
             await self._wake_up(day)
             days.append(await self._life.live(day))
+            self._shown += int(days[-1]["impressions"].sum())
             report(day + 1, scenario.days, "; ".join(self._happened))
             self._happened = []
         await self._wake_up(scenario.days)
@@ -116,6 +122,7 @@ class Story:
         if day == 0:
             return
         await self._run(self._runs.process)
+        self._check_impressions()
         if not await self._answer_drift() and day in scenario.training_calendar:
             await self._run(lambda: self._runs.train("schedule"))
         if day == scenario.trial.day:
@@ -130,6 +137,16 @@ class Story:
         if scenario.shift is not None and day == scenario.shift.day:
             self._happened.append("tastes shift")
         await self._wait_for_server(is_trial_new=day == scenario.trial.day)
+
+    def _check_impressions(self) -> None:
+        """Stop where impressions were lost: every rate would be wrong, and nobody would know."""
+        known = self._readings.impressions()
+        if known != self._shown:
+            raise LostImpressionsError(
+                f"Users were shown {self._shown:,} items, and the platform knows of {known:,}. A "
+                "server that has to wait for its store for too long loses what it showed: tell the "
+                "story again where fewer others want the same machine."
+            )
 
     async def _answer_drift(self) -> bool:
         """Train if drift asks for it; return whether it did."""

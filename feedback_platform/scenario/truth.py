@@ -7,7 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-# A visit each: when, whom, what was shown and what a click on it was worth to expect.
+# A visit each: when, whom, what was shown and how many clicks it was expected to bring; what both
+# policies were, while the experiment ran (null otherwise).
 VISITS_SCHEMA = pl.Schema(
     {
         "user_id": pl.String(),

@@ -20,9 +20,14 @@ def test_the_short_scenario_is_lived_through_and_what_is_certain_holds(
 
     found, facts = live_through(load_scenario(SHORT), settings)
 
-    assert facts["days"] == 21
-    assert len(found) == 5
-    # The other findings depend on figures in the file that are not settled yet.
-    certain = {"the gate stops the bad model", "the quarantine shows the broken client"}
+    assert facts["days"] == 28
+    # What retraining wins back has not been seen to the end: docs/scenario.md.
+    certain = {
+        "the experiment finds the planted uplift",
+        "drift detection notices the taste shift",
+        "the gate stops the bad model",
+        "the quarantine shows the broken client",
+    }
+    assert certain <= {each.name for each in found}
     refuted = [each.found for each in found if each.name in certain and not each.is_held]
     assert refuted == [], json.dumps(refuted)

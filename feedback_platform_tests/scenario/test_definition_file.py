@@ -27,13 +27,13 @@ def test_the_documented_scenario_is_read() -> None:
 
     assert (scenario.weeks, scenario.days, scenario.first_day) == (8, 56, date(2024, 1, 1))
     assert scenario.trial.day == 7
-    assert scenario.trial.last_day == 28
+    assert scenario.trial.last_day == 16
     assert (scenario.trial.personal, scenario.trial.treatment) == ("personal", "personal")
     assert scenario.shift is not None
     # The Wednesday of the third week.
     assert scenario.shift.day == 16
     assert scenario.midnight(16) == datetime(2024, 1, 17, tzinfo=UTC)
-    assert scenario.shift.noticed_within == timedelta(days=7)
+    assert scenario.shift.noticed_within == timedelta(days=5)
     assert scenario.broken_client is not None
     assert (scenario.broken_client.first_day, scenario.broken_client.last_day) == (36, 37)
     assert list(scenario.training_calendar) == [7, 14, 21, 28, 35, 42, 49]
@@ -55,7 +55,7 @@ def test_the_short_scenario_has_all_that_may_happen() -> None:
         (lambda it: it.update(first_day=date(1, 1, 1)), "it accepts a Monday from 2000 on"),
         (lambda it: it["experiment"].update(key="none"), "it has personal-lists"),
         (lambda it: it["experiment"].update(week=1), "the first model is trained after 7 days"),
-        (lambda it: it["experiment"].update(week=7), "experiment ends on day 63 of 56"),
+        (lambda it: it["experiment"].update(week=8), "experiment ends on day 58 of 56"),
         (lambda it: it["taste_shift"].update(week=1), "nobody has a list of their own before"),
         (lambda it: it["taste_shift"].update(weekday="Wed"), "it accepts Monday, Tuesday"),
         (lambda it: it["taste_shift"].update(noticed_within="soon"), "a text such as '90 minutes'"),

@@ -158,7 +158,7 @@ def test_drift_has_to_be_a_fall_in_time_and_none_before(changes: list[Drift]) ->
 
 def test_too_little_won_back_does_not_hold() -> None:
     said = Said()
-    said.after_retraining = 0.14
+    said.after_retraining = 0.12
 
     assert not found(said)["retraining"].is_held
 
