@@ -86,7 +86,7 @@ class Said(Readings):
 
 
 def told(**facts: Any) -> Told:
-    row = ("a", SHIFT, "personal", "good", 4, 0.8, 0.4, 0.8)
+    row = ("a", SHIFT - timedelta(days=1), "personal", "good", 4, 0.8, 0.4, 0.8)
     visits = pl.DataFrame([row], schema=VISITS_SCHEMA, orient="row")
     defaults: dict[str, Any] = {
         "pushed": "bad",
