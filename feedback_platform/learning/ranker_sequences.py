@@ -88,11 +88,12 @@ def fit_sequences(scores: pl.DataFrame, item_ids: Sequence[str]) -> Sequences:
     known = scores.select(USER_ID, ITEM_ID, LAST_FEEDBACK_AT).join(
         numbered(ITEM_ID, item_ids, "item"), on=ITEM_ID
     )
-    # Few are as new as the oldest of the newest: only those are sorted.
-    oldest = known[LAST_FEEDBACK_AT].top_k(_MOST).min()
+    if known.height > _MOST:
+        # Few are as new as the oldest of the newest: only those are sorted.
+        oldest = known[LAST_FEEDBACK_AT].top_k(_MOST).min()
+        known = known.filter(pl.col(LAST_FEEDBACK_AT) >= oldest)
     feedback = (
-        known.filter(pl.col(LAST_FEEDBACK_AT) >= oldest)
-        .sort(LAST_FEEDBACK_AT, USER_ID, ITEM_ID)
+        known.sort(LAST_FEEDBACK_AT, USER_ID, ITEM_ID)
         .tail(_MOST)
         .sort(USER_ID, LAST_FEEDBACK_AT, ITEM_ID)
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from feedback_platform.learning import ranker_sequences
 from feedback_platform.learning.ranker_sequences import fit_sequences
 from feedback_platform_tests.learning.frames import scores_of
 from feedback_platform_tests.learning.ranker_frames import chains
@@ -38,6 +39,15 @@ def test_the_order_of_the_rows_makes_no_difference() -> None:
     one = fit_sequences(scores, ids)
     other = fit_sequences(scores.sample(fraction=1, shuffle=True, seed=1), ids)
     assert np.array_equal(one.scores(["u001", "u007"]), other.scores(["u001", "u007"]))
+
+
+def test_only_the_newest_feedback_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = chains(users=30)
+    ids = scores["item_id"].unique().sort().to_list()
+    newest = scores.sort("last_feedback_at", "user_id", "item_id").tail(50)
+    expected = fit_sequences(newest, ids).weights.toarray()
+    monkeypatch.setattr(ranker_sequences, "_MOST", 50)
+    assert np.array_equal(fit_sequences(scores, ids).weights.toarray(), expected)
 
 
 def test_a_few_items_get_what_all_items_would() -> None:

@@ -65,20 +65,6 @@ def empty(tmp_path: Path) -> Installation:
     return Installation(tmp_path / "data")
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """Some feedback, published; less than a first model needs."""
-    installation = Installation(tmp_path_factory.mktemp("published") / "data")
-    installation.simulate(users=60, days=2)
-    installation.process()
-    return installation
-
-
-@pytest.fixture
-def copy(published: Installation, tmp_path: Path) -> Installation:
-    return published.copy_to(tmp_path / "data")
-
-
 def ask(
     sensor: dg.SensorDefinition,
     installation: Installation,

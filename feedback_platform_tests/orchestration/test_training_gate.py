@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -69,14 +68,13 @@ def test_a_check_that_blocks_is_one_that_there_is(definitions: dg.Definitions) -
 
 
 def test_a_training_on_unfit_data_fails_in_those_words_and_registers_nothing(
-    tmp_path: Path,
+    copy: Installation,
 ) -> None:
-    installation = Installation(tmp_path / "data")
-    prepare_home(installation.settings)
-    with dg.DagsterInstance.from_config(str(installation.settings.dagster_home)) as instance:
+    prepare_home(copy.settings)
+    with dg.DagsterInstance.from_config(str(copy.settings.dagster_home)) as instance:
         record(instance, passed=False)
 
     with pytest.raises(RunFailedError, match=r"^Nothing was learned: the check"):
-        installation.train()
+        copy.train()
 
-    assert installation.lake.list_keys("models") == []
+    assert copy.lake.list_keys("models") == []
