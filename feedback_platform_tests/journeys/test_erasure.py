@@ -17,6 +17,7 @@ from feedback_platform.ingestion.events_file import read_events
 from feedback_platform.ingestion.importing import import_events
 from feedback_platform.lake import keys
 from feedback_platform.monitoring.accounting import account
+from feedback_platform.monitoring.measured_tables import MEASURED
 from feedback_platform.orchestration import jobs
 from feedback_platform.privacy.others import Others
 from feedback_platform.privacy.proof import Scan
@@ -46,6 +47,8 @@ LEARNED = {
     "ml.user_segments",
     "metrics.drift_events",
     "metrics.feature_drift",
+    # Sums over everybody, which the next night counts anew.
+    *(f"metrics.{name}" for name in MEASURED),
 }
 
 
