@@ -80,7 +80,8 @@
                 cast(least(days_to_compare, days_over) as integer) as days,
                 days_over >= days_to_compare as is_complete
             from dated
-            where least(days_to_compare, days_over) >= 1
+            -- Not the least of both: that would pass over days_over, which is null before any event.
+            where days_to_compare >= 1 and days_over >= 1
 
         )
 

@@ -282,7 +282,7 @@ def tracked(lake: Lake) -> list[dict[str, Any]]:
         if "/collector-" in key
         for line in read_raw_object(lake, key).splitlines()
     ]
-    return [line["message"] for line in lines if line["message"]["type"] == "track"]
+    return [line["message"] for line in lines if line["message"].get("type") == "track"]
 
 
 def said(lake: Lake, event: str) -> list[dict[str, Any]]:

@@ -187,6 +187,8 @@ def test_a_comparison_grows_day_by_day_and_follows_what_is_put_into_use(
         platform.process()
         return platform.query(days)
 
+    platform.process()  # of nothing
+    assert platform.query(days) == []
     assert after(1, _at(4, 13), _at(4, 14), _at(4, 17, 0, 29)) == []
     assert after(2, _at(4, 17, 0, 30)) == [(1, False, 1, 0)]
     assert after(3, _at(4, 22)) == [(6, False, 2, 2)]
