@@ -169,6 +169,8 @@ def test_a_change_is_compared_over_the_days_that_are_over_and_while_it_stood(
     ]
 
 
+# In short: the random histories of test_incremental.py.
+@pytest.mark.slow
 def test_a_comparison_grows_day_by_day_and_follows_what_is_put_into_use(
     platform: SmallPlatform,
 ) -> None:

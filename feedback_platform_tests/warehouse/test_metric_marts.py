@@ -192,6 +192,8 @@ def test_retention_counts_who_was_there_in_each_week_that_is_over(measured: Smal
     ]
 
 
+# In short: the random histories of test_incremental.py.
+@pytest.mark.slow
 def test_a_new_week_and_a_late_event_change_the_cohorts_that_they_touch(
     platform: SmallPlatform,
 ) -> None:
