@@ -96,7 +96,13 @@ def test_an_experiment_reaches_the_sdk_and_its_exposures_reach_the_layers(
     begin(collector.installation.lake, LAYOUT)
     arms = {variant: users[0] for variant, users in users_of(LAYOUT).items()}
     asked = {user: {"targetingKey": user} for user in arms.values()}
-    until(lambda: evaluate(asked[arms["cards"]], "rollout")["rollout"]["metadata"] != {})
+    # Whichever process answers knows of the start, about a second later.
+    until(
+        lambda: all(
+            "experimentId" in evaluate(asked[user], "rollout")["rollout"]["metadata"]
+            for user in [*asked] * 3
+        )
+    )
 
     for variant, user in arms.items():
         for _ in range(2):
