@@ -16,8 +16,8 @@ from feedback_platform.experiments.analysis import Analysis, Reading
 from feedback_platform.experiments.definition import Experiment, Guard
 from feedback_platform.experiments.effects import Interval
 from feedback_platform.experiments.metrics import METRICS
-from feedback_platform.experiments.multiplicity import holm
 from feedback_platform.experiments.sample_ratio import MISMATCH
+from feedback_platform.multiplicity import holm
 
 
 class Verdict(StrEnum):

@@ -29,6 +29,7 @@ from scipy.special import kolmogorov
 from feedback_platform.monitoring.drift import RECORDED, DriftEvent
 from feedback_platform.monitoring.feature_reference import Distribution, FeatureReference
 from feedback_platform.monitoring.monitoring_rules import FEATURE, FeatureRules
+from feedback_platform.multiplicity import holm
 
 PARTS: Final = 10
 # Added to each part, so that an empty one is no infinite divergence (Jeffreys).
@@ -91,11 +92,11 @@ def compare(
     }
     distances = {name: ks_distance(*pair) for name, pair in pairs.items()}
     p_values = {name: ks_p_value(distances[name], *pair) for name, pair in pairs.items()}
-    rejected = holm(p_values, rules.level)
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     looks = []
     for name, pair in pairs.items():
         psi = stability_index(*pair)
-        is_off = name in rejected and (
+        is_off = adjusted[name] <= rules.level and (
             distances[name] >= rules.smallest_ks or psi >= rules.smallest_psi
         )
         looks.append(
@@ -161,16 +162,6 @@ def stability_index(before: Distribution, after: Distribution) -> float:
         counts = np.append(parts, sample.missing) + _PSEUDO_COUNT
         shares.append(counts / counts.sum())
     return float(np.sum((shares[0] - shares[1]) * np.log(shares[0] / shares[1])))
-
-
-def holm(p_values: Mapping[str, float], level: float) -> set[str]:
-    """Return the hypotheses that are rejected, so that any true one is with at most this chance."""
-    rejected = set()
-    for number, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        if p_values[name] > level / (len(p_values) - number):
-            break
-        rejected.add(name)
-    return rejected
 
 
 def _shares_up_to(sample: Distribution) -> _Floats:

@@ -15,7 +15,6 @@ from feedback_platform.monitoring.feature_drift import (
     FeatureLook,
     compare,
     drift_events,
-    holm,
     ks_distance,
     ks_p_value,
     stability_index,
@@ -120,16 +119,6 @@ def test_both_figures_are_zero_for_equals_and_never_below(counts: list[tuple[int
     if before.size:
         assert stability_index(before, after) >= 0
         assert stability_index(before, before) == 0
-
-
-def test_holm_stops_at_the_first_hypothesis_that_stands() -> None:
-    p_values = {"a": 0.001, "b": 0.02, "c": 0.012, "d": 0.9}
-
-    # .001 <= .05 / 4, .012 <= .05 / 3, .02 <= .05 / 2, .9 > .05.
-    assert holm(p_values, 0.05) == {"a", "b", "c"}
-    assert holm({"a": 0.001, "b": 0.03, "c": 0.02}, 0.05) == {"a", "b", "c"}
-    assert holm({"a": 0.02, "b": 0.01}, 0.02) == {"a", "b"}
-    assert holm({"a": 0.02, "b": 0.011}, 0.02) == set()
 
 
 def test_a_trifle_is_significant_with_many_users_and_yet_no_drift() -> None:

@@ -2,10 +2,10 @@
 
 Holm's step-down procedure (Holm 1979, "A simple sequentially rejective multiple test procedure",
 Scandinavian Journal of Statistics 6, 65 to 70). It bounds the chance that anything at all is found
-where nothing is, which is what a decision to ship can be wrong by, whatever the metrics of an
-experiment have to do with each other, and for always-valid p-values as well. Benjamini and
-Hochberg bound the share of false findings among many instead, of metrics that must not run against
-each other.
+where nothing is, whatever the tests have to do with each other, and for always-valid p-values as
+well: that is what a decision to ship, or an alarm about one of many features, can be wrong by.
+Benjamini and Hochberg bound the share of false findings among many instead, of tests that must not
+run against each other.
 """
 
 from __future__ import annotations
