@@ -1,4 +1,4 @@
-"""The time of day, as what is handed to whoever needs it; nothing else here reads one."""
+"""The time of day, as it is handed to whoever must not read a clock."""
 
 from __future__ import annotations
 

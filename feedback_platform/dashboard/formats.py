@@ -11,7 +11,6 @@ NOTHING: Final = "–"  # noqa: RUF001 - a dash stands for no value
 # The same in charts, by the rules of d3-format.
 PERCENT: Final = ".1%"
 WHOLE: Final = ",.0f"
-DECIMAL: Final = ".2f"
 _MINUS: Final = "\N{MINUS SIGN}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -149,11 +148,6 @@ class Snapshot:
         """The columns of each table."""
         rows = self.connection.execute(_COLUMNS, [DATABASE]).fetchall()
         return {name: frozenset(columns) for name, columns in rows}
-
-    @cached_property
-    def published_at(self) -> datetime:
-        """When it was published."""
-        return datetime.fromtimestamp(self.identity[1] / 1e9, UTC)
 
     def has(self, table: Table) -> bool:
         """Return whether a table is there with all its columns."""

@@ -9,6 +9,7 @@ from feedback_platform.adjustment.rules.changes import CannotChangeError
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions
+from feedback_platform.learning.freezes import refuse_while_frozen
 from feedback_platform.learning.model_version import ModelUnusableError
 
 
@@ -28,9 +29,11 @@ class ChampionSwitch:
         """Make a version the champion, where it is not so already.
 
         Raises:
-            CannotChangeError: there is no such version, or it is damaged.
+            CannotChangeError: there is no such version, it is damaged, or promotion is frozen.
         """
+        now = self._clock()
         try:
-            champions.promote(self._lake, model, version, at=self._clock(), reason=reason)
+            refuse_while_frozen(self._lake, model, version, now)
+            champions.promote(self._lake, model, version, at=now, reason=reason)
         except (InvalidInputError, ModelUnusableError) as error:
             raise CannotChangeError(str(error)) from error

@@ -28,7 +28,7 @@ class ModelSwitch(Protocol):
         """Make a version the champion, where it is not so already.
 
         Raises:
-            CannotChangeError: there is no such version, or it is damaged.
+            CannotChangeError: there is no such version, it is damaged, or promotion is frozen.
         """
         ...
 

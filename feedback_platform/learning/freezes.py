@@ -60,7 +60,6 @@ class PromotionFrozenError(InvalidInputError):
             f"The model {model} is not promoted now. {freeze} If you know better, run "
             f"`feedback-platform models unfreeze {model} --reason …` first; a rollback needs none."
         )
-        self.freeze_reason = freeze.reason
 
 
 def freezes(lake: Lake, name: str) -> list[Freeze]:

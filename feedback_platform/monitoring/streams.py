@@ -24,7 +24,7 @@ import polars as pl
 
 from feedback_platform.lake.store import Lake
 from feedback_platform.monitoring.drift import DriftEvent, StreamState, advance
-from feedback_platform.monitoring.drift_state import SavedStates, load_states, save
+from feedback_platform.monitoring.drift_state import load_states, save
 from feedback_platform.monitoring.monitoring_rules import MonitoringRules
 
 SETTLING: Final = timedelta(minutes=30)
@@ -190,23 +190,25 @@ STREAMS: Final[Mapping[str, Stream]] = {
 }
 
 
-def watch_streams(lake: Lake, query: Query, rules: MonitoringRules) -> list[DriftEvent]:
+def watch_streams(
+    lake: Lake, query: Query, until: datetime, rules: MonitoringRules
+) -> list[DriftEvent]:
     """Take what is new in each stream, and keep the state and the changes found.
 
     Args:
         lake: where the state is kept.
         query: runs SQL over the tables; takes naive UTC times, returns UTC times.
+        until: up to when to read (UTC), see `settled`.
         rules: what follows from a change.
     """
     saved = load_states(lake)
-    until = settled(query)
     since = datetime.fromtimestamp(saved.position / 1_000_000, UTC)
-    if until is None or until <= since:
+    if until <= since:
         return []
     states = dict(saved.streams)
     events: list[DriftEvent] = []
     for name, stream in observations(query, since, until).items():
-        state = _state(saved, name)
+        state = saved.streams.get(name, StreamState(name))
         states[name], found = advance(state, stream["value"], stream["time"])
         events += [replace(event, action=rules.action(event)) for event in found]
     events.sort(key=lambda event: (event.detected_at, event.stream))
@@ -243,10 +245,6 @@ def observations(query: Query, since: datetime, until: datetime) -> dict[str, pl
             part_name = f"{name}:{part}"
             found[part_name] = of_part.select(stream.value.alias("value"), "time")
     return found
-
-
-def _state(saved: SavedStates, name: str) -> StreamState:
-    return saved.streams.get(name, StreamState(name))
 
 
 def _kept(states: Mapping[str, StreamState]) -> dict[str, StreamState]:

@@ -133,16 +133,18 @@ class LogFeed(Generic[_State]):
         except Exception:  # noqa: BLE001 - logged; the next look has to come all the same
             _log.exception("%s cannot be read; the last ones go on.", self._what)
         else:
+            # Whoever asked while the first look failed was answered without what it finds.
+            is_news = self._is_failing if before is None else before.position != found.position
             self._is_failing = False
             self.read_at = time.time()
-            self._note(before, found)
+            self._note(before, found, is_news=is_news)
         self._next_look_at = asyncio.get_running_loop().time() + _SHORTEST_PAUSE_SECONDS
 
-    def _note(self, before: _State | None, found: _State) -> None:
+    def _note(self, before: _State | None, found: _State, *, is_news: bool) -> None:
         for problem in found.problems[len(before.problems) if before else 0 :]:
             _log.warning("%s does not count: %s.", self._entry, problem.rstrip("."))
         self.current = found
-        if before is not None and before.position != found.position:
+        if is_news:
             self.changed_at = asyncio.get_running_loop().time()
             for listener in self._listeners:
                 listener()

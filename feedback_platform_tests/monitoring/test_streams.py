@@ -144,7 +144,9 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def watch(lake: Lake, tables: Tables) -> list[DriftEvent]:
-    return watch_streams(lake, tables.query, default_monitoring_rules())
+    until = settled(tables.query)
+    rules = default_monitoring_rules()
+    return [] if until is None else watch_streams(lake, tables.query, until, rules)
 
 
 def stream(tables: Tables, name: str, first: int = -1, last: int = 100_000) -> list[float]:

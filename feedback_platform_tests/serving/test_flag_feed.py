@@ -87,6 +87,22 @@ def test_while_the_store_fails_the_last_good_state_goes_on_with_one_warning(
     assert "the last ones go on" in record.getMessage()
 
 
+def test_what_was_first_read_after_a_failure_is_news_to_who_was_answered_without() -> None:
+    store = MemoryStore()
+    Flags(store).apply(SWITCH, ADA)
+    store.is_failing = True
+
+    async def scenario(feed: FlagFeed) -> None:
+        assert feed.current is None
+        told = asyncio.Event()
+        feed.tell(told.set)
+        store.is_failing = False
+        await told.wait()
+        assert current(feed).position == 1
+
+    watched(store, scenario)
+
+
 def test_a_torn_entry_is_warned_of_once_and_what_follows_counts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

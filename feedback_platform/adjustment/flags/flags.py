@@ -13,8 +13,9 @@ from typing import Final
 from feedback_platform.adjustment.flags.definition import Flag, as_table
 from feedback_platform.adjustment.flags.entries import Author, Change, Entry, digest_of, is_same
 from feedback_platform.adjustment.flags.flag_set import FlagSet
-from feedback_platform.adjustment.flags.log import FlagLog, Store
+from feedback_platform.adjustment.flags.log import FlagLog
 from feedback_platform.errors import InvalidInputError, TransientError
+from feedback_platform.lake.numbered_log import Store
 
 _ATTEMPTS: Final = 100
 # What some flags are to become; None removes one.

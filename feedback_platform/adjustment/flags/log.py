@@ -11,8 +11,6 @@ from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake import keys
 from feedback_platform.lake.numbered_log import NumberedLog, Store
 
-__all__ = ["FlagLog", "Read", "Store"]
-
 _DAMAGES: Final = (ValueError, TypeError, KeyError, AttributeError, InvalidInputError)
 
 

@@ -7,7 +7,7 @@ from feedback_platform.dashboard.charts import time
 from feedback_platform.dashboard.charts.intervals import intervals
 from feedback_platform.dashboard.data import engagement
 from feedback_platform.dashboard.data.engagement import Part
-from feedback_platform.dashboard.pages import elements
+from feedback_platform.dashboard.pages import by_version, elements
 from feedback_platform.dashboard.pages.elements import Column, chart, section
 from feedback_platform.dashboard.pages.view import View
 
@@ -42,9 +42,9 @@ def show(view: View) -> None:
         _visits(view)
     with section(
         "By model version",
-        "By the version that impressions name; `none` stands for those that name none.",
+        by_version.EXPLAINED,
     ):
-        _by_model(view)
+        by_version.show(view, key="ctr-by-model")
     with section("By variant", "Who was exposed to an experiment; what that means is on its page."):
         _by_variant(view)
 
@@ -84,22 +84,6 @@ def _visits(view: View) -> None:
             f"{title} over time, and the visits behind it",
             key=name,
         )  # fmt: skip
-
-
-def _by_model(view: View) -> None:
-    rows = view.snapshot.ask(engagement.by_model, view.choice)
-    shown = rows.filter(rows["impressions"] > 0).head(12)
-    if shown.is_empty():
-        elements.nothing(tables.ENGAGEMENT_BY_MODEL, "for what was chosen")
-        return
-    chart(
-        intervals(
-            shown, view.look, label="model_version", value="ctr", title="Click-through",
-            form=formats.PERCENT, size="impressions", size_title="impressions",
-        ),
-        "Click-through by model version, with intervals",
-        key="ctr-by-model",
-    )  # fmt: skip
 
 
 def _by_variant(view: View) -> None:

@@ -8,10 +8,9 @@ import polars as pl
 import streamlit as st
 
 from feedback_platform.dashboard import formats, tables
-from feedback_platform.dashboard.charts.intervals import intervals
 from feedback_platform.dashboard.charts.versions import history
-from feedback_platform.dashboard.data import engagement, models
-from feedback_platform.dashboard.pages import changes, elements
+from feedback_platform.dashboard.data import models
+from feedback_platform.dashboard.pages import by_version, changes, elements
 from feedback_platform.dashboard.pages.elements import Card, Column, cards, chart, section
 from feedback_platform.dashboard.pages.states import passed, status
 from feedback_platform.dashboard.pages.view import View
@@ -23,9 +22,9 @@ def show(view: View) -> None:
         _models(view)
     with section(
         "Click-through by version",
-        "By the version that impressions name; `none` stands for those that name none.",
+        by_version.EXPLAINED,
     ):
-        _clicks(view)
+        by_version.show(view, key="ctr-by-version")
     with section("Before and after", "The days after a promotion against those before it."):
         changes.show(view, "model_version")
 
@@ -106,22 +105,6 @@ def _versions(versions: pl.DataFrame) -> None:
         Column("reason", "Reason"),
     )
     elements.listing(versions, columns, key="versions")
-
-
-def _clicks(view: View) -> None:
-    rows = view.snapshot.ask(engagement.by_model, view.choice)
-    shown = rows.filter(rows["impressions"] > 0).head(12)
-    if shown.is_empty():
-        elements.nothing(tables.ENGAGEMENT_BY_MODEL, "in this period")
-        return
-    chart(
-        intervals(
-            shown, view.look, label="model_version", value="ctr", title="Click-through",
-            form=formats.PERCENT, size="impressions", size_title="impressions",
-        ),
-        "Click-through by model version, with intervals",
-        key="ctr-by-version",
-    )  # fmt: skip
 
 
 def _outcome(value: Any) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import polars as pl
+
 from feedback_platform.dashboard import formats, tables
 from feedback_platform.dashboard.charts import heat, time
 from feedback_platform.dashboard.charts.intervals import intervals
-from feedback_platform.dashboard.choice import Bucket
+from feedback_platform.dashboard.choice import Bucket, Choice
 from feedback_platform.dashboard.data import satisfaction
 from feedback_platform.dashboard.pages import elements
 from feedback_platform.dashboard.pages.elements import chart, section
 from feedback_platform.dashboard.pages.view import View
+from feedback_platform.dashboard.snapshot import Snapshot
+from feedback_platform.dashboard.tables import Table
 
 _UNSEGMENTED = "Of all users; surveys and ratings are not told apart by segment."
 
@@ -29,48 +36,52 @@ def show(view: View) -> None:
 
 
 def _nps(view: View) -> None:
-    rows = view.snapshot.ask(satisfaction.nps, view.choice)
-    if rows.is_empty():
-        elements.nothing(tables.SATISFACTION, "in this period")
-        return
-    chart(
-        time.line(
-            rows, view.look, value="nps", title="Net promoter score", form="+.0f",
-            bucket=_answers_bucket(view), size="responses", size_title="Answers",
-        ),
+    _over_time(
+        view, satisfaction.nps, tables.SATISFACTION,
+        _Line("nps", "Net promoter score", "+.0f", "responses", "Answers", _answers_bucket(view)),
         "Net promoter score over time with its interval, and the answers behind it",
-        key="nps",
     )  # fmt: skip
 
 
 def _ratings(view: View) -> None:
-    rows = view.snapshot.ask(satisfaction.ratings, view.choice)
-    if rows.is_empty():
-        elements.nothing(tables.SATISFACTION, "in this period")
-        return
-    chart(
-        time.line(
-            rows, view.look, value="average_rating", title="Mean rating, stars", form=".2f",
-            bucket=view.bucket, size="ratings", size_title="Ratings",
-        ),
+    _over_time(
+        view, satisfaction.ratings, tables.SATISFACTION,
+        _Line("average_rating", "Mean rating, stars", ".2f", "ratings", "Ratings", view.bucket),
         "Mean rating over time, and the ratings behind it",
-        key="ratings",
     )  # fmt: skip
 
 
 def _csat(view: View) -> None:
-    rows = view.snapshot.ask(satisfaction.csat, view.choice)
-    if rows.is_empty():
-        elements.nothing(tables.CSAT, "in this period")
-        return
-    chart(
-        time.line(
-            rows, view.look, value="csat", title="Satisfied", form=".0%",
-            bucket=_answers_bucket(view), size="responses", size_title="Answers",
-        ),
+    _over_time(
+        view, satisfaction.csat, tables.CSAT,
+        _Line("csat", "Satisfied", ".0%", "responses", "Answers", _answers_bucket(view)),
         "Share of satisfied answers over time with its interval, and the answers behind it",
-        key="csat",
     )  # fmt: skip
+
+
+class _Line(NamedTuple):
+    """What a line over time shows: a figure in some form, and how much is behind it."""
+
+    value: str
+    title: str
+    form: str
+    size: str
+    size_title: str
+    bucket: Bucket
+
+
+def _over_time(
+    view: View,
+    question: Callable[[Snapshot, Choice], pl.DataFrame],
+    table: Table,
+    shown: _Line,
+    described: str,
+) -> None:
+    rows = view.snapshot.ask(question, view.choice)
+    if rows.is_empty():
+        elements.nothing(table, "in this period")
+        return
+    chart(time.line(rows, view.look, **shown._asdict()), described, key=shown.value)
 
 
 def _retention(view: View) -> None:

@@ -84,10 +84,12 @@ def monitoring(
     with reported_failures(), exclusive_warehouse(path), open_warehouse(path) as connection:
         query = partial(relation_frame, connection)
         rules = _rules(platform, context.log)
+        # It looks at every event, so it is asked for once.
+        until = settled(query)
         found, looks = [], None
-        if rules is not None:
-            found = watch_streams(lake, query, rules)
-            changed = _looked(lake, query, rules)
+        if rules is not None and until is not None:
+            found = watch_streams(lake, query, until, rules)
+            changed = _looked(lake, query, until, rules)
             if changed is not None:
                 found += changed
                 looks = looks_table(load_looks(lake))
@@ -96,8 +98,8 @@ def monitoring(
         if looks is not None:
             tables["metrics", "feature_drift"] = looks
         replace_tables(connection, tables)
-        if rules is not None:
-            _freeze(lake, known, rules, settled(query), platform.now())
+        if rules is not None and until is not None:
+            _freeze(lake, known, rules, until, platform.now())
     for event in found:
         context.log.warning(f"{described(event)} What follows: {event.action}.")
     yield dg.MaterializeResult(
@@ -134,10 +136,11 @@ def _rules(platform: PlatformResource, log: logging.Logger) -> MonitoringRules |
         return None
 
 
-def _looked(lake: Lake, query: Query, rules: MonitoringRules) -> Sequence[DriftEvent] | None:
+def _looked(
+    lake: Lake, query: Query, until: datetime, rules: MonitoringRules
+) -> Sequence[DriftEvent] | None:
     """Look at the features, when it is time and there is something to hold them against."""
-    until = settled(query)
-    if until is None or not is_due(lake, until, rules.features):
+    if not is_due(lake, until, rules.features):
         return None
     champion = _champion(lake)
     if champion is None or REFERENCE_FILE not in champion.files:
@@ -156,15 +159,9 @@ def _champion(lake: Lake) -> ModelVersion | None:
 
 
 def _freeze(
-    lake: Lake,
-    known: pl.DataFrame,
-    rules: MonitoringRules,
-    until: datetime | None,
-    now: datetime,
+    lake: Lake, known: pl.DataFrame, rules: MonitoringRules, until: datetime, now: datetime
 ) -> None:
     """Freeze promotions for each new change that says so; a run that died before does so now."""
-    if until is None:
-        return
     new = known.filter(pl.col("detected_at") > until - rules.freeze_lasts)
     for row in new.iter_rows(named=True):
         event = DriftEvent(**row)

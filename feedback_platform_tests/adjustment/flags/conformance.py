@@ -11,9 +11,9 @@ from feedback_platform.adjustment.flags.changes import with_default, with_rollou
 from feedback_platform.adjustment.flags.definition import Flag, as_table
 from feedback_platform.adjustment.flags.entries import Author, Change, Entry, digest_of, to_bytes
 from feedback_platform.adjustment.flags.flags import Flags
-from feedback_platform.adjustment.flags.log import Store
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.lake import keys
+from feedback_platform.lake.numbered_log import Store
 from feedback_platform_tests.adjustment.flags.definitions import ADA, NOON, flag, switch
 
 RULE = Author("rule:low-ctr", "click-through is 3.1 % (2.2 to 4.0)", NOON)
