@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 # What was chosen before that says nothing of what is popular now.
 POPULARITY_DAYS: Final = 28
 _Z: Final = 1.959963984540054
+_DIGITS: Final = 9
 
 LOOP_HEALTH_SCHEMA: Final = pl.Schema(
     {
@@ -112,6 +113,8 @@ def loop_health(
         table.with_columns(quarantine_rate=pl.when(pl.col("received") > 0).then(rate))
         .select(LOOP_HEALTH_SCHEMA.names())
         .cast(LOOP_HEALTH_SCHEMA)
+        # In what order a database adds up decides the last bits of what it says.
+        .with_columns(pl.selectors.float().round(_DIGITS))
         .sort("day")
     )
 

@@ -54,7 +54,8 @@ _SIGNAL_DAYS: Final = f"""
         event_type = 'survey_answered' and properties ->> 'survey' = 'nps' and value is not null
     group by user_id, day
     union all
-    select user_id, day, signal, count(*), sum(feedback_score)
+    -- Exact, in whatever order it is added up: users who said the same have the same rank.
+    select user_id, day, signal, count(*), sum(feedback_score::decimal(18, 9))::double
     from given group by user_id, day, signal
     order by user_id, day, name
 """  # noqa: S608 - constants of our own
