@@ -29,7 +29,7 @@
 -#}
 {% macro student_quantile(freedom) -%}
     (
-        1.959964
+        {{ normal_quantile() }}
         + 2.372271 / ({{ freedom }})
         + 2.822499 / ({{ freedom }} * {{ freedom }}::double)
         + 2.555850 / ({{ freedom }} * {{ freedom }}::double * {{ freedom }})

@@ -53,6 +53,15 @@ scored as (
         (promoters + detractors) / nullif(responses, 0)::double as spread
     from counted
 
+),
+
+bounded as (
+
+    select
+        *,
+        {{ normal_quantile() }} * sqrt((spread - score * score) / nullif(responses, 0)) as reach
+    from scored
+
 )
 
 select
@@ -60,17 +69,13 @@ select
     responses,
     round(100 * score, 6) as nps,
     -- Of nothing there is no interval; `greatest` and `least` pass over what is null.
-    case when responses > 0 then
-        round(100 * greatest(score - 1.959964 * sqrt((spread - score * score) / responses), -1), 6)
-    end as nps_low,
-    case when responses > 0 then
-        round(100 * least(score + 1.959964 * sqrt((spread - score * score) / responses), 1), 6)
-    end as nps_high,
+    case when responses > 0 then round(100 * greatest(score - reach, -1), 6) end as nps_low,
+    case when responses > 0 then round(100 * least(score + reach, 1), 6) end as nps_high,
     ratings,
     round(cast(average_rating as double), 9) as average_rating,
     csat_answers as csat_responses,
     {{ share('csat_satisfied', 'csat_answers') }} as csat,
     {{ wilson('csat_satisfied', 'csat_answers', '-') }} as csat_low,
     {{ wilson('csat_satisfied', 'csat_answers', '+') }} as csat_high
-from scored
+from bounded
 where responses > 0 or ratings > 0 or csat_answers > 0
