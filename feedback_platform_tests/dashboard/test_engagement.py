@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -116,3 +116,33 @@ def test_the_interval_over_days_is_that_of_the_trigger_rules(tmp_path: Path) -> 
     expected = interval_of(sample, 0.95, is_proportion=True)
     assert row["ctr"] == pytest.approx(85 / 730)
     assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
+
+
+def _lived(experiments: dict[str, pl.DataFrame], tmp_path: Path) -> list[tuple[str, int]]:
+    """Ask what users did in two experiments, over a week of 10 impressions a day."""
+    lived = pl.DataFrame(
+        [
+            (MONDAY + timedelta(days=day), name, "new", 1, 1, 10, 1, 0.1, 60.0, 0.0, 0)
+            for day in range(7)
+            for name in ("ended", "imported")
+        ],
+        schema=[
+            "day", "experiment_id", "variant", "users", "sessions", "impressions", "clicks", "ctr",
+            "session_seconds", "bounce_rate", "conversions",
+        ],
+        orient="row",
+    )  # fmt: skip
+    snapshot = snapshot_of({"metrics.engagement_by_variant_daily": lived, **experiments}, tmp_path)
+    rows = snapshot.ask(engagement.by_variant, days(5, 11))
+    return rows.select("experiment_id", "impressions").rows()
+
+
+def test_what_followed_an_experiment_does_not_count_for_it(tmp_path: Path) -> None:
+    on_the_third_day = datetime.combine(MONDAY, time(9), tzinfo=UTC) + timedelta(days=2)
+    ended = pl.DataFrame({"experiment_id": ["ended"], "stopped_at": [on_the_third_day]})
+
+    assert _lived({"metrics.experiments": ended}, tmp_path) == [("ended", 30), ("imported", 70)]
+
+
+def test_what_an_earlier_release_published_has_no_ends(tmp_path: Path) -> None:
+    assert _lived({}, tmp_path) == [("ended", 70), ("imported", 70)]

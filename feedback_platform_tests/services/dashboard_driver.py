@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from feedback_platform_tests.services.demo_page_driver import COMMAND
 from feedback_platform_tests.services.devtools import Tab
 from feedback_platform_tests.services.processes import answers, free_port, running
 
-_TALLEST: Final = 8000
+# As much of a page as a picture in the docs can show.
+_TALLEST: Final = 2000
 _HEIGHT: Final = 900
 # Everything is there when the page's script has come to its end, no grey stripe stands for
 # something, and each chart is drawn.
@@ -49,11 +51,14 @@ def serving_dashboard(data_dir: Path) -> Iterator[str]:
 class DashboardPage:
     """A page of the dashboard in a tab, of which everything is drawn."""
 
-    def __init__(self, tab: Tab, address: str, name: str, *, width: int) -> None:
+    def __init__(
+        self, tab: Tab, address: str, name: str, *, width: int, period: str | None = None
+    ) -> None:
         self.tab = tab
         tab.resize(width, _HEIGHT)
         # The first page is the one without a name.
-        tab.open(address if name == "overview" else f"{address}/{name}")
+        path = "" if name == "overview" else name
+        tab.open(f"{address}/{path}" + (f"?{urlencode({'period': period})}" if period else ""))
         tab.wait_for(_IS_DRAWN)
 
     @property
@@ -84,7 +89,7 @@ class DashboardPage:
         return found
 
     def picture(self, file: Path, *, width: int) -> None:
-        """Take a picture of the whole page."""
+        """Take a picture of the page, or of the top of a very long one."""
         main = "document.querySelector('[data-testid=stMain]')"
         height: Any = self.tab.evaluate(f"{main}.scrollHeight")
         self.tab.resize(width, min(int(height), _TALLEST))

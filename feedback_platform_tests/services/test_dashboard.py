@@ -1,6 +1,7 @@
 """Every page of the dashboard in a real browser, on a desktop and on a phone.
 
-`FEEDBACK_TEST_PICTURES=docs/dashboard` keeps the pictures of the demo's data that the docs show.
+`FEEDBACK_TEST_PICTURES=docs/dashboard` keeps the pictures of the demo's data, or of the data
+directory that `FEEDBACK_TEST_PICTURES_OF` names.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ NAMES: Final = [page.name for page in PAGES]
 
 @pytest.fixture(scope="module")
 def demo_dashboard(demo_product: Installation) -> Iterator[str]:
-    """The dashboard of the demo's data."""
-    with serving_dashboard(demo_product.settings.data_dir) as address:
+    """The dashboard of the demo's data, or of those that pictures are wanted of."""
+    named = os.environ.get("FEEDBACK_TEST_PICTURES_OF")
+    with serving_dashboard(Path(named) if named else demo_product.settings.data_dir) as address:
         yield address
 
 
@@ -87,11 +89,12 @@ def test_a_page_fits_the_narrowest_phone_in_the_dark(
 def test_a_page_of_the_demo_opens_and_has_its_picture(
     demo_dashboard: str, browser: Tab, tmp_path: Path, name: str, device: str
 ) -> None:
-    page = DashboardPage(browser, demo_dashboard, name, width=WIDTHS[device])
+    width = WIDTHS[device]
+    page = DashboardPage(browser, demo_dashboard, name, width=width, period="All days")
 
     assert page.errors == 0, page.text
     pictures = Path(os.environ.get("FEEDBACK_TEST_PICTURES", tmp_path))
-    page.picture(pictures / f"{name}-{device}.png", width=WIDTHS[device])
+    page.picture(pictures / f"{name}-{device}.png", width=width)
 
 
 def test_a_dashboard_of_nothing_says_what_to_do(browser: Tab, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from feedback_platform.dashboard import formats
-from feedback_platform.dashboard.choice import Bucket
+from feedback_platform.dashboard.choice import Bucket, Period
 from feedback_platform.dashboard.theme import Look, finished
 
 _AXIS_TITLES: Final = {
@@ -88,9 +88,11 @@ def line(
 
 
 def stacked(
-    frame: pl.DataFrame, look: Look, *, value: str, part: str, title: str, bucket: Bucket
+    frame: pl.DataFrame, look: Look, *, value: str, part: str, title: str, period: Period
 ) -> Any:
-    """Draw how much there was of each part over time, one bar on the other.
+    """Draw how much there was of each part over a period, one bar on the other.
+
+    Days on which there was none are empty: that they are is what the chart is looked at for.
 
     The largest parts keep their own colour; the rest are `other`.
     """
@@ -105,11 +107,13 @@ def stacked(
     names = [*kept, "other"] if len(order) > len(kept) else kept
     ranks = pl.DataFrame({part: names, "rank": range(len(names))})
     shown = shown.join(ranks, on=part, maintain_order="left")
+    bucket = period.bucket
+    ends = pl.DataFrame({"day": [period.first, period.last]})
     chart = (
         alt.Chart(shown)
-        .mark_bar(size=_bar_size(frame, bucket))
+        .mark_bar(size=_bar_size(ends, bucket))
         .encode(
-            x=_x(frame, bucket),
+            x=_x(frame, bucket, within=period),
             y=alt.Y(f"{value}:Q", title=title, axis=alt.Axis(format=formats.WHOLE, tickCount=4)),
             color=alt.Color(
                 f"{part}:N",
@@ -156,16 +160,33 @@ def small_multiples(
     return tuple(panels)
 
 
-def _x(frame: pl.DataFrame, bucket: Bucket, axis: alt.Axis | None = None) -> alt.X:
+def _x(
+    frame: pl.DataFrame, bucket: Bucket, axis: alt.Axis | None = None, within: Period | None = None
+) -> alt.X:
     title = _AXIS_TITLES[bucket]
     form = "%b %Y" if bucket == "month" else "%-d %b"
     given = {} if axis is None else axis.to_dict()
     days = frame["day"].unique().sort()
-    if bucket != "day" and len(days) <= _LABELLED:
-        # A week is named by its Monday, where an axis of its own accord marks Sundays.
-        given["values"] = days.cast(pl.Datetime("ms")).to_physical().to_list()
+    is_short = bucket != "day" or (
+        within is None and not days.is_empty() and (days[-1] - days[0]).days < _LABELLED
+    )
+    if is_short and len(days) <= _LABELLED:
+        # A week is named by its Monday, where an axis of its own accord marks Sundays; and one
+        # of few days marks hours, all of which have the name of the day.
+        given["values"] = _moments(days)
     shown = alt.Axis(**{"format": form, "title": title, "tickCount": 6, **given})
-    return alt.X("day:T", scale=alt.Scale(type="utc", padding=12), axis=shown)
+    scale = alt.Scale(type="utc", padding=12)
+    if within is not None:
+        # The first bar of weeks may stand for a Monday before the period.
+        edges = pl.Series([min(within.first, *days.head(1)), within.last])
+        scale = alt.Scale(type="utc", padding=12, domain=_moments(edges))
+    return alt.X("day:T", scale=scale, axis=shown)
+
+
+def _moments(days: pl.Series) -> list[int]:
+    """Return the beginnings of days as Vega has them: milliseconds since 1970, UTC."""
+    moments: list[int] = days.cast(pl.Datetime("ms")).to_physical().to_list()
+    return moments
 
 
 def _bar_size(frame: pl.DataFrame, bucket: Bucket) -> int:

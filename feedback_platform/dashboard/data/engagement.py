@@ -98,8 +98,17 @@ def by_model(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
 def by_variant(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
     """Return experiment_id, variant and what the users of each variant did.
 
-    The columns are impressions, clicks, ctr, low, high, sessions, session_seconds, bounce_rate and
-    conversions.
+    The mart goes on after an experiment, when all get the same: what followed its last day would
+    hide what it did, and is left out. The columns are impressions, clicks, ctr, low, high, visits,
+    session_seconds, bounce_rate and conversions.
+    """
+    # What an earlier release published has no experiments.
+    has_ends = {"experiment_id", "stopped_at"} <= set(
+        snapshot.columns.get(tables.EXPERIMENTS.name, ())
+    )
+    until_it_stopped = """
+        anti join metrics.experiments as ended
+            on ended.experiment_id = lived.experiment_id and lived.day > ended.stopped_at::date
     """
     sql = f"""
         with days as (
@@ -107,7 +116,8 @@ def by_variant(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
                 experiment_id, variant, day, impressions as base, clicks as top, sessions,
                 sessions * session_seconds as seconds, sessions * bounce_rate as bounces,
                 conversions
-            from metrics.engagement_by_variant_daily
+            from metrics.engagement_by_variant_daily as lived
+            {until_it_stopped if has_ends else ""}
             where
                 day between $first and $last
                 and (

@@ -44,7 +44,10 @@ def show(view: View) -> None:
         _experiment(view, rows.filter(rows["experiment_id"] == chosen).row(0, named=True))
     if chosen is None:
         return
-    with section("What the users of each variant did", "In the period, since they were exposed."):
+    with section(
+        "What the users of each variant did",
+        "In the period, since they were exposed and until the experiment stopped.",
+    ):
         _variants(view, chosen)
 
 

@@ -56,7 +56,7 @@ def _quarantine(view: View) -> None:
     chart(
         time.stacked(
             ask(quality.quarantine, view.choice), view.look, value="events", part="reason",
-            title="Rejected events", bucket=view.bucket,
+            title="Rejected events", period=view.choice.period,
         ),
         "Rejected events over time, by reason",
         key="quarantine",
