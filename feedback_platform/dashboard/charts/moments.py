@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 import altair as alt
@@ -10,6 +11,8 @@ import polars as pl
 from feedback_platform.dashboard.theme import Look, finished
 
 _ROW: Final = 48
+# Five marks of an axis of fewer days share a day, and need its hours.
+_FEW: Final = timedelta(days=5)
 
 
 def moments(
@@ -30,12 +33,15 @@ def moments(
     first = shown.unique("row", keep="first", maintain_order=True)
     y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingOuter=0.4))
     kinds = shown[kind].unique().sort().to_list()
+    first_at, last_at = shown[at].min(), shown[at].max()
+    is_short = bool(rows) and last_at - first_at < _FEW  # type: ignore[operator]
     signs = (
         alt.Chart(shown)
         .mark_point(size=110, filled=True, opacity=0.9)
         .encode(
             x=alt.X(f"{at}:T", title=title, scale=alt.Scale(type="utc", nice=True, padding=12),
-                axis=alt.Axis(format="%-d %b", tickCount=5, grid=True)),
+                axis=alt.Axis(
+                    format="%-d %b, %H:%M" if is_short else "%-d %b", tickCount=5, grid=True)),
             y=y,
             shape=alt.Shape(f"{kind}:N", scale=alt.Scale(domain=kinds),
                 legend=alt.Legend(title=None, columns=3)),

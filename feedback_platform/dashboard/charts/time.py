@@ -183,10 +183,12 @@ def _x(
     return alt.X("day:T", scale=scale, axis=shown)
 
 
-def _moments(days: pl.Series) -> list[int]:
-    """Return the beginnings of days as Vega has them: milliseconds since 1970, UTC."""
-    moments: list[int] = days.cast(pl.Datetime("ms")).to_physical().to_list()
-    return moments
+def _moments(days: pl.Series) -> list[alt.DateTime]:
+    """Return days as Vega-Lite has them.
+
+    Not as milliseconds: Streamlit has Vega interpret its expressions, where a number is a year.
+    """
+    return [alt.DateTime(year=day.year, month=day.month, date=day.day, utc=True) for day in days]
 
 
 def _bar_size(frame: pl.DataFrame, bucket: Bucket) -> int:
