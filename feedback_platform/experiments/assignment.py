@@ -15,6 +15,7 @@ from typing import Any, Final
 from feedback_platform.adjustment.flags.bucketing import HASH_VERSIONS, Bucketing, bucket_ranges
 from feedback_platform.adjustment.flags.conditions import compiled
 from feedback_platform.experiments.definition import Experiment, HoldOut, Programme, Slot
+from feedback_platform.taking_part import takes_part
 
 _PERCENT: Final = 100
 
@@ -63,7 +64,9 @@ class CompiledExperiment:
 
     def assign(self, participant: Participant) -> str | Absence:
         """Return the variant of somebody, or why there is none."""
-        if not (participant.is_personalised and participant.is_researched):
+        if not takes_part(
+            is_personalised=participant.is_personalised, allows_research=participant.is_researched
+        ):
             return Absence.OPTED_OUT
         user_id = participant.user_id
         if self._holdout.place(user_id) < self._held_out:
