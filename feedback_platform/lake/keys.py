@@ -272,6 +272,16 @@ def model_champion(name: str) -> str:
     return f"{MODELS}/{name}/champion.json"
 
 
+def model_promotions(name: str) -> str:
+    """Return the prefix of the ledger of a model's promotions."""
+    return f"{MODELS}/{name}/promotions"
+
+
+def model_promotion(name: str, sequence: int) -> str:
+    """Return the key of one entry of that ledger."""
+    return f"{model_promotions(name)}/{sequence:012d}.json"
+
+
 def model_freezes(name: str) -> str:
     """Return the key of the times in which a model is not promoted."""
     return f"{MODELS}/{name}/freezes.json"
