@@ -91,11 +91,6 @@ def cleaning_rules(version: str) -> str:
     return f"{RULES}/{version}.json"
 
 
-def raw_day(day: date) -> str:
-    """Return the prefix of the raw objects received on a day."""
-    return f"{RAW}/dt={day:%Y-%m-%d}"
-
-
 def day_of(key: str) -> date:
     """Return the day of a raw, clean or quarantine key or prefix (its `dt=` part)."""
     if is_firehose(key):
@@ -240,11 +235,6 @@ def adjustment_entries() -> str:
 def adjustment_entry(sequence: int) -> str:
     """Return the key of one entry of that ledger."""
     return f"{adjustment_entries()}/{sequence:012d}.json"
-
-
-def adjustment_sequence(entry_key: str) -> int:
-    """Return the sequence number in an entry's key."""
-    return int(entry_key.rpartition("/")[2].removesuffix(".json"))
 
 
 def adjustment_book() -> str:
