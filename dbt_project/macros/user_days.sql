@@ -63,8 +63,7 @@
 
 {#-
     Whoever switched off personalisation or research, by their latest word on it. The figures by which
-    the product is judged and changed leave them out, as trigger rules do
-    (adjustment/rules/measurement.py).
+    the product is judged and changed leave them out: the same definition as `taking_part.py` has.
 -#}
 {% macro users_not_measured() -%}
     (select user_id from {{ ref('user_preferences') }} where not (personalisation and research))

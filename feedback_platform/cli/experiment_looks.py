@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import duckdb
 
-from feedback_platform.adjustment.rules.measurement import newest_event
 from feedback_platform.experiments.assigned import assigned_users
 from feedback_platform.experiments.entries import Started, Stopped
 from feedback_platform.experiments.looks import Look, read_looks, with_look
 from feedback_platform.experiments.reading import look_at
 from feedback_platform.lake.store import Lake
+from feedback_platform.newest_event import newest_event
 from feedback_platform.settings import Settings
 from feedback_platform.warehouse.connection import single_row
 from feedback_platform.warehouse.experiment_tables import ExperimentTables

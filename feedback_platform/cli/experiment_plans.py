@@ -13,7 +13,7 @@ import click
 import orjson
 import polars as pl
 
-from feedback_platform.adjustment.rules.measurement import Span, measure, newest_event
+from feedback_platform.adjustment.rules.measurement import Span, measure
 from feedback_platform.adjustment.rules.metrics import METRICS as OBSERVED
 from feedback_platform.cli.options import with_json, with_settings
 from feedback_platform.durations import written
@@ -26,6 +26,7 @@ from feedback_platform.experiments.estimates import estimate
 from feedback_platform.experiments.metrics import METRICS, Kind
 from feedback_platform.experiments.planning import Baseline
 from feedback_platform.experiments.sums import of_sample
+from feedback_platform.newest_event import newest_event
 from feedback_platform.settings import Settings
 from feedback_platform.warehouse.published import open_published, relation_frame
 

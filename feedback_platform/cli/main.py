@@ -10,6 +10,7 @@ import click
 
 from feedback_platform import __version__
 from feedback_platform.errors import FeedbackPlatformError
+from feedback_platform.full_disk import is_of_a_full_disk
 
 _COMMANDS: Final = {
     "demo": ("pipeline", "demo"),
@@ -34,6 +35,9 @@ _COMMANDS: Final = {
     "erase": ("erasure", "erase"),
     "doctor": ("doctor", "doctor"),
 }
+_FULL_DISK: Final = (
+    "The disk is full. Nothing that was finished is lost: make room and run the same command again."
+)
 
 
 class _LazyGroup(click.Group):
@@ -57,7 +61,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command; a person's mistake is one line on stderr and exit code 1."""
+    """Run the command; a person's mistake, or a full disk, is a line on stderr and exit code 1."""
     try:
         cli(prog_name="feedback-platform", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -70,4 +74,9 @@ def main() -> None:
         sys.exit(130)
     except FeedbackPlatformError as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if not is_of_a_full_disk(error):
+            raise
+        click.echo(f"Error: {_FULL_DISK}", err=True)
         sys.exit(1)

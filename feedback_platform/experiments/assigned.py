@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Final
 
 from feedback_platform.adjustment.flags.definition import SEGMENT, SEGMENT_ID
-from feedback_platform.adjustment.rules.measurement import TAKES_PART
 from feedback_platform.experiments.assignment import Absence, CompiledExperiment, Participant
 from feedback_platform.experiments.entries import Started
 from feedback_platform.experiments.tables import Tables, naive
+from feedback_platform.taking_part import TAKES_PART
 
 _CAME: Final = f"""
     with came as (

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from feedback_platform.adjustment.flags.bucketing import HASH_VERSIONS, Bucketing, bucket_ranges
 from feedback_platform.adjustment.flags.conditions import compiled
-from feedback_platform.experiments.definition import Experiment, HoldOut, Programme, Slot
+from feedback_platform.experiments.definition import Experiment, HoldOut, Slot
+from feedback_platform.taking_part import takes_part
 
 _PERCENT: Final = 100
 
@@ -63,7 +64,9 @@ class CompiledExperiment:
 
     def assign(self, participant: Participant) -> str | Absence:
         """Return the variant of somebody, or why there is none."""
-        if not (participant.is_personalised and participant.is_researched):
+        if not takes_part(
+            is_personalised=participant.is_personalised, allows_research=participant.is_researched
+        ):
             return Absence.OPTED_OUT
         user_id = participant.user_id
         if self._holdout.place(user_id) < self._held_out:
@@ -77,14 +80,6 @@ class CompiledExperiment:
             if begin <= place < end:
                 return variant
         return Absence.NOT_INCLUDED
-
-
-def compile_programme(programme: Programme) -> dict[str, CompiledExperiment]:
-    """Return every experiment of an installation, prepared to assign."""
-    return {
-        key: CompiledExperiment(each, programme.holdout)
-        for key, each in programme.experiments.items()
-    }
 
 
 def group_seed(slot: Slot | None) -> str:

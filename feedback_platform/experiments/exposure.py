@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from feedback_platform.adjustment.rules.measurement import TAKES_PART
 from feedback_platform.experiments.definition import Experiment
 from feedback_platform.experiments.tables import EXPOSED, Tables, naive
+from feedback_platform.taking_part import TAKES_PART
 
 # Whose variant nobody can tell: they met two, or one that the definition does not have.
 _MIXED: Final = "mixed"

@@ -120,11 +120,6 @@ class RunningExperiments:
         )
         return tuple(each for each in found if each is not None)
 
-    def variant_of(self, key: str, participant: Participant) -> str | Absence | None:
-        """Return the variant of a user in one experiment, or why none; None of one not running."""
-        compiled = self._by_key.get(key)
-        return None if compiled is None else compiled.assign(participant)
-
     def subjects(self, lever: Lever) -> frozenset[str]:
         """Return what running experiments vary by a lever, such as the keys of flags."""
         return frozenset(subject for each, subject in self._compiled if each is lever)
@@ -149,17 +144,11 @@ class RunningExperiments:
         return _with_shipment(replace(self, position=position), entry.key, entry.variant)
 
     @cached_property
-    def _by_key(self) -> dict[str, CompiledExperiment]:
-        return {
-            key: CompiledExperiment(experiment, self.started[key].holdout)
-            for key, experiment in self.running.items()
-        }
-
-    @cached_property
     def _compiled(self) -> dict[Varied, tuple[CompiledExperiment, ...]]:
         found: defaultdict[Varied, list[CompiledExperiment]] = defaultdict(list)
-        for compiled in self._by_key.values():
-            found[compiled.experiment.lever, compiled.experiment.subject].append(compiled)
+        for key, each in self.running.items():
+            compiled = CompiledExperiment(each, self.started[key].holdout)
+            found[each.lever, each.subject].append(compiled)
         return {varied: tuple(group) for varied, group in found.items()}
 
 

@@ -91,11 +91,6 @@ def cleaning_rules(version: str) -> str:
     return f"{RULES}/{version}.json"
 
 
-def raw_day(day: date) -> str:
-    """Return the prefix of the raw objects received on a day."""
-    return f"{RAW}/dt={day:%Y-%m-%d}"
-
-
 def day_of(key: str) -> date:
     """Return the day of a raw, clean or quarantine key or prefix (its `dt=` part)."""
     if is_firehose(key):
@@ -242,11 +237,6 @@ def adjustment_entry(sequence: int) -> str:
     return f"{adjustment_entries()}/{sequence:012d}.json"
 
 
-def adjustment_sequence(entry_key: str) -> int:
-    """Return the sequence number in an entry's key."""
-    return int(entry_key.rpartition("/")[2].removesuffix(".json"))
-
-
 def adjustment_book() -> str:
     """Return the key of what the ledger's entries came to some time ago."""
     return f"{ADJUSTMENTS}/book.json"
@@ -270,6 +260,16 @@ def model_file(name: str, version: str, filename: str) -> str:
 def model_champion(name: str) -> str:
     """Return the key of the pointer to the version of a model that is in use."""
     return f"{MODELS}/{name}/champion.json"
+
+
+def model_promotions(name: str) -> str:
+    """Return the prefix of the ledger of a model's promotions."""
+    return f"{MODELS}/{name}/promotions"
+
+
+def model_promotion(name: str, sequence: int) -> str:
+    """Return the key of one entry of that ledger."""
+    return f"{model_promotions(name)}/{sequence:012d}.json"
 
 
 def model_freezes(name: str) -> str:

@@ -1,8 +1,8 @@
 """Which version of a model is in use, which were before, and which were refused.
 
-The champion and those before it are one object that is replaced as a whole: a crash between two
-writes leaves the old champion or the new one. A rejection is an object beside the version.
-Promotions are made by one process at a time.
+A promotion counts as soon as it is written, and all at once: a crash leaves the old champion or the
+new one. Of two that promote in the same moment, the second decides upon what the first did. A
+rejection is an object beside the version.
 
 What is served is the champion, or, when a file of it is missing or has changed, or its ranker is of
 a release with other features, the newest champion before it that can be used. That moves nothing:
@@ -11,7 +11,6 @@ once the files are back, so is the champion.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -21,26 +20,24 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import ModelUnusableError, ModelVersion
+from feedback_platform.learning.promotions import (
+    Forgotten,
+    Promotion,
+    decide,
+    read_promotions,
+)
 from feedback_platform.learning.ranker_file import read_ranker
 
 
-@dataclass(frozen=True)
-class Promotion:
-    """One entry of a model's history: from when on a version was the champion, and why.
+class ChampionChangedError(InvalidInputError):
+    """Another version is the champion than the one that was to be replaced."""
 
-    Attributes:
-        version: the champion from then on.
-        at: UTC.
-        reason: a sentence.
-        left: the version that a person rolled back from, or nothing.
-        request: the run that asked for it, or nothing; one that is tried again asks the same.
-    """
-
-    version: str
-    at: datetime
-    reason: str
-    left: str = ""
-    request: str = ""
+    def __init__(self, name: str, champion: str, expected: str) -> None:
+        is_there = f"is {champion}" if champion else "is gone"
+        was = f"not {expected}" if expected else "there was none"
+        super().__init__(
+            f"The champion of the model {name} {is_there} and {was}: another was promoted."
+        )
 
 
 @dataclass(frozen=True)
@@ -74,24 +71,7 @@ def history(lake: Lake, name: str) -> list[Promotion]:
     Raises:
         ModelUnusableError: the pointer to the champion is damaged.
     """
-    content = lake.find(keys.model_champion(name))
-    if content is None:
-        return []
-    try:
-        return [
-            Promotion(
-                version=str(entry["version"]),
-                at=datetime.fromisoformat(entry["at"]),
-                reason=str(entry["reason"]),
-                left=str(entry.get("left", "")),
-                request=str(entry.get("request", "")),
-            )
-            for entry in json.loads(content)["history"]
-        ]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        advice = f"Remove {keys.model_champion(name)} from the lake and promote a version."
-        problem = f"champion.json is damaged: {error}"
-        raise ModelUnusableError(name, "champion", problem, advice) from error
+    return read_promotions(lake, name)
 
 
 def in_use(lake: Lake, name: str) -> InUse:
@@ -138,7 +118,7 @@ def promote(
     at: datetime,
     reason: str,
     left: str = "",
-    request: str = "",
+    instead_of: str | None = None,
 ) -> bool:
     """Make a version the champion; the one before it retires.
 
@@ -151,26 +131,31 @@ def promote(
         at: now (UTC).
         reason: shown beside the version.
         left: the version that is rolled back from, if this is a rollback.
-        request: the run that asks for it, where there is one.
+        instead_of: the champion that it was decided about, empty where there was none; None
+            replaces whichever it is.
 
     Returns:
         Whether it was another version that was the champion before.
 
     Raises:
         InvalidInputError: there is no such version.
+        ChampionChangedError: another is the champion than the one that it was decided about.
         ModelUnusableError: the version has lost a file, one has changed, or this release cannot
             read its ranker.
         LakeUnavailableError: the store failed; the champion is the old one or the new one.
     """
     check_known(lake, name, version)
     read_usable(lake, name, version)
-    promotions = history(lake, name)
-    if promotions and promotions[-1].version == version:
-        return False
-    entries = [*promotions, Promotion(version, at.astimezone(UTC), reason, left, request)]
-    pointer = {"version": version, "history": [vars(entry) for entry in entries]}
-    lake.put(keys.model_champion(name), registry.to_json(pointer), mode="overwrite")
-    return True
+
+    def upon(promotions: list[Promotion]) -> tuple[bool, Promotion | None]:
+        current = promotions[-1].version if promotions else ""
+        if current == version:
+            return False, None
+        if instead_of is not None and current != instead_of:
+            raise ChampionChangedError(name, current, instead_of)
+        return True, Promotion(version, at.astimezone(UTC), reason, left)
+
+    return decide(lake, name, upon)
 
 
 def version_before(lake: Lake, name: str, version: str = "") -> str:
@@ -188,28 +173,7 @@ def version_before(lake: Lake, name: str, version: str = "") -> str:
     Raises:
         InvalidInputError: there is no champion, or none before it that can be used.
     """
-    promotions = [entry.version for entry in history(lake, name)]
-    if not promotions:
-        raise InvalidInputError(
-            f"The model {name} has no champion to roll back from. "
-            "Train one with `feedback-platform train`."
-        )
-    leaving = version or promotions[-1]
-    if leaving not in promotions:
-        raise InvalidInputError(
-            f"{leaving} was never the champion of the model {name}; the champion is "
-            f"{promotions[-1]}. Roll back from that, or leave --from out."
-        )
-    if leaving != promotions[-1]:
-        return promotions[-1]
-    for candidate in _before(promotions, leaving):
-        if _is_intact(lake, name, candidate):
-            return candidate
-    raise InvalidInputError(
-        f"The model {name} has no intact champion before {leaving}. Promote a version with "
-        f"`feedback-platform models promote {name} VERSION --reason …`; "
-        f"`feedback-platform models list --model {name}` shows them."
-    )
+    return _before_champion(lake, name, history(lake, name), version)
 
 
 def roll_back(
@@ -232,14 +196,18 @@ def roll_back(
         InvalidInputError: there is none before that can be used.
         LakeUnavailableError: the store failed; the champion is the old one or the new one.
     """
-    promotions = history(lake, name)
-    if request and promotions and promotions[-1].request == request:
-        return promotions[-1].version, False
-    version = version_before(lake, name, leaving)
-    left = promotions[-1].version
-    why = f"Rolled back from {left}: {reason}"
-    is_new = promote(lake, name, version, at=at, reason=why, left=left, request=request)
-    return version, is_new
+
+    def upon(promotions: list[Promotion]) -> tuple[tuple[str, bool], Promotion | None]:
+        if request and promotions and promotions[-1].request == request:
+            return (promotions[-1].version, False), None
+        version = _before_champion(lake, name, promotions, leaving)
+        left = promotions[-1].version
+        if version == left:
+            return (version, False), None
+        why = f"Rolled back from {left}: {reason}"
+        return (version, True), Promotion(version, at.astimezone(UTC), why, left, request)
+
+    return decide(lake, name, upon)
 
 
 def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) -> None:
@@ -265,12 +233,12 @@ def reject(lake: Lake, name: str, version: str, *, at: datetime, reason: str) ->
 
 def forget(lake: Lake, name: str, version: str) -> None:
     """Strike a version out of the history: it is about to be deleted, for who is erased from it."""
-    left = [entry for entry in history(lake, name) if entry.version != version]
-    if not left:
-        lake.delete([keys.model_champion(name)])
-        return
-    pointer = {"version": left[-1].version, "history": [vars(entry) for entry in left]}
-    lake.put(keys.model_champion(name), registry.to_json(pointer), mode="overwrite")
+
+    def upon(promotions: list[Promotion]) -> tuple[None, Forgotten | None]:
+        is_known = any(entry.version == version for entry in promotions)
+        return None, Forgotten(version) if is_known else None
+
+    decide(lake, name, upon)
 
 
 def check_known(lake: Lake, name: str, version: str) -> None:
@@ -287,6 +255,31 @@ def check_known(lake: Lake, name: str, version: str) -> None:
     raise InvalidInputError(
         f"The model {name} has no version {version!r}{meant} "
         f"`feedback-platform models list --model {name}` shows those there are."
+    )
+
+
+def _before_champion(lake: Lake, name: str, known: list[Promotion], version: str) -> str:
+    promotions = [entry.version for entry in known]
+    if not promotions:
+        raise InvalidInputError(
+            f"The model {name} has no champion to roll back from. "
+            "Train one with `feedback-platform train`."
+        )
+    leaving = version or promotions[-1]
+    if leaving not in promotions:
+        raise InvalidInputError(
+            f"{leaving} was never the champion of the model {name}; the champion is "
+            f"{promotions[-1]}. Roll back from that, or leave --from out."
+        )
+    if leaving != promotions[-1]:
+        return promotions[-1]
+    for candidate in _before(promotions, leaving):
+        if _is_intact(lake, name, candidate):
+            return candidate
+    raise InvalidInputError(
+        f"The model {name} has no intact champion before {leaving}. Promote a version with "
+        f"`feedback-platform models promote {name} VERSION --reason …`; "
+        f"`feedback-platform models list --model {name}` shows them."
     )
 
 

@@ -19,6 +19,7 @@ from feedback_platform.lake.batches import ErasedMeanwhileError, check_nobody_er
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.challenge import challenge
+from feedback_platform.learning.champions import ChampionChangedError
 from feedback_platform.learning.code_version import code_version
 from feedback_platform.learning.columns import PROPENSITY
 from feedback_platform.learning.exploration import NO_EXPLORATION, Exploration
@@ -172,7 +173,7 @@ def learn_recommender(
         seed=SEED,
         sources=sources,
     )
-    decision, champion = _judged(lake, trained, hold_out, rules or default_gate_rules())
+    decision, champion, current = _judged(lake, trained, hold_out, rules or default_gate_rules())
     frozen = standing(lake, RECOMMENDER, now)
     # Without a champion there is nothing that a freeze could keep.
     if frozen is not None and champion is not None:
@@ -193,15 +194,31 @@ def learn_recommender(
         ),
         decision=asdict(decision),
     )
-    decide = champions.promote if decision.is_promoted else champions.reject
-    decide(lake, RECOMMENDER, version.version, at=now, reason=decision.reason)
+    _put_into_use(lake, version, decision, instead_of=current)
     return RegisteredRecommender(trained, decision, version)
+
+
+def _put_into_use(
+    lake: Lake, version: ModelVersion, decision: Decision, *, instead_of: str
+) -> None:
+    """Promote or reject, as the gate decided about the champion that it knew."""
+    name, at, reason = version.model, version.trained_at, decision.reason
+    if decision.is_promoted:
+        try:
+            champions.promote(
+                lake, name, version.version, at=at, reason=reason, instead_of=instead_of
+            )
+        except ChampionChangedError as error:
+            reason = f"{error} This version was not compared with it; the next one will be."
+        else:
+            return
+    champions.reject(lake, name, version.version, at=at, reason=reason)
 
 
 def _judged(
     lake: Lake, trained: TrainedRecommender, hold_out: HoldOut, rules: GateRules
-) -> tuple[Decision, ModelVersion | None]:
-    """Return the gate's decision, and the champion that it is about."""
+) -> tuple[Decision, ModelVersion | None, str]:
+    """Return the gate's decision, the version in use that it is about, and the champion's id."""
     while True:
         promotions = champions.history(lake, RECOMMENDER)
         champion = champions.in_use(lake, RECOMMENDER).version
@@ -216,7 +233,7 @@ def _judged(
         )
         # Comparing takes time. Who was rolled back meanwhile must not be the measure.
         if champions.history(lake, RECOMMENDER) == promotions:
-            return decision, champion
+            return decision, champion, promotions[-1].version if promotions else ""
 
 
 def learn_segments(

@@ -6,14 +6,12 @@ segment. Empty places, -1, are left out; a user whose list is empty has no value
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning.ranking import PairMatrix, Ranked
 
 PerUser = NDArray[np.float64]
@@ -149,28 +147,6 @@ def miscalibration(ranked: Ranked, histories: PairMatrix, labels: PairMatrix) ->
         is_mine = mine > 0
         values[user] = (mine[is_mine] * np.log(mine[is_mine] / mixed[is_mine])).sum()
     return values
-
-
-def by_segment(
-    values: PerUser, user_ids: Sequence[str], segments: Mapping[str, str]
-) -> dict[str, float]:
-    """Return the mean of each segment's users that have a value; users of none are left out.
-
-    Args:
-        values: one for each user; NaN for none.
-        user_ids: the users of the values.
-        segments: user → segment.
-
-    Raises:
-        InvalidInputError: there are not as many users as values.
-    """
-    if len(values) != len(user_ids):
-        raise InvalidInputError(f"There are {len(values)} values for {len(user_ids)} users.")
-    grouped: dict[str, list[float]] = {}
-    for user_id, value in zip(user_ids, values.tolist(), strict=True):
-        if user_id in segments and not np.isnan(value):
-            grouped.setdefault(segments[user_id], []).append(value)
-    return {segment: float(np.mean(grouped[segment])) for segment in sorted(grouped)}
 
 
 def _mean_over(ranked: Ranked, of_items: NDArray[np.float64] | NDArray[np.int64]) -> PerUser:

@@ -26,6 +26,8 @@ from feedback_platform.lake.store import Lake
 from feedback_platform.monitoring.drift import DriftEvent, StreamState, advance
 from feedback_platform.monitoring.drift_state import load_states, save
 from feedback_platform.monitoring.monitoring_rules import MonitoringRules
+from feedback_platform.newest_event import newest_event
+from feedback_platform.taking_part import TAKES_PART
 
 SETTLING: Final = timedelta(minutes=30)
 # Of what is known by model version; those that were seen last.
@@ -33,14 +35,6 @@ MOST_VERSIONS: Final = 10
 # Whoever looks at an item for longer has left the screen on.
 LONGEST_DWELL: Final = timedelta(minutes=30)
 
-# As trigger rules have it (adjustment/rules/measurement.py): who switched personalisation or
-# research off changes nothing by what they do.
-_TAKES_PART: Final = """
-    user_id is not null
-    and user_id not in (
-        select user_id from interaction.user_preferences where not (personalisation and research)
-    )
-"""
 _BY_PERSONS: Final = "not (is_bot or is_burst)"
 _CLICKS: Final = f"""
     select recommendation_id, item_id, min(occurred_at) as clicked_at
@@ -64,7 +58,7 @@ _IMPRESSIONS: Final = f"""
             event_type = 'item_impression'
             and recommendation_id is not null
             and {_BY_PERSONS}
-            and {_TAKES_PART}
+            and {TAKES_PART}
             and occurred_at > $1::timestamp
             and occurred_at <= $2::timestamp
     )
@@ -91,7 +85,7 @@ _LISTS: Final = f"""
             event_type = 'item_impression'
             and recommendation_id is not null
             and {_BY_PERSONS}
-            and {_TAKES_PART}
+            and {TAKES_PART}
             and occurred_at > $1::timestamp - interval 1 day
             and occurred_at <= $2::timestamp
         group by recommendation_id
@@ -122,14 +116,11 @@ _FEEDBACK: Final = f"""
     from feedback.user_feedback
     where
         confidence > 0
-        and {_TAKES_PART}
+        and {TAKES_PART}
         and "timestamp" > $1::timestamp
         and "timestamp" <= $2::timestamp
     order by "timestamp", feedback_id
 """  # noqa: S608
-NEWEST_EVENT: Final = """
-    select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
-"""
 
 Query = Callable[[str, list[Any]], pl.DataFrame]
 
@@ -218,7 +209,7 @@ def watch_streams(
 
 def settled(query: Query) -> datetime | None:
     """Return the time up to which observations are what they will be; None without events."""
-    newest: datetime | None = query(NEWEST_EVENT, [])["newest"].item()
+    newest = newest_event(query)
     return None if newest is None else newest - SETTLING
 
 

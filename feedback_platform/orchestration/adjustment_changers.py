@@ -55,13 +55,15 @@ class ModelChanger:
 
     def _promote(self, model: str, before: str, after: str, why: str, left: str = "") -> None:
         try:
-            champion = champions.history(self._lake, model)[-1].version
-            if champion not in {before, after}:
-                raise CannotChangeError(
-                    f"The champion of the model {model} is {champion} and not {before}: "
-                    "another was promoted."
-                )
-            champions.promote(self._lake, model, after, at=self._clock(), reason=why, left=left)
+            champions.promote(
+                self._lake,
+                model,
+                after,
+                at=self._clock(),
+                reason=why,
+                left=left,
+                instead_of=before,
+            )
         except (InvalidInputError, ModelUnusableError) as error:
             raise CannotChangeError(str(error)) from error
 

@@ -164,7 +164,6 @@ def build_application(
         prompt=Prompt(stated.take, mapping, STATED),
         clock=told,
     )
-    health = Health(lake, station.commit)
     collector = Collector(station)
     feed = FlagFeed(Flags(lake))
     experiments = ExperimentFeed(ExperimentLog(lake))
@@ -177,6 +176,7 @@ def build_application(
     freshness = PublishedFreshness(settings.published_path)
     streams = FlagStreams(news)
     lists = PublishedLists(lake, settings.cache_dir / "lists")
+    health = Health(lake, station.commit, lambda: lists.are_awaited)
     varied = VariedLists(lists, experiments, users)
     impressions, exposures = Impressions(station), Exposures(station)
     ofrep = Ofrep(news, users, keys, streams, exposures)

@@ -1,9 +1,10 @@
-"""/healthz and /readyz: whether the process lives, and whether it can take events."""
+"""/healthz and /readyz: whether the process lives, and whether requests should come to it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from starlette.requests import Request
@@ -29,21 +30,41 @@ class _Question(NamedTuple):
 
 
 class Health:
-    """Knows whether events would be stored; asking costs the lake one small read a second."""
+    """Knows whether events would be stored, and whether there will be lists in a moment.
 
-    def __init__(self, lake: Lake, commit: GroupCommit) -> None:
+    Asking costs the lake one small read a second.
+    """
+
+    def __init__(
+        self, lake: Lake, commit: GroupCommit, lists_are_awaited: Callable[[], bool]
+    ) -> None:
+        """Take note of what readiness depends on.
+
+        Args:
+            lake: where events are stored.
+            commit: what stores them.
+            lists_are_awaited: whether the process has just started and still reads the lists.
+        """
         self._lake = lake
         self._commit = commit
+        self._lists_are_awaited = lists_are_awaited
         self._thread = DaemonThreads("readiness")
         self._question: _Question | None = None
         self.is_draining = False
 
     async def obstacle(self) -> str | None:
-        """Return why no events can be taken, or None."""
+        """Return why no requests should come, or None."""
         if self.is_draining:
             return "the server is stopping"
         if self._commit.is_failing:
             return "the lake did not take the last events"
+        obstacle = await self._answer_of_lake()
+        if obstacle is None and self._lists_are_awaited():
+            # Answered 503 here, requests for lists go to a process that was there before.
+            return "the lists are still being read"
+        return obstacle
+
+    async def _answer_of_lake(self) -> str | None:
         question = self._newest_question()
         try:
             async with asyncio.timeout(question.asked_at + _LAKE_SECONDS - time.monotonic()):

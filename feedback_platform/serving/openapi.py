@@ -60,7 +60,9 @@ def openapi_document() -> dict[str, Any]:
             **recommendations_openapi.recommendation_paths(),
             "/healthz": {"get": _health_operation("alive", "Whether the process lives.", ())},
             "/readyz": {
-                "get": _health_operation("ready", "Whether events would be stored now.", (503,))
+                "get": _health_operation(
+                    "ready", "Whether events would be stored now, and lists are read.", (503,)
+                )
             },
         },
         "components": {

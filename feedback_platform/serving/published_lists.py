@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0
 # A start waits so long; events and flags do not depend on lists.
 _FIRST_LOOK_SECONDS: Final = 5.0
+# So long a process that has just started tells nobody that it is ready while it cannot say which
+# lists there are: after that, events and flags are better than nothing.
+_LONGEST_AWAITED: Final = 60.0
 # A damaged file is tried again after so long, twice as long each time, up to a minute.
 _RETRY_SECONDS: Final = 1.0
 _MOST_DOUBLINGS: Final = 6
@@ -40,11 +43,13 @@ class _News(NamedTuple):
         files: key → lists, of all that could be read.
         current: the key of the champion's; None where none are published.
         problem: why not all of them could be.
+        is_damaged: whether that hardly mends itself.
     """
 
     files: Mapping[str, OnlineLists]
     current: str | None
     problem: str = ""
+    is_damaged: bool = False
 
 
 class PublishedLists:
@@ -83,11 +88,17 @@ class PublishedLists:
         self._failures = 0
         self._again_at = -math.inf
         self._tried: ListsPointer | None = None
+        self._awaited_until = clock() + _LONGEST_AWAITED
         self._looking = RegularLook(
             self.look, "The lists", seconds=look_seconds, first_seconds=_FIRST_LOOK_SECONDS
         )
         self.current: OnlineLists | None = None
         self.by_version: Mapping[str, OnlineLists] = {}
+
+    @property
+    def are_awaited(self) -> bool:
+        """Whether this process does not know yet which lists there are, and may soon."""
+        return self._clock() < self._awaited_until
 
     async def start(self) -> None:
         """Read the lists, for which requests wait a while, and begin to look for others."""
@@ -106,13 +117,17 @@ class PublishedLists:
         except Exception:  # noqa: BLE001 - logged; requests go on with what there is
             _log.exception("The lists cannot be read; the last ones go on.")
             self._note_attempt(is_whole=False, is_damaged=True)
+            self._awaited_until = -math.inf
         else:
             if found is not None:
                 self._take_over(found)
             elif not self._failures:
                 self._failed = None
+                self._awaited_until = -math.inf
 
     def _take_over(self, found: _News) -> None:
+        if found.current is None or found.current in found.files or found.is_damaged:
+            self._awaited_until = -math.inf
         if found.problem:
             self._warn(found.problem)
         else:
@@ -142,7 +157,7 @@ class PublishedLists:
                 problem = problem or str(error)
                 is_damaged = is_damaged or isinstance(error, InvalidInputError)
         self._note_attempt(is_whole=not problem, is_damaged=is_damaged)
-        return _News(files, pointer.key, problem)
+        return _News(files, pointer.key, problem, is_damaged)
 
     def _note_attempt(self, *, is_whole: bool, is_damaged: bool) -> None:
         """Have what is damaged wait longer each time, since it hardly mends itself.

@@ -122,6 +122,9 @@ class VariedLists:
         version = assigned.get((Lever.MODEL, RECOMMENDER))
         if version is not None and version.value != CHAMPION:
             lists = self._published.by_version[str(version.value)]
+        if (Lever.THRESHOLD, COLD_SHARE) in assigned and lists.knows(user_id):
+            # Such a list is the same by any number: to count its user would only dilute the effect.
+            del assigned[Lever.THRESHOLD, COLD_SHARE]
         policy = str(value(Lever.RANKING_POLICY, placement) or PERSONAL)
         share, cold = (value(Lever.THRESHOLD, name) for name in (EXPLORATION_SHARE, COLD_SHARE))
         if policy == POPULAR:

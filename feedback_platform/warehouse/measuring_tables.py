@@ -12,19 +12,15 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from feedback_platform.taking_part import THOSE_TAKING_PART
 from feedback_platform.warehouse.connection import single_row
 from feedback_platform.warehouse.published import relation_frame
 
-_TAKING_PART: Final = """
-    anti join (
-        select user_id from interaction.user_preferences where not (personalisation and research)
-    ) as taking_no_part using (user_id)
-"""
 _REPORTED: Final = "('user_updated', 'user_aliased', 'item_updated', 'consent_changed')"
 _SIGNAL_DAYS: Final = f"""
     with doings as materialized (
         select user_id, occurred_at::date as day, event_type, session_id, value, properties
-        from interaction.interactions {_TAKING_PART}
+        from interaction.interactions {THOSE_TAKING_PART}
         where
             user_id is not null
             and not (is_bot or is_burst)
@@ -34,7 +30,7 @@ _SIGNAL_DAYS: Final = f"""
 
     given as (
         select user_id, "timestamp"::date as day, signal, feedback_score
-        from feedback.user_feedback {_TAKING_PART}
+        from feedback.user_feedback {THOSE_TAKING_PART}
         where
             confidence > 0
             and not is_imputed
@@ -67,7 +63,7 @@ _SWITCHED_OFF: Final = """
 
 _SHOWN: Final = f"""
     select day, user_id, item_id, propensity
-    from interaction.interactions {_TAKING_PART}
+    from interaction.interactions {THOSE_TAKING_PART}
     where
         event_type = 'item_impression'
         and user_id is not null
@@ -150,7 +146,7 @@ _SHOWN_ITEMS: Final = f"""
 """  # noqa: S608 - constants of our own
 _CHOSEN_ITEMS: Final = f"""
     select day, item_id, count(distinct user_id) as choices
-    from interaction.interactions {_TAKING_PART}
+    from interaction.interactions {THOSE_TAKING_PART}
     where
         event_type in ('item_clicked', 'item_liked', 'item_rated', 'item_used', 'item_converted')
         and user_id is not null

@@ -12,7 +12,7 @@ import pytest
 from feedback_platform.adjustment.flags.definitions_file import shipped_definitions
 from feedback_platform.adjustment.flags.flags import Flags
 from feedback_platform.errors import FeedbackPlatformError
-from feedback_platform.experiments.assignment import Absence, Participant
+from feedback_platform.experiments.assignment import Participant
 from feedback_platform.experiments.result_tables import experiment_tables
 from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.lake.raw import write_raw_object
@@ -71,9 +71,8 @@ def land(lake: Lake, users: int) -> None:
     lines = []
     for number in range(users):
         user_id = f"user-{number}"
-        variant = running.variant_of("cards", Participant(user_id, {}))
-        assert variant is not None
-        assert not isinstance(variant, Absence)
+        (assignment,) = running.assignments(Participant(user_id, {}))
+        variant = assignment.variant
         at = START + timedelta(minutes=2 * number)
         met = {"event_type": "experiment_exposed", "experiment_id": "cards", "variant": variant}
         lines.append(event(f"{number}-met", user_id, at, **met))

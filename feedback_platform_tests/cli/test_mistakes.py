@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
+from feedback_platform.cli.main import cli
 from feedback_platform.serving.server import bound_socket
 from feedback_platform_tests.cli.conftest import Finished, Run
 from feedback_platform_tests.services.processes import free_port as another_port
@@ -133,3 +135,26 @@ def test_a_command_that_does_not_exist_like_this_is_explained_as_by_any_tool(
     assert finished.output == ""
     assert finished.errors.startswith("Usage: feedback-platform")
     assert finished.errors.splitlines()[-1].startswith("Error: ")
+
+
+def test_a_full_disk_is_one_line_whatever_meets_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command
+    def written() -> None:
+        Path("/dev/full").write_bytes(b"x")
+
+    monkeypatch.setattr(cli, "get_command", lambda *_: written)
+
+    assert "The disk is full." in the_line(run("process"))
+
+
+def test_an_error_of_ours_is_told_as_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command
+    def mistaken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "get_command", lambda *_: mistaken)
+
+    with pytest.raises(ZeroDivisionError):
+        run("process")

@@ -22,15 +22,17 @@ _Z = 1.959964
 def score(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
     """NPS and its interval in points, as `metrics.satisfaction_daily` defines them."""
     answers = promoters + passives + detractors
-    mean = (promoters - detractors) / answers
-    reach = _Z * math.sqrt(((promoters + detractors) / answers - mean**2) / answers)
-    return 100 * mean, 100 * max(mean - reach, -1), 100 * min(mean + reach, 1)
+    middle = (promoters - detractors) / (answers + 2)
+    variance = (promoters + detractors + 2) / (answers + 2) - middle**2
+    reach = _Z * math.sqrt(variance / (answers + 2))
+    points = 100 * (promoters - detractors) / answers
+    return points, 100 * max(middle - reach, -1), 100 * min(middle + reach, 1)
 
 
 @settings(max_examples=10)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 30), st.integers(3, 30), st.integers(0, 30)),
+        st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).filter(any),
         min_size=1,
         max_size=7,
     )
@@ -55,22 +57,29 @@ def test_the_score_of_several_days_is_that_of_all_their_answers(
     (row,) = snapshot.ask(satisfaction.nps_total, days(5, 11)).iter_rows(named=True)
 
     promoters, passives, detractors = (sum(each) for each in zip(*counts, strict=True))
-    expected: tuple[float, float | None, float | None] = score(promoters, passives, detractors)
-    if promoters == detractors == 0:
-        expected = (0, None, None)
+    expected = score(promoters, passives, detractors)
     assert row["responses"] == promoters + passives + detractors
     assert (row["nps"], row["low"], row["high"]) == pytest.approx(expected, abs=0.01)
 
 
-@pytest.mark.parametrize(("nps", "answers"), [(100.0, 1), (0.0, 4), (-100.0, 3)])
-def test_answers_that_are_all_alike_do_not_say_how_much_answers_differ(
-    tmp_path: Path, nps: float, answers: int
+@pytest.mark.parametrize(
+    ("nps", "answers", "low", "high"),
+    [
+        # By hand: the middle is n / (n + 2), the variance of one answer 1 less its square.
+        (100.0, 1, -73.35, 100.0),  # 1/3 - 1.96 sqrt((1 - 1/9) / 3)
+        (-100.0, 3, -100.0, 10.12),  # -3/5 + 1.96 sqrt((1 - 9/25) / 5)
+        # Nobody decided: 2/6 of the six answers are the two that were added.
+        (0.0, 4, -46.20, 46.20),  # 1.96 sqrt((1/3) / 6)
+        (100.0, 100, 94.22, 100.0),  # 100/102 - 1.96 sqrt((1 - (100/102)^2) / 102)
+    ],
+)
+def test_answers_that_are_all_alike_have_the_interval_of_the_mart(
+    tmp_path: Path, nps: float, answers: int, low: float, high: float
 ) -> None:
-    # As the mart has it: an interval that is a point.
     frame = pl.DataFrame(
         {
-            "day": [MONDAY], "responses": [answers], "nps": [nps], "nps_low": [nps],
-            "nps_high": [nps], "ratings": [0],
+            "day": [MONDAY], "responses": [answers], "nps": [nps], "nps_low": [low],
+            "nps_high": [high], "ratings": [0],
             "average_rating": pl.Series([None], dtype=pl.Float64()),
         }
     )  # fmt: skip
@@ -78,7 +87,7 @@ def test_answers_that_are_all_alike_do_not_say_how_much_answers_differ(
 
     (row,) = snapshot.ask(satisfaction.nps_total, days(5, 11)).iter_rows(named=True)
 
-    assert (row["nps"], row["low"], row["high"]) == (nps, None, None)
+    assert (row["nps"], row["low"], row["high"]) == pytest.approx((nps, low, high), abs=0.01)
 
 
 def test_csat_of_a_week_is_that_of_its_answers(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ from feedback_platform.experiments.assignment import (
     Absence,
     CompiledExperiment,
     Participant,
-    compile_programme,
 )
-from feedback_platform.experiments.definition import Experiment, HoldOut, Programme, Slot
+from feedback_platform.experiments.definition import Experiment, HoldOut, Slot
 from feedback_platform.experiments.sample_ratio import MISMATCH, sample_ratio_p_value
 from feedback_platform_tests.experiments.arms import experiment
 
@@ -140,14 +139,8 @@ def test_a_new_seed_draws_anew() -> None:
 
 def test_a_hundred_thousand_users_are_split_as_they_should_be() -> None:
     """Fixed ids and a fixed hash: it cannot fail by chance."""
-    programme = Programme(
-        {
-            "first": experiment(key="first", percentage=80.0, **THREE),
-            "second": experiment(key="second", slot=Slot("home", 0, 50)),
-        },
-        TENTH,
-    )
-    first, second = compile_programme(programme).values()
+    first = CompiledExperiment(experiment(key="first", percentage=80.0, **THREE), TENTH)
+    second = CompiledExperiment(experiment(key="second", slot=Slot("home", 0, 50)), TENTH)
     users = [Participant(f"user-{number}", {}) for number in range(100_000)]
 
     pairs = Counter((str(first.assign(user)), str(second.assign(user))) for user in users)

@@ -12,7 +12,6 @@ import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.reprocessing import reprocess
-from feedback_platform.lake import keys
 from feedback_platform.learning.segments import adjusted_rand_index
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.checks import every_event_is_accounted_for
@@ -174,7 +173,7 @@ def test_reprocessing_a_day_applies_the_newest_statistics_to_that_day_only(
     copy: Installation,
 ) -> None:
     stored = "select * exclude (batch_sequence) from interaction.interactions order by event_id"
-    of_the_day = pl.col("raw_object").str.starts_with(f"{keys.raw_day(date(2026, 1, 10))}/")
+    of_the_day = pl.col("raw_object").str.starts_with("raw/events/dt=2026-01-10/")
     before = copy.query(stored)
     version = copy.run(jobs.REFIT)["reference/statistics"]["version"].value
 

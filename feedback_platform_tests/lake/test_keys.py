@@ -33,7 +33,6 @@ def test_a_raw_key_knows_its_hour(instant: datetime) -> None:
 
     assert keys.hour_of(key) == instant.replace(minute=0, second=0, microsecond=0)
     assert keys.day_of(key) == instant.date()
-    assert key.startswith(keys.raw_day(instant.date()) + "/")
 
 
 @given(INSTANTS, INSTANTS)

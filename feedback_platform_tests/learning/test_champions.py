@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +38,22 @@ class FailingLake(Lake):
         if self.is_stored:
             super().put(key, data, mode=mode)
         raise LakeUnavailableError("The store did not answer.")
+
+
+class RacingLake(Lake):
+    """A lake in which somebody else acts just before our n-th write."""
+
+    def __init__(self, url: str, before: int, act: Callable[[], object]) -> None:
+        super().__init__(url)
+        self.before = before
+        self.act = act
+        self.writes = 0
+
+    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+        self.writes += 1
+        if self.writes == self.before:
+            self.act()
+        super().put(key, data, mode=mode)
 
 
 @pytest.fixture
@@ -250,13 +269,14 @@ def test_a_failing_write_leaves_the_old_champion_or_the_new_one(
         broken = FailingLake(url, failing, is_stored=is_stored)
         try:
             promote(broken, register(broken, hour=1))
-            assert broken.writes == 6  # four files, version.json, champion.json
-            assert failing == 7
+            # Four files, version.json, the promotion, champion.json.
+            assert broken.writes == 7
+            assert failing == 8
         except LakeUnavailableError:
             current = champions.in_use(sound, MODEL)
             assert current.version is not None
             assert current.unusable == {}
-            is_new = is_stored and failing == 6
+            is_new = failing == 7 or (is_stored and failing == 6)
             assert (current.version == old) is not is_new
         else:
             return
@@ -266,3 +286,110 @@ def test_a_failing_write_leaves_the_old_champion_or_the_new_one(
         assert champions.champion(sound, MODEL) == new
         assert registry.version_ids(sound, MODEL) == [old.version, new.version]
     pytest.fail("some write is missing from this test")
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_rollback_beside_a_promotion_is_decided_upon_it(
+    lake: Lake, three: list[ModelVersion], before: int
+) -> None:
+    """Whether it comes before our promotion is written or before `champion.json` is."""
+    fourth = register(lake, hour=3)
+    racing = RacingLake(lake.url, before, lambda: promote(lake, fourth))
+
+    left_for = roll_back(racing)
+
+    versions = [entry.version for entry in champions.history(lake, MODEL)]
+    first_three = [version.version for version in three]
+    second, third = first_three[1:]
+    if before == 1:
+        # The fourth was there first, and so it is the one that is rolled back from.
+        assert left_for == (third, True)
+        assert versions == [*first_three, fourth.version, third]
+    else:
+        assert left_for == (second, True)
+        assert versions == [*first_three, second, fourth.version]
+    pointer = json.loads(lake.get(f"models/{MODEL}/champion.json"))
+    assert [entry["version"] for entry in pointer["history"]] == versions
+    assert pointer["version"] == versions[-1]
+
+
+def test_what_was_decided_about_another_champion_is_refused(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    fourth = register(lake, hour=3)
+    first, _, third = (version.version for version in three)
+    racing = RacingLake(lake.url, 1, lambda: promote(lake, fourth))
+
+    with pytest.raises(
+        champions.ChampionChangedError, match=rf"is {fourth.version} and not {third}: another was"
+    ):
+        champions.promote(racing, MODEL, first, at=NOON, reason="worse", instead_of=third)
+
+    assert champion(lake) == fourth.version
+
+
+def test_the_first_of_two_first_versions_stays_for_who_expected_none(lake: Lake) -> None:
+    first, second = register(lake), register(lake, hour=1)
+    racing = RacingLake(lake.url, 1, lambda: promote(lake, first))
+
+    with pytest.raises(champions.ChampionChangedError, match="and there was none"):
+        champions.promote(racing, MODEL, second.version, at=NOON, reason="", instead_of="")
+
+    assert champion(lake) == first.version
+
+
+def test_of_many_at_once_each_decision_is_in_the_history(lake: Lake) -> None:
+    versions = [register(lake, hour=hour) for hour in range(8)]
+
+    def promoted(version: ModelVersion) -> bool:
+        own = Lake(lake.url)
+        return champions.promote(own, MODEL, version.version, at=NOON, reason="at once")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(promoted, versions))
+
+    history = [entry.version for entry in champions.history(lake, MODEL)]
+    assert sorted(history) == sorted(version.version for version in versions)
+    pointer = json.loads(lake.get(f"models/{MODEL}/champion.json"))
+    assert [entry["version"] for entry in pointer["history"]] == history
+
+
+def test_a_lake_of_before_the_ledger_goes_on_from_its_pointer(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    key = f"models/{MODEL}/champion.json"
+    pointer = json.loads(lake.get(key))
+    del pointer["sequence"]
+    lake.delete(lake.list_keys(f"models/{MODEL}/promotions"))
+    lake.put(key, json.dumps(pointer).encode(), mode="overwrite")
+
+    assert champions.champion(lake, MODEL) == three[2]
+    promote(lake, fourth := register(lake, hour=3))
+    assert roll_back(lake) == (three[2].version, True)
+    versions = [*(version.version for version in three), fourth.version, three[2].version]
+    assert [entry.version for entry in champions.history(lake, MODEL)] == versions
+
+
+def test_without_its_pointer_the_history_is_read_from_the_promotions(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    history = champions.history(lake, MODEL)
+    lake.delete([f"models/{MODEL}/champion.json"])
+
+    assert champions.history(lake, MODEL) == history
+    assert champions.champion(lake, MODEL) == three[2]
+
+
+def test_a_version_that_is_forgotten_stays_so_without_the_pointer(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    champions.forget(lake, MODEL, three[2].version)
+    assert champion(lake) == three[1].version
+
+    lake.delete([f"models/{MODEL}/champion.json"])
+    assert champion(lake) == three[1].version
+
+    for version in three[:2]:
+        champions.forget(lake, MODEL, version.version)
+    assert champions.history(lake, MODEL) == []
+    assert champion(lake) is None

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
 
 from feedback_platform.errors import NothingToLearnError
-from feedback_platform.lake.keys import model_champion, recommendations
+from feedback_platform.lake.keys import model_champion, model_promotions, recommendations
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import champions, registry
 from feedback_platform.learning.code_version import code_version
@@ -260,6 +260,40 @@ class _RolledBackMeanwhile(Lake):
             self.is_armed = False
             champions.roll_back(self, RECOMMENDER, at=NOON, reason="complaints")
         return super().find(key)
+
+
+class _RolledBackAtLast(Lake):
+    """A lake in which somebody rolls back just before a promotion is written."""
+
+    is_armed = False
+
+    def put(self, key: str, data: bytes, *, mode: Literal["create", "overwrite"]) -> None:
+        if self.is_armed and key.startswith(model_promotions(RECOMMENDER)):
+            self.is_armed = False
+            champions.roll_back(self, RECOMMENDER, at=NOON, reason="complaints")
+        super().put(key, data, mode=mode)
+
+
+def test_a_model_that_was_compared_with_another_champion_is_not_promoted_over_this_one(
+    frames: TrainingFrames, tmp_path: Path
+) -> None:
+    lake = _RolledBackAtLast(tmp_path.as_uri())
+    first = learned_from(lake, frames, now=NOON, trigger="initial")
+    second = learned_from(lake, frames, now=NOON + timedelta(hours=1), trigger="manual")
+    assert second.decision.is_promoted
+    lake.is_armed = True
+
+    third = learned_from(lake, frames, now=NOON + timedelta(hours=2), trigger="schedule")
+
+    assert third.decision.is_promoted
+    champion = champions.champion(lake, RECOMMENDER)
+    assert champion is not None
+    assert champion.version == first.version.version
+    (row,) = (
+        versions(lake, RECOMMENDER).filter(pl.col("version") == third.version.version).to_dicts()
+    )
+    assert row["status"] == "rejected"
+    assert "another was promoted. This version was not compared with it" in row["reason"]
 
 
 def test_each_segment_of_the_users_in_use_is_looked_at(frames: TrainingFrames, lake: Lake) -> None:

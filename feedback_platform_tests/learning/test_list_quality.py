@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from feedback_platform.errors import InvalidInputError
 from feedback_platform.learning import list_quality
 
 NOTHING = [-1, -1]
@@ -52,12 +51,3 @@ def test_a_list_like_the_history_is_calibrated() -> None:
     skewed = 0.5 * math.log(0.5 / 0.995) + 0.5 * math.log(0.5 / 0.005)
     assert values[:3] == pytest.approx([0, 0, skewed])
     assert np.isnan(values[3:]).all()
-
-
-def test_segments_are_averaged_over_the_users_that_have_a_value() -> None:
-    values = np.array([1.0, 2.0, math.nan, 5.0])
-    segments = {"ann": "new", "bob": "new", "cat": "new", "eve": "old"}
-    found = list_quality.by_segment(values, ["ann", "bob", "cat", "dan"], segments)
-    assert found == {"new": 1.5}
-    with pytest.raises(InvalidInputError, match="4 values for 1 users"):
-        list_quality.by_segment(values, ["ann"], segments)

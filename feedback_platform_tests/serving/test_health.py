@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def lake(tmp_path: Path) -> Iterator[SlowLake]:
     lake.may_answer.set()
 
 
-def health_of(lake: Lake) -> Health:
-    return Health(lake, GroupCommit(lake, instance="test", limits=Limits()))
+def health_of(lake: Lake, lists_are_awaited: Callable[[], bool] = lambda: False) -> Health:
+    return Health(lake, GroupCommit(lake, instance="test", limits=Limits()), lists_are_awaited)
 
 
 def test_all_who_ask_at_once_share_an_answer(lake: SlowLake) -> None:
@@ -103,3 +103,16 @@ def test_a_lake_that_fails_is_an_obstacle(lake: SlowLake) -> None:
     lake.may_answer.set()
     lake.error = LakeUnavailableError("gone")
     assert asyncio.run(health_of(lake).obstacle()) == "the lake cannot be read"
+
+
+def test_who_still_reads_the_lists_is_not_ready_and_then_is(lake: SlowLake) -> None:
+    lake.may_answer.set()
+    awaited = [True]
+
+    async def scenario() -> None:
+        health = health_of(lake, lambda: awaited[0])
+        assert await health.obstacle() == "the lists are still being read"
+        awaited[0] = False
+        assert await health.obstacle() is None
+
+    asyncio.run(scenario())

@@ -274,3 +274,26 @@ def test_a_number_that_was_shipped_is_everybodys_and_another_experiment_goes_on_
     assert first.lists.exploration.share == 0.1
     assert first.lists is second.lists
     assert first.assignments == ()
+
+
+def test_how_clicks_of_strangers_count_is_an_experiment_over_strangers(lists: OnlineLists) -> None:
+    """A list of whom the model knows is the same in each variant, and would dilute the effect."""
+    cold = of_lists(Lever.THRESHOLD, "cold_share", 0.5, 0.9)
+    experiments = RunningExperiments()
+    for position, each in enumerate((POLICY, cold), start=1):
+        experiments = experiments.after(position, Started(each, HoldOut(), ADA, ADA.at))
+    known = _Known(lists, experiments)
+    varied = VariedLists(known, known, known)
+    shares = {"one": 0.5, "two": 0.9}
+
+    for stranger in (f"stranger-{number}" for number in range(20)):
+        chosen = varied.chosen(stranger, "cart", EVERYTHING)
+        assert chosen is not None
+        (assignment,) = chosen.assignments
+        assert assignment.variant == variant_of(stranger, cold)
+        assert chosen.lists.folding.cold_share == shares[assignment.variant]
+    for user in USERS:
+        chosen = varied.chosen(user, "home", EVERYTHING)
+        assert chosen is not None
+        # The other experiment goes on.
+        assert [each.experiment_id for each in chosen.assignments] == [POLICY.key]

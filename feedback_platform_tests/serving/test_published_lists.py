@@ -74,6 +74,53 @@ def test_lists_that_are_published_later_are_there_without_a_restart(tmp_path: Pa
     play(lake, tmp_path, scenario)
 
 
+def test_lists_are_awaited_until_it_is_known_which_there_are(tmp_path: Path) -> None:
+    lake = FarLake((tmp_path / "lake").as_uri())
+    publish_made_up_lists(lake, USERS, model_version="first")
+    lake.is_failing = True
+
+    async def scenario(lists: PublishedLists) -> None:
+        assert lists.are_awaited
+        lake.is_failing = False
+        await comes_true(lambda: not lists.are_awaited)
+        assert version(lists) == "first"
+        # Once known, the last good ones go on.
+        lake.is_failing = True
+        await lists.look()
+        assert not lists.are_awaited
+
+    play(lake, tmp_path, scenario)
+
+
+@pytest.mark.parametrize("are_damaged", [True, False])
+def test_lists_that_nobody_could_serve_are_not_awaited(
+    tmp_path: Path, *, are_damaged: bool
+) -> None:
+    lake = Lake((tmp_path / "lake").as_uri())
+    if are_damaged:
+        publish_made_up_lists(lake, USERS, model_version="first")
+        for file in (tmp_path / "lake").rglob("*.lists"):
+            torn(file)
+
+    async def scenario(lists: PublishedLists) -> None:
+        assert lists.current is None
+        assert not lists.are_awaited
+
+    play(lake, tmp_path, scenario)
+
+
+def test_a_store_that_never_answers_is_not_awaited_for_ever(tmp_path: Path) -> None:
+    lake = FarLake((tmp_path / "lake").as_uri())
+    lake.is_failing = True
+    seconds = [0.0]
+    lists = PublishedLists(lake, tmp_path / "cache", clock=lambda: seconds[0])
+
+    asyncio.run(lists.look())
+    assert lists.are_awaited
+    seconds[0] = 60.0
+    assert not lists.are_awaited
+
+
 def test_while_the_lake_fails_or_new_lists_are_damaged_the_last_good_ones_go_on_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,13 +136,14 @@ def test_without_impressions_there_is_no_click_through(worked: SmallPlatform) ->
 def test_the_nps_has_the_interval_of_its_five_answers(worked: SmallPlatform) -> None:
     (day,) = worked.records("from metrics.satisfaction_daily")
 
-    # Three promoters, one detractor: 40 points. The variance of one answer is 4/5 - (2/5)^2.
-    half = 100 * 1.959964 * math.sqrt(0.64 / 5)
+    # Three promoters, one detractor: 40 points. With one more of each, the middle is 2/7, and the
+    # variance of one answer 6/7 - (2/7)^2.
+    half = 100 * 1.959964 * math.sqrt((6 / 7 - 4 / 49) / 7)
     assert day["day"] == date(2026, 3, 2)
     assert day["responses"] == 5
     assert day["nps"] == 40.0
-    assert day["nps_low"] == pytest.approx(40 - half, abs=1e-6)
-    assert day["nps_high"] == 100.0  # 40 + half would be above the scale
+    assert day["nps_low"] == pytest.approx(200 / 7 - half, abs=1e-6)
+    assert day["nps_high"] == pytest.approx(200 / 7 + half, abs=1e-6)
     assert (day["ratings"], day["average_rating"]) == (2, 3.5)
 
 

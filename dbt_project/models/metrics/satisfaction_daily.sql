@@ -1,8 +1,10 @@
 {#-
     What users say, by day. NPS is the share of promoters (9 and 10) less that of detractors (0 to
-    6), in points from -100 to 100; its 95 % interval uses the variance of one answer worth
-    +1, 0 or -1 (Rocks 2016, "Interval estimation for the Net Promoter Score", Wald). CSAT is the share of
-    4 and 5 among the answers from 1 to 5, with Wilson's interval.
+    6), in points from -100 to 100. Its 95 % interval is Wald's with one more promoter and one more
+    detractor (Bonett and Price 2012, "Adjusted Wald confidence interval for a difference of binomial
+    proportions based on paired data": two shares of one sample, as here). Without them, answers that
+    are all alike would have an interval of no width. CSAT is the share of 4 and 5 among the answers
+    from 1 to 5, with Wilson's interval.
 -#}
 {{ config(pre_hook="{{ forget_touched('day') }}") }}
 
@@ -50,7 +52,8 @@ scored as (
     select
         *,
         (promoters - detractors) / nullif(responses, 0)::double as score,
-        (promoters + detractors) / nullif(responses, 0)::double as spread
+        (promoters - detractors) / (responses + 2)::double as middle,
+        (promoters + detractors + 2) / (responses + 2)::double as spread
     from counted
 
 ),
@@ -59,7 +62,7 @@ bounded as (
 
     select
         *,
-        {{ normal_quantile() }} * sqrt((spread - score * score) / nullif(responses, 0)) as reach
+        {{ normal_quantile() }} * sqrt((spread - middle * middle) / (responses + 2)) as reach
     from scored
 
 )
@@ -68,9 +71,9 @@ select
     day,
     responses,
     round(100 * score, 6) as nps,
-    -- Of nothing there is no interval; `greatest` and `least` pass over what is null.
-    case when responses > 0 then round(100 * greatest(score - reach, -1), 6) end as nps_low,
-    case when responses > 0 then round(100 * least(score + reach, 1), 6) end as nps_high,
+    -- Of nothing there is no interval.
+    case when responses > 0 then round(100 * greatest(middle - reach, -1), 6) end as nps_low,
+    case when responses > 0 then round(100 * least(middle + reach, 1), 6) end as nps_high,
     ratings,
     round(cast(average_rating as double), 9) as average_rating,
     csat_answers as csat_responses,

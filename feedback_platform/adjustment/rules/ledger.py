@@ -1,8 +1,7 @@
 """The ledger of adjustments in the lake: append-only, one entry after the other.
 
-An entry gets the number after the newest one that its writer knows. Who meets another's entry under
-that number knows too little, and begins again with what it says: so no two writers act on the same
-state, and a rule fires once for one breach.
+Who meets another's entry under the number of its own knows too little, and begins again with what
+it says: so a rule fires once for one breach.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import uuid4
 
 import polars as pl
 
@@ -24,6 +22,7 @@ from feedback_platform.adjustment.rules.records import (
 )
 from feedback_platform.errors import LakeObjectExistsError, TransientError
 from feedback_platform.lake import keys
+from feedback_platform.lake.numbered_ledger import Form, NumberedLedger
 from feedback_platform.lake.store import Lake
 
 ADJUSTMENTS_SCHEMA: Final = pl.Schema(
@@ -49,6 +48,17 @@ _SHOWN: Final[Mapping[Status, str]] = {
     Status.REVERTED: "reverted",
     Status.EXPIRED: "expired",
 }
+_FORM: Final = Form(
+    empty=Book(),
+    following=following,
+    entries=keys.adjustment_entries(),
+    entry=keys.adjustment_entry,
+    book=keys.adjustment_book(),
+    entry_to_json=entry_to_json,
+    entry_from_json=entry_from_json,
+    book_to_json=book_to_json,
+    book_from_json=book_from_json,
+)
 
 
 class LedgerConflictError(TransientError):
@@ -61,15 +71,11 @@ class LedgerConflictError(TransientError):
         )
 
 
-class Ledger:
+class Ledger(NumberedLedger[Book, Entry]):
     """The ledger as one writer knows it."""
 
     def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-        self._writer = uuid4().hex
-        kept = _kept_book(lake)
-        self._kept = kept.sequence
-        self.book = _read_on(lake, kept)
+        super().__init__(lake, _FORM)
 
     def append(self, entry: Entry) -> None:
         """Write an entry behind the newest that this writer knows.
@@ -77,25 +83,15 @@ class Ledger:
         Raises:
             LedgerConflictError: somebody else wrote one there.
         """
-        book = following(self.book, entry)
-        content = entry_to_json(entry, self._writer)
         try:
-            self._lake.put(keys.adjustment_entry(book.sequence), content, mode="create")
+            super().append(entry)
         except LakeObjectExistsError as error:
-            raise LedgerConflictError(book.sequence) from error
-        self.book = book
-
-    def keep_book(self) -> None:
-        """Keep what the entries come to, so that the next reader reads those after it alone."""
-        if self.book.sequence == self._kept:
-            return
-        self._lake.put(keys.adjustment_book(), book_to_json(self.book), mode="overwrite")
-        self._kept = self.book.sequence
+            raise LedgerConflictError(self.book.sequence + 1) from error
 
 
 def read_book(lake: Lake) -> Book:
     """Return what the entries come to."""
-    return _read_on(lake, _kept_book(lake))
+    return Ledger(lake).book
 
 
 def adjustments_table(book: Book) -> pl.DataFrame:
@@ -126,16 +122,3 @@ def _row(adjustment: Adjustment) -> dict[str, Any]:
         "at": adjustment.at,
         "undone_at": adjustment.undone_at,
     }
-
-
-def _kept_book(lake: Lake) -> Book:
-    kept = lake.find(keys.adjustment_book())
-    return book_from_json(kept) if kept else Book()
-
-
-def _read_on(lake: Lake, book: Book) -> Book:
-    """Return a book with the entries that were written after it."""
-    after = keys.adjustment_entry(book.sequence)
-    for key in lake.list_keys(keys.adjustment_entries(), after=after):
-        book = following(book, entry_from_json(lake.get(key)))
-    return book

@@ -16,21 +16,11 @@ import polars as pl
 from feedback_platform.adjustment.rules.definition import EACH, Place, Scope
 from feedback_platform.adjustment.rules.intervals import Sample
 from feedback_platform.adjustment.rules.metrics import CATEGORY, METRICS, PLACEMENT, SEGMENT
+from feedback_platform.taking_part import TAKES_PART
 
 # Runs SQL over the tables with parameters; takes naive UTC times.
 Query = Callable[[str, list[Any]], pl.DataFrame]
 
-# A sender may claim any time; nothing happens after it was received.
-NEWEST_EVENT: Final = """
-    select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
-"""
-
-# Of a row with user_id: whether what the user did counts in measurements.
-TAKES_PART: Final = """
-    user_id not in (
-        select user_id from interaction.user_preferences where not (personalisation and research)
-    )
-"""
 # Whoever sends events can make up places; those of which most is known are looked at.
 MOST_PLACES: Final = 1_000
 
@@ -70,12 +60,6 @@ class Span:
 
     begins: datetime
     ends: datetime
-
-
-def newest_event(query: Query) -> datetime | None:
-    """Return when the newest event happened (UTC); None where there is none."""
-    newest: datetime | None = query(NEWEST_EVENT, [])["newest"].item()
-    return newest
 
 
 def measure(query: Query, metric: str, scope: Scope, span: Span) -> Sequence[tuple[Place, Sample]]:

@@ -16,12 +16,8 @@ from feedback_platform.adjustment.rules.guarding import (
     spans_of,
 )
 from feedback_platform.adjustment.rules.intervals import Sample
-from feedback_platform.adjustment.rules.measurement import (
-    Query,
-    Span,
-    measure,
-    newest_event,
-)
+from feedback_platform.adjustment.rules.measurement import Query, Span, measure
+from feedback_platform.newest_event import newest_event
 
 
 @dataclass(frozen=True)

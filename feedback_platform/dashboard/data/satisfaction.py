@@ -13,18 +13,19 @@ from feedback_platform.dashboard.data.span import label_of, segment_names
 from feedback_platform.dashboard.snapshot import Snapshot
 
 # The mart has a day's score and interval. Of several days, promoters and detractors are needed:
-# their difference is score · n, and their sum follows from the variance of one answer,
-# (promoters + detractors)/n less score squared, that the interval was made of. An interval may be
-# cut off at ±100 on one side; the other side tells its reach. Answers that are all alike do not
-# say how much answers differ: there this interval would be a point, so there is none.
+# their difference is score · n, and their sum follows from the variance that the interval was made
+# of, with one more of each (dbt's `satisfaction_daily` says why). An interval may be cut off at
+# ±100 on one side; the other side tells its reach.
 _NPS: Final = f"""
     with days as (
         select
             date_trunc($bucket, day)::date as day,
             responses,
-            nps / 100 * responses as balance,
-            ((greatest(nps - nps_low, nps_high - nps) / 100 / {QUANTILE}) ** 2 * responses
-                + (nps / 100) ** 2) * responses as decided
+            responses + 2 as answers,
+            round(nps / 100 * responses) as balance,
+            balance / answers as middle,
+            greatest(middle - nps_low / 100, nps_high / 100 - middle) / {QUANTILE} as deviation,
+            round((deviation ** 2 * answers + middle ** 2) * answers) - 2 as decided
         from metrics.satisfaction_daily
         where day between $first and $last and responses > 0
     ),
@@ -32,18 +33,20 @@ _NPS: Final = f"""
         select
             day,
             sum(responses)::bigint as responses,
-            sum(round(balance)) / sum(responses) as score,
-            least(sum(round(decided)) / sum(responses), 1) as spread
+            sum(balance) / sum(responses) as score,
+            sum(balance) / (sum(responses) + 2) as middle,
+            (sum(decided) + 2) / (sum(responses) + 2) as spread
         from days group by day
     )
     select
         day,
         responses,
         100 * score as nps,
-        case when deviation > 0 then 100 * greatest(score - {QUANTILE} * deviation, -1) end as low,
-        case when deviation > 0 then 100 * least(score + {QUANTILE} * deviation, 1) end as high
+        100 * greatest(middle - {QUANTILE} * deviation, -1) as low,
+        100 * least(middle + {QUANTILE} * deviation, 1) as high
     from (
-        select *, sqrt(greatest(spread - score ** 2, 0) / responses) as deviation from counted
+        select *, sqrt(greatest(spread - middle ** 2, 0) / (responses + 2)) as deviation
+        from counted
     )
     order by day
 """
@@ -56,10 +59,7 @@ def answers_bucket(choice: Choice) -> Bucket:
 
 
 def nps(snapshot: Snapshot, choice: Choice) -> pl.DataFrame:
-    """Return day, responses, nps, low, high (points, at most 100) by bucket of the period.
-
-    Of answers that are all alike there is no interval.
-    """
+    """Return day, responses, nps, low, high (points, at most 100) by bucket of the period."""
     parameters = {**choice.days, "bucket": answers_bucket(choice)}
     return snapshot.rows(tables.SATISFACTION, _NPS, parameters)
 

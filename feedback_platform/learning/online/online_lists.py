@@ -201,6 +201,11 @@ class OnlineLists:
             ),
         )
 
+    def knows(self, user_id: str) -> bool:
+        """Return whether the model has met a user, whose candidates are therefore stored."""
+        person = self.people.find(user_id)
+        return person is not None and person.candidates is not None
+
     def with_numbers(
         self, *, exploration_share: float | None = None, cold_share: float | None = None
     ) -> OnlineLists:

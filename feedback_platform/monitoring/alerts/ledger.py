@@ -1,19 +1,17 @@
 """The ledger of alerts in the lake: append-only, so that several processes may watch and tell.
 
-An entry gets the number after the newest one that its writer knows. Who meets another's entry under
-that number reads on, and decides again: so an alert is raised once, whoever finds what is wrong.
+Who meets another's entry under the number of its own reads on, and decides again: so an alert is
+raised once, whoever finds what is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final
-from uuid import uuid4
 
 import polars as pl
 
-from feedback_platform.errors import LakeObjectExistsError
 from feedback_platform.lake import keys
+from feedback_platform.lake.numbered_ledger import Form, NumberedLedger
 from feedback_platform.lake.store import Lake
 from feedback_platform.monitoring.alerts.book import Book, Entry, following
 from feedback_platform.monitoring.alerts.records import (
@@ -34,45 +32,29 @@ ALERTS_SCHEMA: Final = pl.Schema(
         "resolved_at": pl.Datetime("us", "UTC"),
     }
 )
+_FORM: Final = Form(
+    empty=Book(),
+    following=following,
+    entries=keys.alert_entries(),
+    entry=keys.alert_entry,
+    book=keys.alert_book(),
+    entry_to_json=entry_to_json,
+    entry_from_json=entry_from_json,
+    book_to_json=book_to_json,
+    book_from_json=book_from_json,
+)
 
 
-class AlertLedger:
+class AlertLedger(NumberedLedger[Book, Entry]):
     """The ledger as one writer knows it."""
 
     def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-        self._writer = uuid4().hex
-        kept = _kept_book(lake)
-        self._kept = kept.sequence
-        self.book = _read_on(lake, kept)
-
-    def write(self, decide: Callable[[Book], Sequence[Entry]]) -> None:
-        """Write what is decided of the book; it is decided anew when another wrote meanwhile."""
-        while True:
-            try:
-                for entry in decide(self.book):
-                    self._append(entry)
-            except LakeObjectExistsError:
-                self.book = _read_on(self._lake, self.book)
-            else:
-                return
-
-    def keep_book(self) -> None:
-        """Keep what the entries come to, so that the next reader reads those after it alone."""
-        if self.book.sequence > self._kept:
-            self._lake.put(keys.alert_book(), book_to_json(self.book), mode="overwrite")
-            self._kept = self.book.sequence
-
-    def _append(self, entry: Entry) -> None:
-        book = following(self.book, entry)
-        content = entry_to_json(entry, self._writer)
-        self._lake.put(keys.alert_entry(book.sequence), content, mode="create")
-        self.book = book
+        super().__init__(lake, _FORM)
 
 
 def read_alerts(lake: Lake) -> Book:
     """Return what the entries come to."""
-    return _read_on(lake, _kept_book(lake))
+    return AlertLedger(lake).book
 
 
 def alerts_table(book: Book) -> pl.DataFrame:
@@ -90,15 +72,3 @@ def alerts_table(book: Book) -> pl.DataFrame:
         for alert in book.alerts.values()
     ]
     return pl.DataFrame(rows, schema=ALERTS_SCHEMA)
-
-
-def _kept_book(lake: Lake) -> Book:
-    kept = lake.find(keys.alert_book())
-    return book_from_json(kept) if kept else Book()
-
-
-def _read_on(lake: Lake, book: Book) -> Book:
-    after = keys.alert_entry(book.sequence)
-    for key in lake.list_keys(keys.alert_entries(), after=after):
-        book = following(book, entry_from_json(lake.get(key)))
-    return book

@@ -16,6 +16,7 @@ import polars as pl
 from feedback_platform.durations import written
 from feedback_platform.monitoring.alerts.book import Condition, Kind, Severity
 from feedback_platform.monitoring.monitoring_rules import AlertRules
+from feedback_platform.newest_event import NEWEST_EVENT
 
 Query = Callable[[str, list[Any]], pl.DataFrame]
 
@@ -37,10 +38,8 @@ _NEWEST_TAKEN_IN: Final = """
     from metrics.layer_freshness
     where layer = 'interaction'
 """
-_DRIFT: Final = """
-    with newest as (
-        select least(max(occurred_at), max(received_at)) as newest from interaction.interactions
-    ),
+_DRIFT: Final = f"""
+    with newest as ({NEWEST_EVENT}),
 
     taught as (
         select max(trained_at) as trained_at
@@ -56,7 +55,7 @@ _DRIFT: Final = """
         and (taught.trained_at is null or taught.trained_at < detected_at)
     qualify row_number() over (partition by stream order by detected_at desc, event_id) = 1
     order by stream
-"""
+"""  # noqa: S608 - the constant of another module
 # Running experiments where it is known which run; else whatever has results.
 _SAMPLE_RATIO: Final = """
     select experiment_id, min(sample_ratio_p_value) as p_value

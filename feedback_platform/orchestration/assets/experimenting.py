@@ -8,7 +8,6 @@ import dagster as dg
 import duckdb
 
 from feedback_platform.adjustment.flags.entries import Author
-from feedback_platform.adjustment.rules.measurement import newest_event
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.experiments.installation import InstalledExperiments, programme_of
 from feedback_platform.experiments.looking import Looker
@@ -16,6 +15,7 @@ from feedback_platform.experiments.looks import read_looks
 from feedback_platform.experiments.result_tables import tables_of
 from feedback_platform.experiments.running import RunningExperiments
 from feedback_platform.experiments.stopping import Ending
+from feedback_platform.newest_event import newest_event
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource

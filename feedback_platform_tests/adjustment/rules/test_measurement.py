@@ -7,8 +7,9 @@ import pytest
 from feedback_platform.adjustment.rules import measurement
 from feedback_platform.adjustment.rules.definition import EACH, Each
 from feedback_platform.adjustment.rules.intervals import Sample
-from feedback_platform.adjustment.rules.measurement import Span, newest_event
+from feedback_platform.adjustment.rules.measurement import Span
 from feedback_platform.adjustment.rules.metrics import METRICS
+from feedback_platform.newest_event import newest_event
 from feedback_platform_tests.adjustment.rules.tables import START, Tables, at
 
 
