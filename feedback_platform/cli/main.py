@@ -14,6 +14,7 @@ from feedback_platform.errors import FeedbackPlatformError
 _COMMANDS: Final = {
     "demo": ("pipeline", "demo"),
     "dev": ("development", "dev"),
+    "dagster": ("dagster_servers", "dagster_group"),
     "serve": ("serving", "serve"),
     "dashboard": ("dashboard", "dashboard"),
     "process": ("pipeline", "process"),

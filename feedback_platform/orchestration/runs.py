@@ -1,16 +1,17 @@
 """Runs of this machine: executing one in this process, and ending those whose process is gone."""
 
-import json
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import dagster as dg
 import psutil
 
 from feedback_platform.errors import PermanentError
+from feedback_platform.orchestration.instance import instance_configuration
 from feedback_platform.orchestration.progress import PROGRESS_LOGGER
-from feedback_platform.settings import PROJECT_DIR, Settings
+from feedback_platform.settings import Settings
 
 PROCESS_TAG: Final = "feedback_platform/process"
 UNFINISHED: Final = [
@@ -28,15 +29,17 @@ class RunFailedError(PermanentError):
 
 
 def prepare_home(settings: Settings) -> None:
-    """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it."""
+    """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it.
+
+    Raises:
+        InvalidSettingError: FEEDBACK_DAGSTER_CONFIG cannot be read, or is not made of sections.
+    """
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
-    if settings.compute_logs_url is not None:
-        # JSON is YAML, and quotes whatever a prefix may hold.
-        text += (
-            f"\ncompute_logs: {json.dumps(_compute_logs(settings, settings.compute_logs_url))}\n"
-        )
-    (settings.dagster_home / "dagster.yaml").write_text(text, encoding="utf-8")
+    # Servers that start side by side find the one or the other, whole.
+    path = settings.dagster_home / "dagster.yaml"
+    unfinished = path.with_name(f"{path.name}#{os.getpid()}")
+    unfinished.write_text(instance_configuration(settings), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def execute(
@@ -91,28 +94,19 @@ def selected_tables(definitions: dg.Definitions, job: str) -> int:
 
 
 def process_identity(process: psutil.Process) -> str:
-    """Return what tells a process from a later one with the same number."""
-    return f"{process.pid}:{process.create_time():.2f}"
+    """Return what tells a process from a later one with the same number, and from those of others.
 
-
-def _compute_logs(settings: Settings, url: str) -> dict[str, Any]:
-    """Return where what the steps print goes; boto3 knows the credentials and the endpoint."""
-    parts = urlsplit(url)
-    prefix = parts.path.strip("/")
-    return {
-        "module": "dagster_aws.s3.compute_log_manager",
-        "class": "S3ComputeLogManager",
-        "config": {
-            "bucket": parts.netloc,
-            **({"prefix": prefix} if prefix else {}),
-            "local_dir": str(settings.dagster_home / "compute_logs"),
-            "skip_empty_files": True,
-        },
-    }
+    Machines and containers that share a database of runs do not see each other's processes.
+    """
+    return f"{process.pid}:{process.create_time():.2f}@{socket.gethostname()}"
 
 
 def _is_alive(identity: str) -> bool:
     number, _, _ = identity.partition(":")
+    _, _, host = identity.partition("@")
+    if host and host != socket.gethostname():
+        # It is for them to say.
+        return True
     try:
         return process_identity(psutil.Process(int(number))) == identity
     except psutil.Error:
