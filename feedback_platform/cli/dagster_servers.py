@@ -12,7 +12,7 @@ import click
 
 from feedback_platform.cli.options import with_settings
 from feedback_platform.errors import InvalidInputError
-from feedback_platform.orchestration.runs import prepare_home
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
 
 _LOCATION: Final = "feedback_platform"

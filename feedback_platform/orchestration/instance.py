@@ -1,5 +1,9 @@
-"""What Dagster itself is configured with: `dagster.yaml`, and what the settings add to it."""
+"""What Dagster itself is configured with: `dagster.yaml`, and what the settings add to it.
 
+It imports no Dagster: whoever only prepares the way for it need not wait for that.
+"""
+
+import os
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,6 +14,20 @@ from feedback_platform.errors import InvalidSettingError
 from feedback_platform.settings import PROJECT_DIR, Settings
 
 _STORAGES: Final = ("storage", "run_storage", "event_log_storage", "schedule_storage")
+
+
+def prepare_home(settings: Settings) -> None:
+    """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it.
+
+    Raises:
+        InvalidSettingError: FEEDBACK_DAGSTER_CONFIG cannot be read, or is not made of sections.
+    """
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    # Servers that start side by side find the one or the other, whole.
+    path = settings.dagster_home / "dagster.yaml"
+    unfinished = path.with_name(f"{path.name}#{os.getpid()}")
+    unfinished.write_text(instance_configuration(settings), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def instance_configuration(settings: Settings) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-import psutil
 
 from feedback_platform.adjustment.flag_switch import StoredFlags
 from feedback_platform.adjustment.flags.flags import Flags
@@ -26,7 +25,7 @@ from feedback_platform.monitoring.monitoring_rules import (
     MonitoringRules,
     load_monitoring_rules,
 )
-from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
+from feedback_platform.orchestration.runs import note_process
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, webhook_of
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.transformation import DbtProject
@@ -83,10 +82,8 @@ class PlatformResource(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Have a run say in which process it is: every run is one, and may be killed."""
-        run, instance = context.run, context.instance
-        if run is not None and instance is not None and PROCESS_TAG not in run.tags:
-            identity = process_identity(psutil.Process())
-            instance.add_run_tags(run.run_id, {PROCESS_TAG: identity})
+        if context.run is not None and context.instance is not None:
+            note_process(context.instance, context.run)
 
     def now(self) -> datetime:
         """Return the time (UTC) of which every step says that it is now."""

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from feedback_platform.errors import InvalidSettingError
-from feedback_platform.orchestration.instance import instance_configuration
-from feedback_platform.orchestration.runs import prepare_home
+from feedback_platform.orchestration.instance import instance_configuration, prepare_home
 from feedback_platform.settings import PROJECT_DIR, load_settings
 
 DATABASE = "postgresql://dagster@db:5433/runs?sslmode=verify-full"

@@ -14,6 +14,7 @@ from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
     end_dead_runs,
+    note_process,
     process_identity,
 )
 from feedback_platform.settings import load_settings
@@ -105,6 +106,25 @@ def test_a_run_of_another_host_is_left_to_it(instance: dg.DagsterInstance, gone:
     end_dead_runs(instance)
 
     assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_is_started_again_is_not_in_the_process_of_the_one_before(
+    instance: dg.DagsterInstance, gone: int
+) -> None:
+    before = record_run(instance, status=dg.DagsterRunStatus.FAILURE)
+    note_process(instance, before)
+    recorded = instance.get_run_by_id(before.run_id)
+    assert recorded is not None
+    tags = {**recorded.tags, PROCESS_TAG: f"{gone}:1.00"}
+    again = record_run(instance, status=dg.DagsterRunStatus.STARTING, tags=tags)
+
+    end_dead_runs(instance)
+    assert status_of(instance, again) == dg.DagsterRunStatus.STARTING
+
+    note_process(instance, again)
+    started = instance.get_run_by_id(again.run_id)
+    assert started is not None
+    assert started.tags[PROCESS_TAG] == process_identity(psutil.Process())
 
 
 def test_a_run_says_in_which_process_it_is(instance: dg.DagsterInstance, tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Final
 import dagster as dg
 import pytest
 
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.jobs import PROCESS
-from feedback_platform.orchestration.runs import UNFINISHED, execute, prepare_home
+from feedback_platform.orchestration.runs import UNFINISHED, execute
 from feedback_platform.settings import PROJECT_DIR, Settings, load_settings
 from feedback_platform.warehouse.published import published_through
 from feedback_platform_tests.installation import Installation, differences
@@ -28,7 +31,7 @@ from feedback_platform_tests.waiting import until
 
 COMMAND: Final = (sys.executable, "-m", "feedback_platform", "dagster")
 # On a busy machine each server takes half a minute to import what it needs.
-PATIENCE: Final = 600.0
+PATIENCE: Final = 900.0
 # They tell of failed runs, and of the instant at which something was measured.
 OF_THE_RUNS: Final = {"metrics.alerts"}
 
@@ -83,7 +86,7 @@ def test_the_loop_goes_on_when_the_database_was_killed_in_the_middle_of_a_run(
 
     with dagster_servers(settings, tmp_path) as keep_running:
         with instance_of(settings) as instance:
-            until(lambda: running_steps(instance) > 0, seconds=PATIENCE)
+            slowly(lambda: running_steps(instance) > 0)
         database.kill()
         database.start()
 
@@ -93,7 +96,7 @@ def test_the_loop_goes_on_when_the_database_was_killed_in_the_middle_of_a_run(
                 unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
             return not unfinished and published_through(settings.published_path) > 0
 
-        until(is_through, seconds=PATIENCE)
+        slowly(is_through)
 
     undisturbed.process()
     after = Installation(settings.data_dir)
@@ -134,13 +137,15 @@ def dagster_servers(settings: Settings, directory: Path) -> Iterator[Callable[[]
 
     def keep_running() -> None:
         for name, command in commands.items():
-            if name not in processes or processes[name].poll() is not None:
+            if processes[name].poll() is not None:
                 processes[name] = started(command, environment, directory / f"{name}.log")
 
-    keep_running()
     with ExitStack() as stack:
-        for name in ("code", "daemon"):
+        for name, command in commands.items():
+            processes[name] = started(command, environment, directory / f"{name}.log")
             stack.callback(lambda name=name: stop(processes[name]))
+            # The daemon waits for the code, as in compose.yaml.
+            slowly(lambda: takes_connections(int(port)))
         yield keep_running
 
 
@@ -149,3 +154,22 @@ def started(
 ) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+def takes_connections(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def slowly(is_so: Callable[[], bool]) -> None:
+    """Wait for what takes its time, and leave the processor to those who do it."""
+    asked_at = 0.0
+
+    def is_so_now() -> bool:
+        nonlocal asked_at
+        if time.monotonic() < asked_at + 1:
+            return False
+        asked_at = time.monotonic()
+        return is_so()
+
+    until(is_so_now, seconds=PATIENCE)
