@@ -113,13 +113,15 @@ def test_the_launcher_of_ecs_takes_its_file(monkeypatch: pytest.MonkeyPatch) -> 
     from dagster._core.instance.config import dagster_instance_config_schema
     from dagster_aws.ecs import EcsRunLauncher
 
+    launcher_class: Any = EcsRunLauncher
+
     for name in ("LOG_GROUP", "EXECUTION_ROLE", "TASK_ROLE"):
         monkeypatch.setenv(f"DAGSTER_ECS_{name}", "chosen")
     sections = yaml.safe_load((DEPLOY / "ecs" / "dagster.yaml").read_text("utf-8"))
     launcher = sections["run_launcher"]
 
     assert validate_config(dagster_instance_config_schema(), sections).success
-    taken = process_config(resolve_to_config_type(EcsRunLauncher.config_type()), launcher["config"])
+    taken = process_config(resolve_to_config_type(launcher_class.config_type()), launcher["config"])
     assert taken.errors in (None, [])
 
 

@@ -140,10 +140,13 @@ def dagster_servers(settings: Settings, directory: Path) -> Iterator[Callable[[]
             if processes[name].poll() is not None:
                 processes[name] = started(command, environment, directory / f"{name}.log")
 
+    def stop_last(name: str) -> None:
+        stop(processes[name])
+
     with ExitStack() as stack:
         for name, command in commands.items():
             processes[name] = started(command, environment, directory / f"{name}.log")
-            stack.callback(lambda name=name: stop(processes[name]))
+            stack.callback(stop_last, name)
             # The daemon waits for the code, as in compose.yaml.
             slowly(lambda: takes_connections(int(port)))
         yield keep_running
