@@ -76,6 +76,8 @@ def build_definitions(
         jobs=build_jobs(),
         schedules=build_schedules(),
         sensors=[*SENSORS, *ALERT_SENSORS],
+        # Also what is chosen in the UI: a process for each step would import everything anew.
+        executor=dg.in_process_executor,
         loggers={"progress": progress_logger},
         resources={"platform": platform, **(resource_overrides or {})},
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from feedback_platform.errors import InvalidSettingError
 
@@ -79,6 +79,9 @@ class Settings:
         log_format: how the API logs, `text` or `json`.
         compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
             for the data directory.
+        dagster_database_url: the PostgreSQL database of Dagster's runs, events and ticks, or None
+            for SQLite in the data directory. The password is in PGPASSWORD or PGPASSFILE.
+        dagster_config: a file whose sections take the place of those of `dagster.yaml`, or None.
     """
 
     data_dir: Path
@@ -106,6 +109,8 @@ class Settings:
     schema_registry_url: str | None = field(default=None, repr=False)
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
+    dagster_database_url: str | None = None
+    dagster_config: Path | None = None
     log_format: str = "text"
 
     @property
@@ -194,6 +199,8 @@ def load_settings(
         schema_registry_url=_web_address("FEEDBACK_SCHEMA_REGISTRY_URL", environment),
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
+        dagster_database_url=_database("FEEDBACK_DAGSTER_DATABASE_URL", environment),
+        dagster_config=_file("FEEDBACK_DAGSTER_CONFIG", environment),
         log_format=_one_of("FEEDBACK_LOG_FORMAT", LOG_FORMATS, environment),
     )
 
@@ -456,6 +463,33 @@ def _web_address(name: str, environment: Mapping[str, str]) -> str | None:
     return text.rstrip("/")
 
 
+def _database(name: str, environment: Mapping[str, str]) -> str | None:
+    """Return the URL of a PostgreSQL database; it stands in a file, so without a password."""
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        is_sound = parts.port != 0 and "password" not in parse_qs(parts.query)
+    except ValueError:
+        is_sound = False
+    user, at, _ = parts.netloc.rpartition("@") if is_sound else ("", "", "")
+    if (
+        not (is_sound and at and user and parts.path.strip("/"))
+        or parts.scheme != "postgresql"
+        or ":" in user
+        or _PRINTABLE.fullmatch(text) is None
+    ):
+        # Half a password may stand anywhere.
+        raise InvalidSettingError(
+            name,
+            "…",
+            "a URL such as postgresql://user@host:5432/database?sslmode=verify-full without a "
+            "password, which stands in PGPASSWORD or in the file of PGPASSFILE",
+        )
+    return text
+
+
 def _bucket(name: str, environment: Mapping[str, str]) -> str | None:
     text = environment.get(name)
     if not text:
@@ -491,6 +525,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_TRIGGER_RULES": settings.trigger_rules,
         "FEEDBACK_MONITORING_RULES": settings.monitoring_rules,
         "FEEDBACK_EXPERIMENTS": settings.experiments,
+        "FEEDBACK_DAGSTER_CONFIG": settings.dagster_config,
     }
     return {
         **os.environ,

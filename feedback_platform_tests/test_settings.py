@@ -173,6 +173,8 @@ def test_without_any_variable_nobody_needs_a_key() -> None:
     assert settings.gate_rules is None
     assert settings.schema_registry_url is None
     assert settings.compute_logs_url is None
+    assert settings.dagster_database_url is None
+    assert settings.dagster_config is None
 
 
 def test_keys_have_the_names_they_were_given_or_their_number() -> None:
@@ -310,10 +312,34 @@ def test_a_value_that_is_not_accepted_is_named(name: str, value: str) -> None:
         load_settings(environment={name: value})
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://dagster:91ce04d2@host/dagster",
+        "postgresql://dagster@host/dagster?password=91ce04d2",
+        "postgresql://dagster:91ce/04d2@host/dagster",
+        "postgresql://dagster@host",
+        "postgresql://host/dagster",
+        "postgresql://dagster@host:port/dagster",
+        "postgresql://dagster@[host/dagster",
+        "postgres://dagster@host/dagster",
+        "mysql://dagster@host/dagster",
+        "postgresql://dagster@host/dag ster",
+    ],
+)
+def test_dagsters_database_is_named_without_a_password(url: str) -> None:
+    with pytest.raises(InvalidSettingError, match="PGPASSWORD") as refused:
+        load_settings(environment={"FEEDBACK_DAGSTER_DATABASE_URL": url})
+
+    assert "91ce" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_addresses_lose_the_slash_at_their_end() -> None:
     environment = {
         "FEEDBACK_SCHEMA_REGISTRY_URL": "https://registry.example/",
         "FEEDBACK_COMPUTE_LOGS_URL": "s3://bucket/logs/",
+        "FEEDBACK_DAGSTER_DATABASE_URL": "postgresql://dagster@db:5433/runs?sslmode=verify-full",
         "FEEDBACK_EVENTS_PER_SECOND": "2500",
     }
 
@@ -321,6 +347,8 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
 
     assert settings.schema_registry_url == "https://registry.example"
     assert settings.compute_logs_url == "s3://bucket/logs"
+    assert settings.dagster_database_url is not None
+    assert settings.dagster_database_url.endswith("@db:5433/runs?sslmode=verify-full")
     assert settings.events_per_second == 2500.0
 
 

@@ -24,7 +24,8 @@ from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import load_gate_rules
 from feedback_platform.monitoring.monitoring_rules import load_monitoring_rules
-from feedback_platform.orchestration.runs import end_runs_of_dead_servers, prepare_home
+from feedback_platform.orchestration.instance import prepare_home
+from feedback_platform.orchestration.runs import end_runs_of_dead_servers
 from feedback_platform.serving.server import bound_socket, web_address
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
 

@@ -15,6 +15,7 @@ from feedback_platform.full_disk import is_of_a_full_disk
 _COMMANDS: Final = {
     "demo": ("pipeline", "demo"),
     "dev": ("development", "dev"),
+    "dagster": ("dagster_servers", "dagster_group"),
     "serve": ("serving", "serve"),
     "dashboard": ("dashboard", "dashboard"),
     "process": ("pipeline", "process"),

@@ -19,8 +19,8 @@ from feedback_platform.monitoring.alerts.watching import (
 )
 from feedback_platform.monitoring.monitoring_rules import AlertRules
 from feedback_platform.orchestration import jobs
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.resources import PlatformResource
-from feedback_platform.orchestration.runs import prepare_home
 from feedback_platform.settings import alert_receivers
 from feedback_platform.warehouse.published import published_through
 

@@ -18,10 +18,27 @@ REFIT: Final = "refit_reference"
 ERASE: Final = "erase"
 QUALITY: Final = "quality"
 MEASURE: Final = "measure"
+PRIORITY_TAG: Final = "dagster/priority"
 NAMES: Final = (
     PROCESS, REPROCESS, REPLAY, TRAIN, PUBLISH_MODELS, UNDO, REFIT, ERASE, QUALITY, MEASURE,
     EXPERIMENT,
 )  # fmt: skip
+
+# Who goes first where runs or steps wait: what is live, then what somebody asked for, then what
+# takes its time. A backfill has none, so everything goes before it.
+_PRIORITIES: Final = {
+    PROCESS: 40,
+    ERASE: 30,
+    UNDO: 30,
+    PUBLISH_MODELS: 30,
+    EXPERIMENT: 30,
+    TRAIN: 20,
+    REPLAY: 10,
+    REFIT: 10,
+    MEASURE: 10,
+    QUALITY: 10,
+    REPROCESS: 0,
+}
 
 # Measured over all that is published, which costs what is stored: at night, and by no micro-batch.
 _MEASURED_TABLES = dg.AssetSelection.assets(
@@ -120,6 +137,7 @@ def build_jobs() -> list[Any]:
             selection=dg.AssetSelection.all_asset_checks(),
             executor_def=dg.in_process_executor,
             description="Every check: dbt tests, Great Expectations, counts that must add up.",
+            tags=_tags(QUALITY),
         ),
     ]
 
@@ -136,4 +154,9 @@ def _job(
         executor_def=dg.in_process_executor,
         description=description,
         config=config,
+        tags=_tags(name),
     )
+
+
+def _tags(name: str) -> dict[str, str]:
+    return {PRIORITY_TAG: str(_PRIORITIES[name])}

@@ -25,6 +25,7 @@ from feedback_platform.monitoring.monitoring_rules import (
     MonitoringRules,
     load_monitoring_rules,
 )
+from feedback_platform.orchestration.runs import note_process
 from feedback_platform.settings import DBT_PROJECT_DIR, Settings, webhook_of
 from feedback_platform.warehouse import published
 from feedback_platform.warehouse.transformation import DbtProject
@@ -78,6 +79,11 @@ class PlatformResource(dg.ConfigurableResource):
             exploration_share=self.exploration_share,
             segmentation=self.segmentation,
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Have a run say in which process it is: every run is one, and may be killed."""
+        if context.run is not None and context.instance is not None:
+            note_process(context.instance, context.run)
 
     def now(self) -> datetime:
         """Return the time (UTC) of which every step says that it is now."""

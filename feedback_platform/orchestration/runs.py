@@ -1,18 +1,20 @@
 """Runs of this machine: executing one in this process, and ending those whose process is gone."""
 
-import json
+import socket
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import dagster as dg
 import psutil
 
 from feedback_platform.errors import PermanentError
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.progress import PROGRESS_LOGGER
-from feedback_platform.settings import PROJECT_DIR, Settings
+from feedback_platform.settings import Settings
 
 PROCESS_TAG: Final = "feedback_platform/process"
+# Whose process that is: a run that is started again gets the tags of the run before.
+_OF_RUN_TAG: Final = "feedback_platform/process_of"
 UNFINISHED: Final = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -25,18 +27,6 @@ _IN_A_PROCESS: Final = UNFINISHED[2:]
 
 class RunFailedError(PermanentError):
     """A run ended in failure; the text is that of the step that failed."""
-
-
-def prepare_home(settings: Settings) -> None:
-    """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
-    if settings.compute_logs_url is not None:
-        # JSON is YAML, and quotes whatever a prefix may hold.
-        text += (
-            f"\ncompute_logs: {json.dumps(_compute_logs(settings, settings.compute_logs_url))}\n"
-        )
-    (settings.dagster_home / "dagster.yaml").write_text(text, encoding="utf-8")
 
 
 def execute(
@@ -72,7 +62,7 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
         is_server_starting: no server is running yet, so runs that a server started are gone too.
     """
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_A_PROCESS)):
-        process = run.tags.get(PROCESS_TAG)
+        process = _process_of(run)
         is_dead = is_server_starting if process is None else not _is_alive(process)
         if is_dead:
             instance.report_run_failed(run, "The process of this run is gone.")
@@ -90,29 +80,32 @@ def selected_tables(definitions: dg.Definitions, job: str) -> int:
     return len(definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
 
 
+def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Have a run say that it is in this process, unless it does so already."""
+    if run.tags.get(_OF_RUN_TAG) != run.run_id:
+        identity = process_identity(psutil.Process())
+        instance.add_run_tags(run.run_id, {PROCESS_TAG: identity, _OF_RUN_TAG: run.run_id})
+
+
 def process_identity(process: psutil.Process) -> str:
-    """Return what tells a process from a later one with the same number."""
-    return f"{process.pid}:{process.create_time():.2f}"
+    """Return what tells a process from a later one with the same number, and from those of others.
+
+    Machines and containers that share a database of runs do not see each other's processes.
+    """
+    return f"{process.pid}:{process.create_time():.2f}@{socket.gethostname()}"
 
 
-def _compute_logs(settings: Settings, url: str) -> dict[str, Any]:
-    """Return where what the steps print goes; boto3 knows the credentials and the endpoint."""
-    parts = urlsplit(url)
-    prefix = parts.path.strip("/")
-    return {
-        "module": "dagster_aws.s3.compute_log_manager",
-        "class": "S3ComputeLogManager",
-        "config": {
-            "bucket": parts.netloc,
-            **({"prefix": prefix} if prefix else {}),
-            "local_dir": str(settings.dagster_home / "compute_logs"),
-            "skip_empty_files": True,
-        },
-    }
+def _process_of(run: dg.DagsterRun) -> str | None:
+    is_own = run.tags.get(_OF_RUN_TAG, run.run_id) == run.run_id
+    return run.tags.get(PROCESS_TAG) if is_own else None
 
 
 def _is_alive(identity: str) -> bool:
     number, _, _ = identity.partition(":")
+    _, _, host = identity.partition("@")
+    if host and host != socket.gethostname():
+        # It is for them to say.
+        return True
     try:
         return process_identity(psutil.Process(int(number))) == identity
     except psutil.Error:

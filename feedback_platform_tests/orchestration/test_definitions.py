@@ -7,6 +7,14 @@ import pytest
 
 from feedback_platform.definitions import build_definitions
 from feedback_platform.orchestration import keys
+from feedback_platform.orchestration.jobs import (
+    NAMES,
+    PROCESS,
+    REPLAY,
+    REPROCESS,
+    TRAIN,
+    build_jobs,
+)
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.warehouse.publishing import TABLES
 from feedback_platform_tests.installation import Installation
@@ -296,3 +304,12 @@ def test_a_resource_can_be_overridden(tmp_path: Path) -> None:
     definitions = build_definitions(settings, {"platform": other})
 
     assert definitions.resources == {"platform": other}
+
+
+def test_what_is_live_goes_before_trainings_and_those_before_backfills() -> None:
+    tags = {job.name: job.tags for job in build_jobs()}
+    priority = {name: int(found["dagster/priority"]) for name, found in tags.items()}
+
+    assert set(priority) == set(NAMES)
+    assert priority[PROCESS] > priority[TRAIN] > priority[REPLAY] > priority[REPROCESS] == 0
+    assert max(priority, key=priority.__getitem__) == PROCESS

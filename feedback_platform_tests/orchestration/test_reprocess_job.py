@@ -11,7 +11,7 @@ from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.orchestration.assets.reprocessing import DAYS, reprocessed_events
-from feedback_platform.orchestration.runs import prepare_home
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform_tests.installation import Installation
 
 LINE = b'{"event_id":"%s","event_type":"item_liked","user_id":"u","item_id":"i"}\n'

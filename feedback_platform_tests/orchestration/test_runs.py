@@ -5,16 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import psutil
 import pytest
 
+from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
     end_dead_runs,
-    prepare_home,
+    note_process,
     process_identity,
 )
 from feedback_platform.settings import load_settings
@@ -100,34 +100,46 @@ def test_a_run_that_waits_for_its_turn_is_no_dead_run(
     assert status_of(instance, run) == dg.DagsterRunStatus.NOT_STARTED
 
 
-@pytest.mark.parametrize(
-    ("url", "bucket", "prefix"),
-    [
-        ("s3://logs/dagster/steps", "logs", "dagster/steps"),
-        ("s3://logs/it's: {a} *prefix", "logs", "it's: {a} *prefix"),
-        ("s3://logs", "logs", "dagster"),  # Dagster's own default
-    ],
-)
-def test_what_steps_print_goes_to_the_bucket_of_the_settings(
-    tmp_path: Path, url: str, bucket: str, prefix: str
+def test_a_run_of_another_host_is_left_to_it(instance: dg.DagsterInstance, gone: int) -> None:
+    run = record_run(instance, tags={PROCESS_TAG: f"{gone}:1.00@elsewhere"})
+
+    end_dead_runs(instance)
+
+    assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_is_started_again_is_not_in_the_process_of_the_one_before(
+    instance: dg.DagsterInstance, gone: int
 ) -> None:
-    _, configuration = compute_logs(tmp_path, {"FEEDBACK_COMPUTE_LOGS_URL": url})
+    before = record_run(instance, status=dg.DagsterRunStatus.FAILURE)
+    note_process(instance, before)
+    recorded = instance.get_run_by_id(before.run_id)
+    assert recorded is not None
+    tags = {**recorded.tags, PROCESS_TAG: f"{gone}:1.00"}
+    again = record_run(instance, status=dg.DagsterRunStatus.STARTING, tags=tags)
 
-    assert configuration["bucket"] == bucket
-    assert configuration.get("prefix", "dagster") == prefix
-    assert Path(configuration["local_dir"]).is_relative_to(tmp_path)
+    end_dead_runs(instance)
+    assert status_of(instance, again) == dg.DagsterRunStatus.STARTING
+
+    note_process(instance, again)
+    started = instance.get_run_by_id(again.run_id)
+    assert started is not None
+    assert started.tags[PROCESS_TAG] == process_identity(psutil.Process())
 
 
-def test_what_steps_print_stays_on_the_machine_without_a_bucket(tmp_path: Path) -> None:
-    name, _ = compute_logs(tmp_path, {})
+def test_a_run_says_in_which_process_it_is(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    platform = PlatformResource.from_settings(load_settings(tmp_path, {}))
 
-    assert name == "LocalComputeLogManager"
+    @dg.op
+    def nothing(platform: PlatformResource) -> None:
+        assert platform.data_dir
 
+    @dg.job(resource_defs={"platform": platform})
+    def quiet() -> None:
+        nothing()
 
-def compute_logs(data_dir: Path, environment: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    """The class and the configuration by which Dagster keeps what steps print."""
-    settings = load_settings(data_dir, environment)
-    prepare_home(settings)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        manager = instance.get_ref().compute_logs_data
-    return manager.class_name, dict(manager.config_dict)
+    run = quiet.execute_in_process(instance=instance)
+    recorded = instance.get_run_by_id(run.run_id)
+
+    assert recorded is not None
+    assert recorded.tags[PROCESS_TAG] == process_identity(psutil.Process())

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from feedback_platform.orchestration.runs import RunFailedError, prepare_home
+from feedback_platform.orchestration.instance import prepare_home
+from feedback_platform.orchestration.runs import RunFailedError
 from feedback_platform.orchestration.training_gate import (
     BEFORE_TRAINING,
     UnfitDataError,
