@@ -14,7 +14,7 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             name="nightly_sweep",
             job_name=jobs.PROCESS,
             cron_schedule="30 1 * * *",
-            run_config={"ops": {"clean_events": {"config": {"sweep": True}}}},
+            run_config=portion_config(sweep=True),
             default_status=_ON,
             description="Finds raw objects that landed too late for the listing of new hours.",
         ),
@@ -48,6 +48,17 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             description="Runs every check.",
         ),
     ]
+
+
+def portion_config(**cleaning: object) -> dict[str, object]:
+    """Return the run configuration of a micro-batch that leaves a long backlog to further ones."""
+    taking_in = {"portion": True}
+    return {
+        "ops": {
+            "clean_events": {"config": {**cleaning, **taking_in}},
+            "dbt_models": {"config": taking_in},
+        }
+    }
 
 
 def training_config(trigger: str) -> dict[str, object]:
