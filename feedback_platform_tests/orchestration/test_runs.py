@@ -11,6 +11,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from feedback_platform.orchestration.keys import WAREHOUSE_POOL
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
     end_dead_runs,
@@ -131,3 +132,30 @@ def compute_logs(data_dir: Path, environment: dict[str, str]) -> tuple[str, dict
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         manager = instance.get_ref().compute_logs_data
     return manager.class_name, dict(manager.config_dict)
+
+
+def test_a_run_that_was_killed_holds_its_place_in_a_pool_no_longer(tmp_path: Path) -> None:
+    """Where Dagster itself notices the end of a process, it gives back nothing."""
+    settings = load_settings(tmp_path / "data", {})
+    prepare_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots(WAREHOUSE_POOL, 1)
+        killed, waiting = record_run(instance), record_run(instance)
+        for run in (killed, waiting):
+            storage.claim_concurrency_slot(WAREHOUSE_POOL, run.run_id, "a_step")
+        end_dead_runs(instance)
+        assert storage.get_concurrency_info(WAREHOUSE_POOL).slot_count == 1
+        assert holder(storage) == killed.run_id
+
+        instance.report_run_failed(killed)
+        assert holder(storage) == killed.run_id
+        end_dead_runs(instance)
+
+        storage.claim_concurrency_slot(WAREHOUSE_POOL, waiting.run_id, "a_step")
+        assert holder(storage) == waiting.run_id
+
+
+def holder(storage: Any) -> str:
+    (slot,) = storage.get_concurrency_info(WAREHOUSE_POOL).claimed_slots
+    return str(slot.run_id)
