@@ -25,7 +25,7 @@ _POLL_SECONDS: Final = 0.2
 # long it may take to be there.
 _LOOK_SECONDS: Final = 2.0
 _MISSED: Final = 2
-_PART_STARTS_SECONDS: Final = 300.0
+_PART_STARTS_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True)

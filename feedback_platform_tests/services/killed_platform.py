@@ -41,9 +41,9 @@ from feedback_platform_tests.services.processes import answers, free_port
 _MARK: Final = "FEEDBACK_TEST_PLATFORM"
 _TURNS_TO_A_MISTAKE: Final = 10
 # However busy the machine.
-START_SECONDS: Final = 300.0
+START_SECONDS: Final = 900.0
 STOP_SECONDS: Final = 60.0
-DRAIN_SECONDS: Final = 900.0
+DRAIN_SECONDS: Final = 1800.0
 # What depends on when something was looked at, or on what a model was made of by then.
 _BY_THE_CLOCK: Final = (
     "metrics.layer_freshness",
