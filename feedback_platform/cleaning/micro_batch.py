@@ -1,13 +1,15 @@
 """One micro-batch: raw objects in, clean and quarantined rows out, a manifest that makes it count.
 
 A batch that dies on the way leaves files that nobody counts; the next attempt writes others.
-Memory is bounded: a long list of objects becomes several batches.
+Memory is bounded: a long list of objects becomes several batches. So is a run that is to take no
+more than a portion of a backlog; the next one takes the next.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any, Final
@@ -31,6 +33,24 @@ from feedback_platform.reading_ahead import read_ahead
 BATCH_BYTES: Final = 64 << 20
 
 
+@dataclass(frozen=True)
+class Portion:
+    """What a run cleans at most of a backlog, but one object at least.
+
+    Attributes:
+        objects: raw objects; each is a request to the store, however small it is.
+        size: uncompressed raw bytes.
+    """
+
+    objects: int
+    size: int
+
+
+# About as many events as a run takes into the warehouse at once, so that readers see a backlog
+# shrink a portion at a time, and no other run waits for more than one of them.
+PORTION: Final = Portion(objects=5_000, size=4 * BATCH_BYTES)
+
+
 def clean_pending(
     lake: Lake,
     raw_objects: list[str],
@@ -41,13 +61,14 @@ def clean_pending(
     mapping: EventMapping = DEFAULT_MAPPING,
     engine: Engine[Any, Any] = POLARS,
     is_reprocessing: bool = False,
+    portion: Portion | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[BatchManifest]:
     """Clean raw objects and commit the batches.
 
     Args:
         lake: where they lie and where the results go.
-        raw_objects: keys, sorted.
+        raw_objects: keys, in the order in which they are to be cleaned.
         rules: the cleaning rules.
         references: all reference versions, oldest first; each object uses the one in effect when
             it was received.
@@ -55,6 +76,7 @@ def clean_pending(
         mapping: what the names of events in received lines mean.
         engine: what runs the rules.
         is_reprocessing: the objects have been cleaned before; the new rows replace the old ones.
+        portion: clean no more than the first objects that make one; all when left out.
         progress: called with objects done and objects in all.
 
     Returns:
@@ -66,7 +88,8 @@ def clean_pending(
     """
     manifests: list[BatchManifest] = []
     done = 0
-    for reference, objects in read_ahead(_batches(lake, raw_objects, references, mapping, engine)):
+    batches = _batches(lake, raw_objects, references, mapping, engine, portion)
+    for reference, objects in read_ahead(batches):
         cleaned = engine.clean(objects, rules, reference, ledger.tombstones)
         manifest = store_batch(
             lake,
@@ -89,12 +112,16 @@ def _batches(
     references: list[Reference],
     mapping: EventMapping,
     engine: Engine[Any, Any],
+    portion: Portion | None,
 ) -> Iterator[tuple[Reference, list[Any]]]:
     """Read objects, and cut them into batches of one reference version and bounded size."""
     held: list[Any] = []
     held_bytes = 0
     held_reference: Reference | None = None
-    for key in raw_objects:
+    taken_bytes = 0
+    for taken, key in enumerate(raw_objects):
+        if portion is not None and (taken >= portion.objects or taken_bytes >= portion.size):
+            break
         reference = reference_for(references, keys.hour_of(key))
         if held_reference is not None and held and reference != held_reference:
             yield held_reference, engine.parse(held)
@@ -102,6 +129,7 @@ def _batches(
         item = engine.read(lake, key, mapping, is_listed=True)
         held.append(item)
         held_bytes += item.size
+        taken_bytes += item.size
         held_reference = reference
         if held_bytes >= BATCH_BYTES:
             yield reference, engine.parse(held)

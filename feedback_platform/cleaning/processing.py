@@ -15,7 +15,7 @@ from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.erased_events import typed_erased
 from feedback_platform.cleaning.fetching import fetch_object
 from feedback_platform.cleaning.kept_rules import keep_rules
-from feedback_platform.cleaning.micro_batch import clean_pending
+from feedback_platform.cleaning.micro_batch import Portion, clean_pending
 from feedback_platform.cleaning.reading import parse_objects
 from feedback_platform.cleaning.reference import (
     BEGINNING,
@@ -30,7 +30,7 @@ from feedback_platform.events import columns as c
 from feedback_platform.events.translation.mapping import DEFAULT_MAPPING, EventMapping
 from feedback_platform.lake import keys
 from feedback_platform.lake.batches import BatchManifest, Ledger, latest_manifest, pending_objects
-from feedback_platform.lake.raw import list_raw_objects
+from feedback_platform.lake.raw import announce_backfill, list_raw_objects
 from feedback_platform.lake.store import Lake
 from feedback_platform.lake.tombstones import load_tombstones
 
@@ -38,13 +38,20 @@ from feedback_platform.lake.tombstones import load_tombstones
 # with more, and memory stays bounded.
 FIT_BYTES: Final = 192 << 20
 FIT_WINDOW: Final = timedelta(days=28)
+_UNFINISHED_SWEEP: Final = "unfinished-sweep"
 
 
 @dataclass(frozen=True)
 class CleaningOutcome:
-    """What one run of cleaning did; rows = clean + quarantined + duplicates + erased."""
+    """What one run of cleaning did; rows = clean + quarantined + duplicates + erased.
+
+    Attributes:
+        manifests: of its batches.
+        remaining: raw objects that it left to runs to come.
+    """
 
     manifests: tuple[BatchManifest, ...]
+    remaining: int = 0
 
     @property
     def objects(self) -> int:
@@ -84,6 +91,7 @@ def clean_new(
     is_sweep: bool,
     mapping: EventMapping = DEFAULT_MAPPING,
     engine: Engine[Any, Any] = POLARS,
+    portion: Portion | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CleaningOutcome:
     """Clean the raw objects that no batch has cleaned yet.
@@ -96,6 +104,8 @@ def clean_new(
         is_sweep: look at everything ever received, not only at the newest hours.
         mapping: what the names of events in received lines mean.
         engine: what runs the rules.
+        portion: clean no more than this; the next call goes on behind it, whether it sweeps or
+            not.
         progress: called with objects done and objects in all.
 
     Raises:
@@ -103,10 +113,16 @@ def clean_new(
     """
     ledger = Ledger.opened(lake)
     backfills = lake.list_keys(keys.BACKFILLS)
-    pending = pending_objects(lake, is_sweep=is_sweep or bool(backfills))
-    outcome = _clean_objects(lake, ledger, pending, rules, mapping, engine, progress)
-    # Announced before the listing, so whatever they announced has been found.
-    lake.delete(backfills)
+    is_sweep = is_sweep or bool(backfills)
+    pending = pending_objects(lake, is_sweep=is_sweep)
+    if is_sweep and pending and not backfills:
+        # What a portion leaves, or a process that dies, may lie where the next listing of new
+        # hours would not look.
+        backfills = [announce_backfill(lake, _UNFINISHED_SWEEP)]
+    outcome = _clean_objects(lake, ledger, pending, rules, mapping, engine, portion, progress)
+    if outcome.remaining == 0:
+        # Announced before the listing, so whatever they announced has been found.
+        lake.delete(backfills)
     return outcome
 
 
@@ -117,6 +133,7 @@ def _clean_objects(
     rules: CleaningRules,
     mapping: EventMapping,
     engine: Engine[Any, Any],
+    portion: Portion | None,
     progress: Callable[[int, int], None] | None,
 ) -> CleaningOutcome:
     if not pending:
@@ -133,9 +150,11 @@ def _clean_objects(
         ledger=ledger,
         mapping=mapping,
         engine=engine,
+        portion=portion,
         progress=progress,
     )
-    return CleaningOutcome(tuple(manifests))
+    cleaned = sum(len(manifest.raw_objects) for manifest in manifests)
+    return CleaningOutcome(tuple(manifests), remaining=len(pending) - cleaned)
 
 
 def refit_reference(

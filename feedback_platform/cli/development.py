@@ -6,6 +6,7 @@ import fcntl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
@@ -68,7 +69,6 @@ def dev(
     with _only_server(settings) as lock:
         click.echo("Loading the asset graph …")
         build_definitions(settings)
-        end_runs_of_dead_servers(settings)
         click.echo(
             f"Dagster   {web_address(host, port)}\n"
             f"API       {web_address(host, api_port)}  ({paths})\n"
@@ -78,7 +78,7 @@ def dev(
         )
         dagster = _dagster(settings, host, port, lock)
         dashboard = _dashboard(settings, host, dashboard_port, lock)
-        sys.exit(run_together(dagster, dashboard, _api(settings, host, api_port, lock)))
+        sys.exit(run_together(dashboard, _api(settings, host, api_port, lock), dagster))
 
 
 def _check_ports(host: str, ports: Mapping[str, int]) -> None:
@@ -126,6 +126,9 @@ def _dagster(settings: Settings, host: str, port: int, lock: int) -> Child:
         directory=settings.data_dir,
         environment=dagster_environment(settings),
         held=[lock],
+        # Where this one dies, Dagster goes on, and no sensor nor schedule does anything any more.
+        part="dagster api grpc",
+        prepare=partial(end_runs_of_dead_servers, settings),
     )
 
 

@@ -1,4 +1,4 @@
-"""Servers side by side: started together, watched, ended in order."""
+"""Servers side by side: started together, watched, started again when they die, ended in order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,39 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import click
+import psutil
 
 from feedback_platform.cli import guard
 
 _STOP_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.2
-# A server that dies sooner than this after its start, so many times in a row, will not live.
-_SHORT_LIFE_SECONDS: Final = 10
-_SHORT_LIVES: Final = 3
+# How often somebody looks for a part of a server, how often in a row it has to be missing, and how
+# long it may take to be there.
+_LOOK_SECONDS: Final = 2.0
+_MISSED: Final = 2
+_PART_STARTS_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a server that dies is started again.
+
+    Attributes:
+        short_life: seconds; once a server has lived for longer, its earlier deaths are forgotten.
+        lives: after so many short lives in a row it is given up.
+        rest: seconds until the start after the second death in a row, twice as long after each
+            further one; after the first one it starts at once.
+    """
+
+    short_life: float = 60.0
+    lives: int = 5
+    rest: float = 1.0
 
 
 class Child:
@@ -30,6 +50,10 @@ class Child:
     Between it and us is a guard, which ends it when we are no more. None of its own children
     outlives it. The guard alone keeps open the files that are to be `held`, by their descriptors:
     a lock on one of them lasts until the server has ended, whoever dies before.
+
+    Where `part` is given, some process below the server has these words in its command, and the
+    server is of no use without: it is ended when that process is gone. Before each start
+    `prepare` is called; of the server that ran before, nothing is left by then.
     """
 
     def __init__(
@@ -41,6 +65,9 @@ class Child:
         environment: Mapping[str, str],
         held: Collection[int] = (),
         stop_seconds: float = _STOP_SECONDS,
+        part: str = "",
+        prepare: Callable[[], None] = lambda: None,
+        patience: Patience = Patience(),
     ) -> None:
         self.name = name
         self._command = [sys.executable, "-m", guard.__name__, str(stop_seconds), *command]
@@ -48,12 +75,19 @@ class Child:
         self._environment = environment
         self._held = tuple(held)
         self._process: subprocess.Popen[bytes] | None = None
+        self._part = _Part(part) if part else None
+        self._prepare = prepare
+        self._patience = patience
         self._started_at = 0.0
+        self._starts_at = 0.0
         self._short_lives = 0
 
     def start(self) -> None:
         """Start the server."""
+        self._prepare()
         self._started_at = time.monotonic()
+        if self._part is not None:
+            self._part.expect(self._started_at)
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             self._command,
             cwd=self._directory,
@@ -63,23 +97,36 @@ class Child:
             start_new_session=True,
         )
 
-    def ended(self) -> int | None:
-        """Return the exit code with which it ended, or None while it runs.
-
-        Raises:
-            RuntimeError: it was not started, or this was told already.
-        """
+    def look_after(self) -> bool:
+        """Start it again where it has died, and say so; return False where that is in vain."""
+        now = time.monotonic()
         if self._process is None:
-            raise RuntimeError(f"{self.name} does not run.")
-        return None if self._process.poll() is None else self._end()
+            if now >= self._starts_at:
+                self.start()
+            return True
+        if self._process.poll() is not None:
+            return self._rest(f"{self.name} ended with exit code {self._end()}", now)
+        if self._part is not None and self._part.is_lost(self._process.pid, now):
+            self._end()
+            return self._rest(f"{self.name} lost its process `{self._part.words}`", now)
+        return True
 
-    def start_again(self) -> bool:
-        """Start it again after it ended; return False where that was tried often enough."""
-        is_short = time.monotonic() - self._started_at < _SHORT_LIFE_SECONDS
-        self._short_lives = self._short_lives + 1 if is_short else 0
-        if self._short_lives >= _SHORT_LIVES:
+    def _rest(self, what: str, now: float) -> bool:
+        """Say when it is started again after what happened; return False where never."""
+        is_short = now - self._started_at < self._patience.short_life
+        self._short_lives = self._short_lives + 1 if is_short else 1
+        if self._short_lives >= self._patience.lives:
+            click.echo(
+                f"{what}, {self._short_lives} times in a row within "
+                f"{self._patience.short_life:.0f} s of its start. What it said above tells why; "
+                "stopping.",
+                err=True,
+            )
             return False
-        self.start()
+        rest = self._patience.rest * 2 ** (self._short_lives - 2) if self._short_lives > 1 else 0.0
+        self._starts_at = now + rest
+        after = f" in {rest:g} s" if rest else ""
+        click.echo(f"{what}; it is started again{after}.", err=True)
         return True
 
     def stop(self, is_urgent: Callable[[], bool]) -> None:
@@ -104,38 +151,64 @@ class Child:
             return process.wait()
 
 
-def run_together(main: Child, *beside: Child) -> int:
-    """Run servers until the main one ends or a signal says to stop; return the exit code.
+class _Part:
+    """A process below a server, known by words that stand in its command one after another."""
 
-    One beside it is started again when it dies. They are stopped before the main one, in their
-    order. A signal that comes while they stop kills them.
+    def __init__(self, words: str) -> None:
+        self.words = words
+        self.expect(0.0)
+
+    def expect(self, now: float) -> None:
+        """Begin anew with a server that has just been started."""
+        self._since = self._looked_at = now
+        self._was_there = False
+        self._missed = 0
+
+    def is_lost(self, pid: int, now: float) -> bool:
+        """Return whether it was there and is not any more, or did not come in time."""
+        if now - self._looked_at < _LOOK_SECONDS:
+            return False
+        self._looked_at = now
+        if self._is_below(pid):
+            self._was_there, self._missed = True, 0
+            return False
+        self._missed += 1
+        # Where it is being replaced, there may be none for a moment.
+        if self._was_there:
+            return self._missed >= _MISSED
+        return now - self._since > _PART_STARTS_SECONDS
+
+    def _is_below(self, pid: int) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            for each in psutil.Process(pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    if self.words in " ".join(each.cmdline()):
+                        return True
+        return False
+
+
+def run_together(*children: Child) -> int:
+    """Run servers until a signal says to stop, or one of them will not live; return the exit code.
+
+    One that dies is started again. In the end they are stopped in their order. A signal that comes
+    while they stop kills them.
     """
     with _noted_signals() as signals:
         try:
-            for child in beside:
+            for child in children:
                 child.start()
-            main.start()
-            return _watch(main, beside, signals)
+            return _watch(children, signals)
         finally:
             heard = len(signals)
-            for child in (*beside, main):
+            for child in children:
                 child.stop(lambda: len(signals) > heard)
 
 
-def _watch(main: Child, beside: Sequence[Child], signals: Sized) -> int:
+def _watch(children: Sequence[Child], signals: Sized) -> int:
     while not signals:
-        code = main.ended()
-        if code is not None:
-            return code
-        for child in beside:
-            code = child.ended()
-            if code is None:
-                continue
-            again = f"{child.name} ended with exit code {code}"
-            if not child.start_again():
-                click.echo(f"{again}, time and again; stopping.", err=True)
+        for child in children:
+            if not child.look_after():
                 return 1
-            click.echo(f"{again}; it is started again.", err=True)
         time.sleep(_POLL_SECONDS)
     click.echo("Stopping … (Ctrl-C again: at once)")
     return 0

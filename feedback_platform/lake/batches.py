@@ -7,6 +7,7 @@ carries all that the next listing needs, so finding new objects costs what is ne
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -123,7 +124,10 @@ def manifests_after(lake: Lake, sequence: int) -> list[BatchManifest]:
 
 
 def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
-    """Return the raw objects that no batch has cleaned, sorted.
+    """Return the raw objects that no batch has cleaned, in the order of the hours they came in.
+
+    Whoever cleans only the first ones of a backlog moves the newest hour no further than to the
+    first that is left, wherever in the lake it lies: the next listing meets it again.
 
     Args:
         is_sweep: list everything ever received instead of the newest hours; this also finds an
@@ -131,12 +135,12 @@ def pending_objects(lake: Lake, *, is_sweep: bool = False) -> list[str]:
     """
     if is_sweep or lake.list_keys(keys.BACKFILLS):
         cleaned = {key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects}
-        return [key for key in list_raw_objects(lake) if key not in cleaned]
+        return _by_hour(key for key in list_raw_objects(lake) if key not in cleaned)
     latest = latest_manifest(lake)
     if latest is None:
-        return list_raw_objects(lake)
+        return _by_hour(list_raw_objects(lake))
     since = datetime.fromisoformat(latest.newest_hour) - OVERLAP
-    return list_raw_objects(lake, since=since, seen=latest.recent_objects)
+    return _by_hour(list_raw_objects(lake, since=since, seen=latest.recent_objects))
 
 
 class Ledger:
@@ -244,6 +248,10 @@ def check_nobody_erased_since(lake: Lake, through: int | None) -> None:
 def replace_manifest(lake: Lake, manifest: BatchManifest) -> None:
     """Correct what a committed batch says, after rows of it were erased."""
     lake.put(keys.batch_manifest(manifest.sequence), _written(manifest), mode="overwrite")
+
+
+def _by_hour(raw_objects: Iterable[str]) -> list[str]:
+    return sorted(raw_objects, key=lambda key: (keys.hour_of(key), key))
 
 
 def _written(manifest: BatchManifest) -> bytes:

@@ -277,8 +277,8 @@ def _unseen(
     return found
 
 
-def announce_backfill(lake: Lake, name: str) -> None:
-    """Tell that raw objects were written behind the newest hours.
+def announce_backfill(lake: Lake, name: str) -> str:
+    """Tell that raw objects were written behind the newest hours; return the key that says so.
 
     The listing of new hours would not meet them; the next one lists everything.
 
@@ -286,4 +286,6 @@ def announce_backfill(lake: Lake, name: str) -> None:
         lake: where they were written, all of them already.
         name: of whoever wrote them; a later announcement under it replaces this one.
     """
-    lake.put(keys.backfill(name), b"{}", mode="overwrite")
+    key = keys.backfill(name)
+    lake.put(key, b"{}", mode="overwrite")
+    return key

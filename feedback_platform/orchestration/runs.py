@@ -66,7 +66,22 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
         is_dead = is_server_starting if process is None else not _is_alive(process)
         if is_dead:
             instance.report_run_failed(run, "The process of this run is gone.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    free_slots_of_ended_runs(instance)
+
+
+def free_slots_of_ended_runs(instance: dg.DagsterInstance) -> None:
+    """Free the places in pools that are still held by runs that have ended.
+
+    A process that is killed gives none back, and Dagster does not either when it notices. The next
+    run would wait for the pool `warehouse` for ever.
+    """
+    storage = instance.event_log_storage
+    holders = list(storage.get_concurrency_run_ids())
+    if not holders:
+        return
+    unfinished = instance.get_runs(filters=dg.RunsFilter(run_ids=holders, statuses=UNFINISHED))
+    for run_id in set(holders) - {run.run_id for run in unfinished}:
+        storage.free_concurrency_slots_for_run(run_id)
 
 
 def end_runs_of_dead_servers(settings: Settings) -> None:

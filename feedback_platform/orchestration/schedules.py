@@ -3,6 +3,8 @@
 import dagster as dg
 
 from feedback_platform.orchestration import jobs
+from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.warehouse.published import published_through
 
 _ON = dg.DefaultScheduleStatus.RUNNING
 
@@ -14,7 +16,7 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             name="nightly_sweep",
             job_name=jobs.PROCESS,
             cron_schedule="30 1 * * *",
-            run_config={"ops": {"clean_events": {"config": {"sweep": True}}}},
+            run_config=portion_config(sweep=True),
             default_status=_ON,
             description="Finds raw objects that landed too late for the listing of new hours.",
         ),
@@ -40,14 +42,32 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             default_status=_ON,
             description="Fits the reference statistics of cleaning on the newest weeks.",
         ),
-        dg.ScheduleDefinition(
-            name="hourly_quality",
-            job_name=jobs.QUALITY,
-            cron_schedule="20 * * * *",
-            default_status=_ON,
-            description="Runs every check.",
-        ),
+        hourly_quality,
     ]
+
+
+@dg.schedule(
+    job_name=jobs.QUALITY,
+    cron_schedule="20 * * * *",
+    default_status=_ON,
+    description="Runs every check.",
+)
+def hourly_quality(platform: PlatformResource) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the checks once there is something to check; before, some of them could but fail."""
+    if published_through(platform.settings.published_path) == 0:
+        return dg.SkipReason("Nothing is published yet.")
+    return dg.RunRequest()
+
+
+def portion_config(**cleaning: object) -> dict[str, object]:
+    """Return the run configuration of a micro-batch that leaves a long backlog to further ones."""
+    taking_in = {"portion": True}
+    return {
+        "ops": {
+            "clean_events": {"config": {**cleaning, **taking_in}},
+            "dbt_models": {"config": taking_in},
+        }
+    }
 
 
 def training_config(trigger: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.orchestration import jobs
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import UNFINISHED, end_dead_runs
-from feedback_platform.orchestration.schedules import training_config
+from feedback_platform.orchestration.schedules import portion_config, training_config
 from feedback_platform.privacy.requests import stuck_requests
 from feedback_platform.warehouse.published import published_through
 
@@ -63,12 +63,19 @@ GROWTH: Final = 0.2
     job_name=jobs.PROCESS,
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts one run for everything that is new in the lake.",
+    description="Starts one run for what is new in the lake, or for a portion of a backlog.",
 )
 def micro_batch_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run when raw objects are not clean, or clean rows not published."""
+    """Ask for a run when raw objects are not clean, or clean rows not published.
+
+    Whether one is under way is asked first: what that one cleans is not new, and by the time of the
+    listing it has either said so or is still there. So nobody asks for a run without work, and of
+    a long backlog nothing is listed in vain.
+    """
+    if _is_unfinished(context.instance, jobs.PROCESS):
+        return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
     lake = platform.lake()
     pending = pending_objects(lake)
     latest = latest_manifest(lake)
@@ -76,8 +83,6 @@ def micro_batch_sensor(
     behind = cleaned - published_through(platform.settings.published_path)
     if not pending and behind == 0:
         return dg.SkipReason("Nothing new in the lake.")
-    if _is_unfinished(context.instance, jobs.PROCESS):
-        return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
     failures, wait = _patience(context.instance, jobs.PROCESS)
     if wait > timedelta(0):
         return dg.SkipReason(
@@ -88,8 +93,10 @@ def micro_batch_sensor(
         f"{cleaned}:{behind}:{_newest_run(context.instance, jobs.PROCESS)}:{','.join(pending)}"
     )
     key = hashlib.sha256(content.encode()).hexdigest()[:32]
-    tags = {"new_objects": str(len(pending))}
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags=tags)])
+    # Where the process of one is killed, the next tick asks for another; Dagster need not, too.
+    tags = {"new_objects": str(len(pending)), "dagster/max_retries": "0"}
+    request = dg.RunRequest(run_key=key, run_config=portion_config(), tags=tags)
+    return dg.SensorResult(run_requests=[request])
 
 
 @dg.sensor(

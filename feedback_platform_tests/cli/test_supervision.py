@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from feedback_platform.cli.supervision import Child, run_together
+from feedback_platform.cli import supervision
+from feedback_platform.cli.supervision import Child, Patience, run_together
 from feedback_platform_tests.cli.processes import (
     DEAF,
     SLEEP,
@@ -25,12 +27,12 @@ from feedback_platform_tests.cli.processes import (
     program,
     with_child,
 )
+from feedback_platform_tests.waiting import until
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PAUSE = "time.sleep(0.05)"
-AFTER_TWO_STARTS = (
-    f"while not os.path.exists('beside') or len(open('beside').readlines()) < 2: {PAUSE}"
-)
+# Every death is one too many after the third; nobody waits for long.
+IMPATIENT = Patience(short_life=TIMEOUT, lives=3, rest=0.1)
 
 Starts = Callable[..., Child]
 
@@ -39,13 +41,15 @@ Starts = Callable[..., Child]
 def child(tmp_path: Path) -> Starts:
     """Make a server out of a few lines; each start leaves its process id in a file."""
 
-    def make(name: str, then: str = SLEEP, *, first: str = "") -> Child:
+    def make(name: str, then: str = SLEEP, *, first: str = "", **more: Any) -> Child:
         return Child(
             name,
             [sys.executable, "-c", program(name, then, first=first)],
             directory=tmp_path,
             environment=dict(os.environ),
             stop_seconds=2 * TIMEOUT,
+            patience=IMPATIENT,
+            **more,
         )
 
     return make
@@ -60,22 +64,29 @@ def meanwhile(act: Callable[[], None]) -> Iterator[None]:
     thread.join()
 
 
-def test_the_end_of_the_main_server_is_the_end_of_both(child: Starts, tmp_path: Path) -> None:
-    main = child("main", f"while not os.path.exists('beside'): {PAUSE}\nraise SystemExit(3)")
-    assert run_together(main, child("beside")) == 3
-    await_end(noted(tmp_path / "beside"))
+def stop_after_two_starts(file: Path) -> None:
+    try:
+        until(lambda: len(noted(file)) == 2, seconds=TIMEOUT)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_the_server_beside_is_started_again_when_it_dies(
+def test_a_server_is_started_again_when_it_dies_and_the_other_does_not_notice(
     child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def kill_first() -> None:
-        os.kill(await_pid(tmp_path / "beside"), signal.SIGKILL)
+    prepared: list[int] = []
 
+    def kill_first() -> None:
+        await_pid(tmp_path / "other")
+        os.kill(await_pid(tmp_path / "dying"), signal.SIGKILL)
+        stop_after_two_starts(tmp_path / "dying")
+
+    dying = child("dying", prepare=lambda: prepared.append(len(noted(tmp_path / "dying"))))
     with meanwhile(kill_first):
-        assert run_together(child("main", AFTER_TWO_STARTS), child("beside")) == 0
-    assert len(noted(tmp_path / "beside")) == 2
-    assert "beside ended with exit code 137; it is started again." in capsys.readouterr().err
+        assert run_together(dying, child("other")) == 0
+    assert len(noted(tmp_path / "other")) == 1
+    assert prepared == [0, 1]
+    assert "dying ended with exit code 137; it is started again." in capsys.readouterr().err
 
 
 def test_what_a_server_left_behind_is_ended_before_it_is_started_again(
@@ -83,26 +94,55 @@ def test_what_a_server_left_behind_is_ended_before_it_is_started_again(
 ) -> None:
     def kill_the_guard() -> None:
         os.kill(psutil.Process(await_pid(tmp_path / "beside")).ppid(), signal.SIGKILL)
+        stop_after_two_starts(tmp_path / "beside")
 
     with meanwhile(kill_the_guard):
-        assert run_together(child("main", AFTER_TWO_STARTS), child("beside")) == 0
+        assert run_together(child("main"), child("beside")) == 0
     await_end(noted(tmp_path / "beside"))
 
 
-def test_a_server_that_will_not_live_ends_both(
+def test_a_server_that_has_lost_the_part_that_it_is_no_use_without_is_started_again(
+    child: Starts,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "_LOOK_SECONDS", 0.1)
+
+    def kill_the_part() -> None:
+        part = await_pid(tmp_path / "part")
+        # It has to be seen before it can be missed.
+        time.sleep(1)
+        os.kill(part, signal.SIGKILL)
+        stop_after_two_starts(tmp_path / "whole")
+
+    # In the command of the whole, which has that of the part in it, the line breaks are escaped.
+    whole = child("whole", with_child(program("part")), part="\nopen('part'")
+    with meanwhile(kill_the_part):
+        assert run_together(whole) == 0
+    await_end([*noted(tmp_path / "part"), *noted(tmp_path / "whole")])
+    assert "whole lost its process `\nopen('part'`; it is" in capsys.readouterr().err
+
+
+def test_a_server_that_will_not_live_is_given_more_and_more_time_and_then_ends_all(
     child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_together(child("main"), child("beside", "raise SystemExit(7)")) == 1
     assert len(noted(tmp_path / "beside")) == 3
     await_end(noted(tmp_path / "main"))
-    assert "time and again" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == [
+        "beside ended with exit code 7; it is started again.",
+        "beside ended with exit code 7; it is started again in 0.1 s.",
+    ]
+    assert said[2].startswith("beside ended with exit code 7, 3 times in a row within 30 s")
 
 
-def test_what_the_main_server_left_behind_is_ended(child: Starts, tmp_path: Path) -> None:
+def test_what_a_server_left_behind_is_ended_with_all(child: Starts, tmp_path: Path) -> None:
     lines = program("left", first=DEAF)
     waiting = f"while not os.path.exists('left'): {PAUSE}\nraise SystemExit(3)"
-    assert run_together(child("main", with_child(lines, waiting)), child("beside")) == 3
-    await_end([await_pid(tmp_path / "left")])
+    assert run_together(child("beside"), child("main", with_child(lines, waiting))) == 1
+    await_end(noted(tmp_path / "left"))
 
 
 @pytest.mark.parametrize("number", STOPPING)
@@ -139,7 +179,7 @@ def test_a_second_signal_ends_at_once_what_would_take_its_time(
 
     began = time.monotonic()
     with meanwhile(stop):
-        assert run_together(main, beside) == 0
+        assert run_together(beside, main) == 0
     assert time.monotonic() - began < TIMEOUT
     await_end([pid for name in ("main", "beside", "left") for pid in noted(tmp_path / name)])
 

@@ -16,6 +16,7 @@ from feedback_platform.orchestration.jobs import (
     build_jobs,
 )
 from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.schedules import hourly_quality
 from feedback_platform.warehouse.publishing import TABLES
 from feedback_platform_tests.installation import Installation
 
@@ -295,6 +296,14 @@ def test_a_schedule_asks_for_a_run_that_its_job_accepts(
 
     job = definitions.resolve_job_def(schedule.job_name)
     assert dg.validate_run_config(job, request.run_config)
+
+
+def test_nothing_is_checked_before_something_is_published(tmp_path: Path) -> None:
+    platform = Installation(tmp_path / "data").platform
+    with dg.build_schedule_context(resources={"platform": platform}) as context:
+        answer = hourly_quality(context)
+
+    assert isinstance(answer, dg.SkipReason)
 
 
 def test_a_resource_can_be_overridden(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psutil
 import pytest
 
+from feedback_platform.orchestration.instance import prepare_home
+from feedback_platform.orchestration.keys import WAREHOUSE_POOL
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
@@ -143,3 +146,30 @@ def test_a_run_says_in_which_process_it_is(instance: dg.DagsterInstance, tmp_pat
 
     assert recorded is not None
     assert recorded.tags[PROCESS_TAG] == process_identity(psutil.Process())
+
+
+def test_a_run_that_was_killed_holds_its_place_in_a_pool_no_longer(tmp_path: Path) -> None:
+    """Where Dagster itself notices the end of a process, it gives back nothing."""
+    settings = load_settings(tmp_path / "data", {})
+    prepare_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots(WAREHOUSE_POOL, 1)
+        killed, waiting = record_run(instance), record_run(instance)
+        for run in (killed, waiting):
+            storage.claim_concurrency_slot(WAREHOUSE_POOL, run.run_id, "a_step")
+        end_dead_runs(instance)
+        assert storage.get_concurrency_info(WAREHOUSE_POOL).slot_count == 1
+        assert holder(storage) == killed.run_id
+
+        instance.report_run_failed(killed)
+        assert holder(storage) == killed.run_id
+        end_dead_runs(instance)
+
+        storage.claim_concurrency_slot(WAREHOUSE_POOL, waiting.run_id, "a_step")
+        assert holder(storage) == waiting.run_id
+
+
+def holder(storage: Any) -> str:
+    (slot,) = storage.get_concurrency_info(WAREHOUSE_POOL).claimed_slots
+    return str(slot.run_id)

@@ -12,6 +12,7 @@ import pytest
 
 from feedback_platform.adjustment.rules.ledger import ADJUSTMENTS_SCHEMA
 from feedback_platform.cleaning.configuration import default_rules
+from feedback_platform.cleaning.micro_batch import Portion
 from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.lake.keys import model_file
 from feedback_platform.lake.raw import write_raw_object
@@ -21,7 +22,8 @@ from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
-from feedback_platform.orchestration.jobs import ERASE, PUBLISH_MODELS, TRAIN
+from feedback_platform.orchestration.assets import cleaning
+from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN
 from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
@@ -136,6 +138,50 @@ def test_a_run_under_way_is_waited_for(
     record_run(instance, status=status)
 
     assert str(ask(micro_batch_sensor, empty, instance)).startswith("A run is under way")
+
+
+def test_while_a_run_is_under_way_the_lake_is_not_listed(
+    empty: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was listed before that run ended, it may have cleaned: the next had nothing to do."""
+    record_run(instance)
+
+    def listed(*_: object) -> None:
+        pytest.fail("the lake was listed")
+
+    monkeypatch.setattr(sensors, "pending_objects", listed)
+
+    assert str(ask(micro_batch_sensor, empty, instance)).startswith("A run is under way")
+
+
+def test_a_run_takes_one_portion_and_dagster_tries_it_no_second_time(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    land(empty, "a")
+
+    request = asked(ask(micro_batch_sensor, empty, instance))
+
+    assert request.run_config["ops"]["clean_events"]["config"] == {"portion": True}
+    assert request.run_config["ops"]["dbt_models"]["config"] == {"portion": True}
+    assert request.tags["dagster/max_retries"] == "0"
+
+
+def test_a_backlog_is_asked_for_until_it_is_gone_and_no_more(
+    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleaning, "PORTION", Portion(objects=2, size=1 << 20))
+    for name in ("a", "b", "c"):
+        land(copy, name, NOON + timedelta(days=2))
+    rows = copy.query("from interaction.interactions").height
+
+    seen = []
+    for _ in range(2):
+        request = asked(ask(micro_batch_sensor, copy, instance))
+        copy.run(PROCESS, request.run_config)
+        seen.append(copy.query("from interaction.interactions").height - rows)
+
+    assert seen == [2, 3]
+    assert ask(micro_batch_sensor, copy, instance) == "Nothing new in the lake."
 
 
 def test_a_training_under_way_is_not_waited_for(

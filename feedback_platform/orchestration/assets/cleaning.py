@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 
+from feedback_platform.cleaning.micro_batch import PORTION
 from feedback_platform.cleaning.processing import (
     CleaningOutcome,
     clean_new,
@@ -31,6 +32,9 @@ class CleaningConfig(dg.Config):
 
     Attributes:
         sweep: look for new objects in all of the lake, not only in the newest hours.
+        portion: of a backlog take no more than a portion, and leave the rest to runs to come. The
+            sensor and the nightly sweep ask for it, so that nobody who waits for the pool
+            `warehouse` waits for all of a backlog.
         replay: clean again what holds quarantined events, after the contract or the mapping was
             corrected; with the rules and statistics that it was cleaned with before. The job
             `replay_quarantine` sets it; each of the following does, too.
@@ -39,6 +43,7 @@ class CleaningConfig(dg.Config):
     """
 
     sweep: bool = False
+    portion: bool = False
     replay: bool = False
     replay_reason: str = ""
     replay_source: str = ""
@@ -94,12 +99,15 @@ def clean_events(
     """Clean one micro-batch."""
     with reported_failures():
         outcome = _clean(context, platform, config)
-    context.log.info(f"{outcome.objects} raw objects, {outcome.rows} lines")
+    context.log.info(
+        f"{outcome.objects} raw objects, {outcome.rows} lines; {outcome.remaining} objects remain"
+    )
     share = outcome.quarantined / outcome.rows if outcome.rows else 0.0
     yield dg.MaterializeResult(
         asset_key=keys.CLEAN_EVENTS,
         metadata={
             "raw objects": outcome.objects,
+            "raw objects left to the next run": outcome.remaining,
             "lines": outcome.rows,
             "clean": outcome.clean,
             "duplicates": outcome.duplicates,
@@ -166,7 +174,14 @@ def _clean(
         replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping, engine=engine)
         _tell(context, replayed)
         return replayed.cleaning
-    return clean_new(lake, rules, is_sweep=config.sweep, mapping=mapping, engine=engine)
+    return clean_new(
+        lake,
+        rules,
+        is_sweep=config.sweep,
+        mapping=mapping,
+        engine=engine,
+        portion=PORTION if config.portion else None,
+    )
 
 
 def _tell(context: dg.AssetExecutionContext, outcome: ReplayOutcome) -> None:

@@ -22,6 +22,7 @@ from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.loading import complete, replace_tables, stage_batches
+from feedback_platform.warehouse.published import published_through
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
 AssetEvent = dg.MaterializeResult | dg.AssetCheckResult
@@ -46,6 +47,16 @@ class LayerTranslator(DagsterDbtTranslator):
         return keys.OWNERS
 
 
+class TakingInConfig(dg.Config):
+    """How many of the new batches to take in; the default is all of them.
+
+    Attributes:
+        portion: leave to the next run what is beyond one portion, unless readers have seen more.
+    """
+
+    portion: bool = False
+
+
 def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
     """Return the dbt project as one multi-asset that runs any subset in this process."""
     manifest = project.manifest
@@ -64,7 +75,7 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
         retry_policy=RETRIES,
     )
     def dbt_models(
-        context: dg.AssetExecutionContext, platform: PlatformResource
+        context: dg.AssetExecutionContext, config: TakingInConfig, platform: PlatformResource
     ) -> Iterator[AssetEvent]:
         """Bring new clean rows into the layers, or run the checks that were asked for."""
         wanted = {key: nodes[key] for key in context.selected_asset_keys}
@@ -73,7 +84,13 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
         path = platform.settings.warehouse_path
         with reported_failures(), exclusive_warehouse(path):
             if selected:
-                results = _run_models(platform, selected, len(nodes), context.log)
+                if len(selected) == len(nodes):
+                    results = _take_in(platform, context.log, is_portion=config.portion)
+                else:
+                    context.log.info(
+                        "Not every table is selected, so new batches stay where they are."
+                    )
+                    results = platform.dbt().run(sorted(selected))
                 yield from _materialisations(platform, results, wanted)
             if checks:
                 for result in platform.dbt().test(sorted(checks)):
@@ -84,15 +101,18 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
     return dbt_models
 
 
-def _run_models(
-    platform: PlatformResource, selected: set[str], all_models: int, log: logging.Logger
+def _take_in(
+    platform: PlatformResource, log: logging.Logger, *, is_portion: bool
 ) -> list[NodeResult]:
-    """Run models; new batches are taken in only when every table is there to receive them."""
+    """Bring new batches into every table.
+
+    A portion of them ends where the next batches would be too many for memory at once. But no
+    portion ends before what readers have seen: a warehouse that is built anew is not shown to them
+    until it has caught up.
+    """
     path, lake = platform.settings.warehouse_path, platform.lake()
+    shown = published_through(platform.settings.published_path) if is_portion else 0
     project = platform.dbt()
-    if len(selected) < all_models:
-        log.info("Not every table is selected, so new batches stay where they are.")
-        return project.run(sorted(selected))
     definitions = project.fingerprint()
     seconds: defaultdict[str, float] = defaultdict(float)
     while True:
@@ -105,7 +125,8 @@ def _run_models(
             complete(connection, staged.through)
         for result in results:
             seconds[result.unique_id] += result.seconds
-        if staged.remaining == 0:
+        if staged.remaining == 0 or (is_portion and staged.through >= shown):
+            log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
             return [replace(result, seconds=seconds[result.unique_id]) for result in results]
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
 
