@@ -22,7 +22,8 @@ test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts, and the slow ones; none is skipped
-	@$(BIN)/pytest -m "services or slow"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow and not services"
+	@$(BIN)/pytest -m services
 
 lint: $(VENV)/.development ## static checks
 	@$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -20,7 +20,7 @@ from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
 from feedback_platform.warehouse.transformation import DbtProject
-from feedback_platform_tests.dagster_shortcuts import keep_engines
+from feedback_platform_tests.dagster_shortcuts import shortcuts_taken
 from feedback_platform_tests.dbt_shortcuts import take_shortcuts
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
@@ -109,11 +109,9 @@ def _dagster_waits_for_no_disk() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dagster_keeps_its_engines() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        # Importing it takes a second; whoever runs it has collected a test that does.
-        if "dagster" in sys.modules:
-            keep_engines(patch)
+def _dagster_takes_shortcuts() -> Iterator[None]:
+    # Importing it takes a second; whoever runs it has collected a test that does.
+    with shortcuts_taken() if "dagster" in sys.modules else nullcontext():
         yield
 
 

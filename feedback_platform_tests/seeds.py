@@ -1,4 +1,4 @@
-"""How many random histories a test is run on."""
+"""How many random histories and made-up examples a test is run on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import pytest
 from _pytest.mark import ParameterSet
+from hypothesis import settings
 
 
 def seeds(first: int, *others: int) -> list[ParameterSet]:
@@ -16,3 +17,11 @@ def seeds(first: int, *others: int) -> list[ParameterSet]:
     if more := os.environ.get("FEEDBACK_TEST_SEEDS"):
         return [pytest.param(seed) for seed in range(int(more))]
     return [pytest.param(first), *(pytest.param(seed, marks=pytest.mark.slow) for seed in others)]
+
+
+def examples(few: int) -> settings:
+    """A number of examples for an invariant of which each takes long.
+
+    `FEEDBACK_TEST_EXAMPLES=10 pytest …` runs ten times as many.
+    """
+    return settings(max_examples=few * int(os.environ.get("FEEDBACK_TEST_EXAMPLES") or 1))

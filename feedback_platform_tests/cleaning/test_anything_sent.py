@@ -15,6 +15,7 @@ from feedback_platform.events.contract import FIELDS
 from feedback_platform.events.translation.rules import as_number
 from feedback_platform_tests.cleaning.lines import event, ndjson
 from feedback_platform_tests.cleaning.test_received_lines import COLLECTED, clean, received, track
+from feedback_platform_tests.seeds import examples
 
 NUMBERS = st.text("0123456789+-.eE_ xinfaINFA٣", max_size=8) | st.floats().map(str)
 
@@ -51,7 +52,7 @@ EVENTS = [
 ]
 
 
-@settings(max_examples=150)
+@examples(60)
 @given(
     name=st.sampled_from(EVENTS),
     properties=st.dictionaries(MEANT, SENT, max_size=5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -23,6 +23,7 @@ from feedback_platform.lake.tombstones import (
     load_tombstones,
 )
 from feedback_platform_tests.cleaning.lines import HOUR, KEY, REFERENCE
+from feedback_platform_tests.seeds import examples
 
 NAMES = ["Consent Updated", "Product Clicked", "nothing that is mapped", "Order Completed"]
 TIMES = [
@@ -69,7 +70,7 @@ def ada_was_erased(directory: str) -> Tombstones:
     return load_tombstones(lake)
 
 
-@settings(max_examples=30)
+@examples(20)
 @given(st.lists(messages, min_size=1, max_size=6))
 def test_it_is_what_cleaning_makes_of_them(
     tmp_path_factory: Any, sent: list[dict[str, Any]]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules
@@ -29,6 +29,7 @@ from feedback_platform.lake.batches import (
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform_tests.cleaning.lines import HOUR, REFERENCE, event, ndjson, parsed
+from feedback_platform_tests.seeds import examples
 
 
 def _clean(*objects: RawObject) -> Any:
@@ -63,7 +64,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(
     contents=st.lists(st.lists(LINES, max_size=5), min_size=1, max_size=5),
     cuts=st.sets(st.integers(1, 4)),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules
@@ -25,6 +25,7 @@ from feedback_platform.lake import keys
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.cleaning.lines import HOUR, REFERENCE, event, ndjson
+from feedback_platform_tests.seeds import examples
 from feedback_platform_tests.services.s3_server import BUCKET
 
 AT = "2026-03-01T10:20:00.000000Z"
@@ -286,7 +287,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(contents=st.lists(st.lists(LINES, max_size=5), min_size=1, max_size=4))
 def test_counts_balance_and_no_object_depends_on_another(
     contents: list[list[dict[str, Any] | bytes]],

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_platform.cleaning.configuration import default_rules, parse_rules
@@ -30,6 +30,7 @@ from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.cleaning.busy_lake import COMMITTING, READING, BusyLake
 from feedback_platform_tests.cleaning.lines import HOUR, event, ndjson
 from feedback_platform_tests.cleaning.test_received_lines import received, track
+from feedback_platform_tests.seeds import examples
 
 RULES = default_rules()
 OWN = load_mapping(PROJECT_DIR / "docs" / "event-mapping.toml")
@@ -370,7 +371,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=25)
+@examples(12)
 @given(contents=st.lists(st.lists(LINES, max_size=4), min_size=1, max_size=3))
 def test_a_replay_makes_what_the_corrected_mapping_would_have_made_at_once(
     contents: list[list[dict[str, Any] | bytes]],

@@ -78,10 +78,16 @@ def test_a_page_says_what_to_do_when_nothing_is_published(tmp_path: Path, name: 
     assert "Nothing is published yet. Load events and run feedback-platform process" in texts(page)
 
 
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A publication in which no table has a row."""
+    tables = {each: frame.clear() for each, frame in contract_tables(FIRST_DAY).items()}
+    return published_with(tables, tmp_path_factory.mktemp("emptied") / "feedback.duckdb")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_of_tables_without_rows_says_what_fills_them(tmp_path: Path, name: str) -> None:
-    emptied = {each: frame.clear() for each, frame in contract_tables(FIRST_DAY).items()}
-    page = shown(published_with(emptied, tmp_path / "feedback.duckdb"), name)
+def test_a_page_of_tables_without_rows_says_what_fills_them(emptied: Path, name: str) -> None:
+    page = shown(emptied, name)
 
     assert not page.exception
     assert charts(page) == 0

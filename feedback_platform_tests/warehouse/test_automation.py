@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,17 +25,6 @@ FLAGS = (
     "select is_burst, burst_rule, burst_bound, count(*) from interaction.interactions "
     "group by all order by 1, 2"
 )
-# Everything that is computed of interactions, but for what is known of users and items.
-COUNTING = {
-    "interaction.sessions",
-    "feedback.user_feedback",
-    "feedback.feedback_scores",
-    "features.user_features",
-    "features.item_features",
-    "metrics.engagement_daily",
-    "metrics.satisfaction_daily",
-    "metrics.conversion_daily",
-}
 CAPPED = parse_rules(
     """
     [signals.use]
@@ -69,48 +59,64 @@ def test_the_limits_that_ship_are_those_of_these_tests() -> None:
     assert limits == [("ten_seconds", "10", "60"), ("minute", "60", "240")]
 
 
-def test_more_than_a_person_can_do_is_a_burst_and_as_much_is_none(
-    platform: SmallPlatform,
-) -> None:
-    platform.land(*deeds(60), object_id="1")
-    platform.process()
-    assert platform.query(FLAGS) == [(False, None, None, 60)]
+@dataclass(frozen=True)
+class CountedAnew:
+    """What readers saw, and the platform after it had heard more; each item is one test's."""
 
-    platform.land(*deeds(1, first=60), object_id="2")
-    platform.process()
-    assert platform.query(FLAGS) == [(True, "ten_seconds", 60, 61)]
-    assert platform.tables() == platform.rebuilt().stored()
+    before: SmallPlatform
+    after: SmallPlatform
 
 
-def test_a_burst_that_was_none_is_believed_again(platform: SmallPlatform) -> None:
-    platform.land(*deeds(61), object_id="2")
-    platform.process()
-    assert platform.query("from feedback.user_feedback") == []
-
-    # An earlier delivery of one of them says that it happened an hour before.
-    platform.land(*deeds(1, start=NOON - timedelta(hours=1)), object_id="1")
-    platform.process()
-
-    assert platform.query(FLAGS) == [(False, None, None, 61)]
-    assert platform.query("select clicks from features.user_features") == [(61,)]
-    assert platform.tables() == platform.rebuilt().stored()
-
-
-def test_a_device_that_becomes_a_users_brings_its_deeds_along(platform: SmallPlatform) -> None:
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> CountedAnew:
+    directory = tmp_path_factory.mktemp("counted")
+    platform = SmallPlatform.at(directory / "platform", project)
     platform.land(
-        *deeds(40, user_id="ada"),
-        *deeds(40, first=100, user_id=None, anonymous_id="a1"),
+        *deeds(60, user_id="busy", item_id="hurried"),
+        *deeds(61, first=100, user_id="slow", item_id="doubted"),
+        *deeds(40, first=200, user_id="ada", item_id="shared"),
+        *deeds(40, first=300, user_id=None, anonymous_id="a1", item_id="shared"),
+        object_id="2",
+    )
+    platform.process()
+    before = platform.seen_now(directory / "before")
+    platform.land(
+        *deeds(1, first=60, user_id="busy", item_id="hurried"),
+        # An earlier delivery of one of them says that it happened an hour before.
+        *deeds(1, first=100, user_id="slow", item_id="doubted", start=NOON - timedelta(hours=1)),
+        event("login", "user_updated", user_id="ada", anonymous_id="a1"),
         object_id="1",
     )
     platform.process()
-    assert platform.query(FLAGS) == [(False, None, None, 80)]
+    return CountedAnew(before, platform)
 
-    login = event("login", "user_updated", user_id="ada", anonymous_id="a1")
-    platform.land(login, object_id="2")
-    platform.process()
 
-    assert platform.query(FLAGS) == [(False, None, None, 1), (True, "ten_seconds", 60, 80)]
-    assert platform.tables() == platform.rebuilt().stored()
+def flags_at(platform: SmallPlatform, item: str) -> list[Row]:
+    return platform.query(FLAGS.replace("group by", "where item_id = $1 group by"), [item])
+
+
+def test_more_than_a_person_can_do_is_a_burst_and_as_much_is_none(counted: CountedAnew) -> None:
+    assert flags_at(counted.before, "hurried") == [(False, None, None, 60)]
+    assert flags_at(counted.after, "hurried") == [(True, "ten_seconds", 60, 61)]
+
+
+def test_a_burst_that_was_none_is_believed_again(counted: CountedAnew) -> None:
+    of_slow = "from feedback.user_feedback where user_id = 'slow'"
+    assert counted.before.query(of_slow) == []
+
+    assert flags_at(counted.after, "doubted") == [(False, None, None, 61)]
+    assert counted.after.query(
+        "select clicks from features.user_features where user_id = 'slow'"
+    ) == [(61,)]
+
+
+def test_a_device_that_becomes_a_users_brings_its_deeds_along(counted: CountedAnew) -> None:
+    assert flags_at(counted.before, "shared") == [(False, None, None, 80)]
+    assert flags_at(counted.after, "shared") == [(True, "ten_seconds", 60, 80)]
+
+
+def test_what_was_counted_anew_is_what_a_rebuild_counts(counted: CountedAnew) -> None:
+    assert counted.after.tables() == counted.after.rebuilt().stored()
 
 
 def _order(user_id: str) -> bytes:
@@ -184,22 +190,14 @@ def test_the_columns_of_features_are_the_categories_of_the_rules_that_ship(
         assert columns == {f"{prefix}{name}": int(name == chosen) for name in encoding.names}
 
 
-def test_a_burst_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatform) -> None:
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> SmallPlatform:
+    """Bursts and bots, and one person."""
+    platform = SmallPlatform.at(tmp_path_factory.mktemp("programs"), project)
+    crawler = {"properties": {"context": {"userAgent": "Mozilla/5.0 (compatible; bingbot/2.0)"}}}
     platform.land(
         *deeds(61, user_id="visitor", session_id="s1"),
         *deeds(61, first=100, user_id="sender"),
-        object_id="1",
-    )
-    platform.process()
-
-    tables = platform.tables()
-    assert len(tables["interaction.interactions"]) == 122
-    assert {name: tables[name] for name in COUNTING} == {name: [] for name in COUNTING}
-
-
-def test_a_bot_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatform) -> None:
-    crawler = {"properties": {"context": {"userAgent": "Mozilla/5.0 (compatible; bingbot/2.0)"}}}
-    platform.land(
         event("like", "item_liked", item_id="i1", **crawler),
         event("rating", "item_rated", item_id="i1", value=5, **crawler),
         event("declared", "item_clicked", item_id="i1", properties={"is_bot": True}),
@@ -207,26 +205,38 @@ def test_a_bot_counts_nowhere_but_is_there_to_be_looked_at(platform: SmallPlatfo
         object_id="1",
     )
     platform.process()
+    return platform
 
-    assert platform.query(
-        "select event_id, is_bot, bot_rule from interaction.interactions order by 1"
+
+def test_programs_are_there_to_be_looked_at(programs: SmallPlatform) -> None:
+    assert programs.query(
+        "select user_id, count(*) from interaction.interactions where is_burst "
+        "group by all order by all"
+    ) == [("sender", 61), ("visitor", 61)]
+    assert programs.query(
+        "select event_id, is_bot, bot_rule from interaction.interactions "
+        "where not is_burst order by 1"
     ) == [
         ("declared", True, "declared"),
         ("like", True, "crawler"),
         ("person", False, None),
         ("rating", True, "crawler"),
     ]
-    assert platform.query("select feedback_id from feedback.user_feedback") == [("person",)]
-    assert platform.query("select user_id from interaction.sessions") == [("u2",)]
-    assert platform.query("select user_id from features.user_features") == [("u2",)]
-    assert platform.query("select item_id from features.item_features") == [("i2",)]
-    assert platform.query("select users from metrics.engagement_daily") == [(1,)]
-    assert platform.query("from metrics.satisfaction_daily") == []
+
+
+def test_only_the_person_counts(programs: SmallPlatform) -> None:
+    assert programs.query("select feedback_id from feedback.user_feedback") == [("person",)]
+    for table in ("interaction.sessions", "feedback.feedback_scores", "features.user_features"):
+        assert programs.query(f"select user_id from {table}") == [("u2",)]
+    assert programs.query("select item_id from features.item_features") == [("i2",)]
+    assert programs.query("select users from metrics.engagement_daily") == [(1,)]
+    assert programs.query("from metrics.satisfaction_daily") == []
+    assert programs.query("select users from metrics.conversion_daily") == [(1,)]
 
 
 def test_a_capped_outlier_is_believed_and_an_excluded_one_is_not(platform: SmallPlatform) -> None:
     platform.land(event("excluded", "item_used", item_id="i1", value=1e7), object_id="1")
-    platform.process()
+    platform.clean()
     platform.land(event("capped", "item_used", item_id="i1", value=1e7), object_id="2")
     platform.clean(rules=CAPPED)
     platform.transform()

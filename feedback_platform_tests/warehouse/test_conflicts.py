@@ -195,7 +195,14 @@ def _events(case: Case) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def worked(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> SmallPlatform:
     platform = SmallPlatform.at(tmp_path_factory.mktemp("conflicts"), project)
-    platform.land(*[line for case in CASES for line in _events(case)], object_id="1")
+    long_ago = {"value": 0, "occurred_at": "2019-03-01T12:00:00Z"}
+    platform.land(
+        *[line for case in CASES for line in _events(case)],
+        event("glance", "item_viewed", user_id="decayed", item_id="film", **long_ago),
+        event("stars", "item_rated", user_id="decayed", item_id="film", value=5),
+        event("use", "item_used", user_id="unbelieved", item_id="film", value=1e12),
+        object_id="1",
+    )
     platform.process()
     return platform
 
@@ -227,27 +234,17 @@ def test_a_later_visit_that_lasts_takes_the_bounce_back(platform: SmallPlatform)
     assert platform.tables() == platform.rebuilt().stored()
 
 
-def test_a_glance_that_has_decayed_to_nothing_weakens_no_rating(platform: SmallPlatform) -> None:
-    long_ago = {"value": 0, "occurred_at": "2019-03-01T12:00:00Z"}
-    platform.land(
-        event("glance", "item_viewed", item_id="film", **long_ago),
-        event("stars", "item_rated", item_id="film", value=5),
-        object_id="1",
-    )
-    platform.process()
-
-    (score,) = platform.records("from feedback.feedback_scores")
+def test_a_glance_that_has_decayed_to_nothing_weakens_no_rating(worked: SmallPlatform) -> None:
+    (score,) = worked.records("from feedback.feedback_scores where user_id = 'decayed'")
     assert score["resolution"] == "none"
     assert score["confidence"] == 0.9
     assert score["implicit_count"] == 0
 
 
-def test_what_nobody_believes_alone_is_no_score(platform: SmallPlatform) -> None:
-    platform.land(event("use", "item_used", item_id="film", value=1e12), object_id="1")
-    platform.process()
-
-    assert platform.query("select confidence from feedback.user_feedback") == [(0.0,)]
-    assert platform.query("from feedback.feedback_scores") == []
+def test_what_nobody_believes_alone_is_no_score(worked: SmallPlatform) -> None:
+    of_user = "where user_id = 'unbelieved'"
+    assert worked.query(f"select confidence from feedback.user_feedback {of_user}") == [(0.0,)]
+    assert worked.query(f"from feedback.feedback_scores {of_user}") == []
 
 
 def test_each_rule_is_described_where_the_column_is(project: DbtProject) -> None:

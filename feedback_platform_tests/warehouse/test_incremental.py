@@ -10,6 +10,7 @@ import pytest
 
 from feedback_platform.lake.keys import hour_of
 from feedback_platform.warehouse import layered
+from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.seeds import seeds
 from feedback_platform_tests.warehouse.random_events import (
     random_changes,
@@ -151,9 +152,12 @@ def test_a_model_that_is_run_again_by_itself_changes_nothing(platform: SmallPlat
     assert platform.tables() == before
 
 
-def test_an_earlier_delivery_that_turns_up_later_leaves_nothing_of_the_other(
-    platform: SmallPlatform,
-) -> None:
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory: pytest.TempPathFactory, project: DbtProject) -> SmallPlatform:
+    """One event was another before, and one item had other categories."""
+    platform = SmallPlatform.at(tmp_path_factory.mktemp("corrected"), project)
+    affinity = "select category_affinity from features.user_features where user_id = 'viewer'"
+    film = {"user_id": None, "item_id": "film"}
     told_first = event("e", "item_liked", user_id="u1", item_id="i1", session_id="s1")
     received_first = event(
         "e",
@@ -164,44 +168,50 @@ def test_an_earlier_delivery_that_turns_up_later_leaves_nothing_of_the_other(
         session_id="s2",
         occurred_at="2026-01-31T12:00:00Z",
     )
-    platform.land(told_first, object_id="1")
-    platform.process()
-    platform.land(received_first, received_at=RECEIVED - timedelta(hours=1), object_id="2")
-    platform.process()
-
-    assert platform.query("select user_id, item_id, session_id from interaction.interactions") == [
-        ("u2", "i2", "s2")
-    ]
-    assert platform.query("select user_id, item_id from feedback.feedback_scores") == [("u2", "i2")]
-    assert platform.query("select day from metrics.engagement_daily") == [(date(2026, 1, 31),)]
-    assert platform.tables() == platform.rebuilt().stored()
-
-
-def test_new_categories_of_an_item_reach_everybody_who_knows_it(platform: SmallPlatform) -> None:
-    affinity = "select category_affinity from features.user_features where user_id = 'u1'"
-    update = {"user_id": None, "item_id": "i1"}
     platform.land(
-        event("like", "item_liked", item_id="i1"),
-        event("was", "item_updated", **update, properties={"categories": ["drama"]}),
+        told_first,
+        event("like", "item_liked", user_id="viewer", item_id="film"),
+        event("was", "item_updated", **film, properties={"categories": ["drama"]}),
         object_id="1",
     )
     platform.process()
     assert platform.query(affinity) == [({"drama": 1.0},)]
+    assert platform.query("select user_id from interaction.sessions where session_id = 's1'")
 
+    platform.land(received_first, received_at=RECEIVED - timedelta(hours=1), object_id="2")
     platform.land(
         event(
             "is",
             "item_updated",
-            **update,
+            **film,
             properties={"categories": ["war", "sport"]},
             occurred_at="2026-03-01T13:00:00Z",
         ),
-        object_id="2",
+        object_id="3",
     )
     platform.process()
-
     assert platform.query(affinity) == [({"sport": 0.5, "war": 0.5},)]
-    assert platform.tables() == platform.rebuilt().stored()
+    return platform
+
+
+def test_an_earlier_delivery_that_turns_up_later_leaves_nothing_of_the_other(
+    corrected: SmallPlatform,
+) -> None:
+    users = "where user_id in ('u1', 'u2')"
+    assert corrected.query(
+        f"select user_id, item_id, session_id from interaction.interactions {users}"
+    ) == [("u2", "i2", "s2")]
+    assert corrected.query(f"select user_id, item_id from feedback.feedback_scores {users}") == [
+        ("u2", "i2")
+    ]
+    assert corrected.query("select day, users from metrics.engagement_daily order by day") == [
+        (date(2026, 1, 31), 1),
+        (date(2026, 3, 1), 1),
+    ]
+
+
+def test_what_was_corrected_and_all_it_reaches_equals_a_rebuild(corrected: SmallPlatform) -> None:
+    assert corrected.tables() == corrected.rebuilt().stored()
 
 
 def test_a_run_that_died_between_the_scores_and_their_sums_adds_nothing_twice(

@@ -295,7 +295,7 @@ def test_a_reader_that_polls_sees_whole_states_and_no_error(
         for number in (2, 3):
             _likes(liked, number)
             liked.process()
-            for _ in range(5):
+            for _ in range(2):
                 liked.publish()
                 time.sleep(0.02)
         stop.touch()
