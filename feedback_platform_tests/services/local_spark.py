@@ -29,6 +29,8 @@ def local_spark(directory: Path, **settings: str) -> dict[str, str]:
     chosen = {
         "spark.master": "local[2]",
         "spark.driver.memory": "3g",
+        # What two cores have to shuffle is little, and 200 tasks for it are much.
+        "spark.sql.shuffle.partitions": "2",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.local.dir": str(directory / "scratch"),
