@@ -18,6 +18,8 @@ _ROLE: Final = re.compile(r"arn:aws[a-zA-Z0-9-]*:iam::\d{12}:role/[\w+=,.@/-]{1,
 _SCRIPT: Final = re.compile(rf"({_BUCKET}/|local:///)\S{{1,1000}}\.py")
 _PREFIX: Final = re.compile(rf"{_BUCKET}(/\S{{0,500}})?")
 _PREFIX_ACCEPTS: Final = "a URL such as s3://bucket/prefix"
+_LOGS: Final = "FEEDBACK_EMR_LOGS_URL"
+_PARAMETERS: Final = "FEEDBACK_EMR_SPARK_PARAMETERS"
 # Field, variable, format and what the error says of it.
 _NEEDED: Final = (
     ("application_id", "FEEDBACK_EMR_APPLICATION_ID", _APPLICATION, "the id of an application"),
@@ -57,6 +59,15 @@ class EmrServerless:
     logs_url: str = ""
     spark_parameters: str = ""
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that say the same."""
+        return {
+            **{variable: getattr(self, name) for name, variable, _, _ in _NEEDED},
+            _LOGS: self.logs_url,
+            _PARAMETERS: self.spark_parameters,
+        }
+
 
 def emr_serverless_of(environment: Mapping[str, str], *, is_needed: bool) -> EmrServerless | None:
     """Return what the environment says of EMR Serverless.
@@ -69,8 +80,8 @@ def emr_serverless_of(environment: Mapping[str, str], *, is_needed: bool) -> Emr
         InvalidSettingError: one is missing or malformed.
     """
     given = {field: environment.get(variable, "") for field, variable, _, _ in _NEEDED}
-    logs_url = environment.get("FEEDBACK_EMR_LOGS_URL", "")
-    spark_parameters = environment.get("FEEDBACK_EMR_SPARK_PARAMETERS", "").strip()
+    logs_url = environment.get(_LOGS, "")
+    spark_parameters = environment.get(_PARAMETERS, "").strip()
     if not is_needed:
         return None
     for field, variable, accepted, description in _NEEDED:
@@ -81,10 +92,10 @@ def emr_serverless_of(environment: Mapping[str, str], *, is_needed: bool) -> Emr
                 f"{description}, wherever FEEDBACK_SPARK_DRIVER is emr-serverless",
             )
     if logs_url and _PREFIX.fullmatch(logs_url) is None:
-        raise InvalidSettingError("FEEDBACK_EMR_LOGS_URL", logs_url, _PREFIX_ACCEPTS)
+        raise InvalidSettingError(_LOGS, logs_url, _PREFIX_ACCEPTS)
     if spark_parameters and not spark_parameters.startswith("--"):
         raise InvalidSettingError(
-            "FEEDBACK_EMR_SPARK_PARAMETERS",
+            _PARAMETERS,
             spark_parameters,
             "parameters of spark-submit, such as --conf spark.executor.memory=8g",
         )

@@ -524,6 +524,8 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
         "FEEDBACK_ENGINE": settings.engine,
+        "FEEDBACK_SPARK_DRIVER": settings.spark_driver,
+        **(settings.emr_serverless.variables if settings.emr_serverless else {}),
         "FEEDBACK_EXPLORATION_SHARE": str(settings.exploration_share),
         "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.

@@ -209,6 +209,13 @@ def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
     assert "PATH" in environment
 
 
+def test_dagster_gets_the_same_place_for_spark(tmp_path: Path) -> None:
+    logs = {"FEEDBACK_EMR_LOGS_URL": "s3://logs", "FEEDBACK_EMR_SPARK_PARAMETERS": "--conf a=b"}
+    settings = load_settings(tmp_path, ON_EMR | logs)
+
+    assert load_settings(environment=dagster_environment(settings)) == settings
+
+
 def test_without_any_variable_nobody_needs_a_key() -> None:
     settings = load_settings(environment={})
 

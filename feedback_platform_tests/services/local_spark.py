@@ -18,6 +18,10 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
 """
 
 
+# For a job that is over before a second compilation would pay.
+SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 def local_spark(directory: Path, **settings: str) -> dict[str, str]:
     """Write Spark's configuration; return the variables that let it be found.
 

@@ -6,14 +6,12 @@ spark-submit, in a process that shares nothing with Dagster's but the bucket.
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,16 +21,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import dagster as dg
-import polars as pl
 import psutil
 import pytest
 
 from feedback_platform.cleaning.configuration import default_rules
-from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.emr_serverless import EmrServerless
 from feedback_platform.lake import keys
-from feedback_platform.lake.batches import BatchManifest, manifests_after
-from feedback_platform.lake.raw import list_raw_objects, write_raw_object
+from feedback_platform.lake.batches import manifests_after
+from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration.assets.cleaning import clean_events
 from feedback_platform.settings import PROJECT_DIR
@@ -45,17 +41,19 @@ from feedback_platform_tests.orchestration.emr_server import (
     emr_server,
 )
 from feedback_platform_tests.services.bad_objects import write_bad_objects
-from feedback_platform_tests.services.local_spark import local_spark
+from feedback_platform_tests.services.local_spark import SHORT_LIVED, local_spark
 from feedback_platform_tests.services.s3_server import s3_variables
+from feedback_platform_tests.services.same_rows import assert_as_polars_would
 from feedback_platform_tests.services.spark_job import PATIENCE_SECONDS
 
-DAYS: Final = 20
+DAYS: Final = 12
 EVENTS_A_DAY: Final = 50
 
 
 @pytest.fixture(scope="module")
 def spark(service_dir: Path) -> dict[str, str]:
-    return local_spark(service_dir / "driver", spark__driver__memory="1g")
+    settings = {"spark__driver__memory": "1g", "spark__driver__extraJavaOptions": SHORT_LIVED}
+    return local_spark(service_dir / "driver", **settings)
 
 
 def land(lake: Lake) -> None:
@@ -78,36 +76,6 @@ def land(lake: Lake) -> None:
             ndjson=ndjson(*lines, b"bad"),
         )
     write_bad_objects(lake)
-
-
-def rows(lake: Lake, manifests: list[BatchManifest]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What committed batches hold, clean and in quarantine, whatever their numbers are."""
-    clean, quarantined = (
-        pl.concat(
-            [
-                pl.read_parquet(io.BytesIO(lake.get(key)))
-                for manifest in manifests
-                for key in getattr(manifest, layer)
-            ]
-        ).drop("batch_sequence")
-        for layer in ("clean_objects", "quarantine_objects")
-    )
-    order = ["raw_object", "raw_row"]
-    return clean.sort([*order, "event_id"]), quarantined.sort(pl.all())
-
-
-def assert_as_polars_would(lake: Lake, elsewhere: Lake) -> None:
-    """Every raw object counts once, and what was made of it is what Polars makes of the same."""
-    manifests = manifests_after(lake, 0)
-    counted = Counter(key for manifest in manifests for key in manifest.raw_objects)
-    assert counted == Counter(list_raw_objects(lake))
-    for key in list_raw_objects(lake):
-        elsewhere.put(key, lake.get(key), mode="create")
-    clean_new(elsewhere, default_rules(), is_sweep=True)
-    expected = rows(elsewhere, manifests_after(elsewhere, 0))
-    for left, right in zip(rows(lake, manifests), expected, strict=True):
-        assert left.equals(right)
-        assert left.height > 0
 
 
 def clean(
@@ -194,7 +162,7 @@ def test_a_job_that_is_killed_while_it_writes_is_followed_by_one_that_leaves_not
     assert not set(killed) & {key for manifest in manifests for key in manifest.clean_objects}
     assert any("The Spark job ended without saying why" in text for text in said)
     assert any("raw objects are clean" in text for text in said)
-    assert_as_polars_would(lake, Lake((tmp_path / "elsewhere").as_uri()))
+    assert_as_polars_would(lake, tmp_path / "elsewhere")
     assert made["clean/events/clean"] == sum(manifest.clean for manifest in manifests)
     assert made["quarantine/events/quarantined"] > DAYS
     assert made["clean/events/seconds"] > 0
@@ -273,7 +241,7 @@ def test_a_job_on_emr_serverless_reports_through_a_bucket(
         assert made["clean/events/lines"] > DAYS * EVENTS_A_DAY
         assert made["clean/events/AWS EMR Serverless Job Run ID"] == "run1"
         assert any("raw objects are clean" in text for text in said)
-        assert_as_polars_would(lake, Lake((tmp_path / "elsewhere").as_uri()))
+        assert_as_polars_would(lake, tmp_path / "elsewhere")
 
         lake.put(keys.cleaning_rules(default_rules().version), b"{}", mode="overwrite")
         with dg.DagsterInstance.ephemeral() as instance:
