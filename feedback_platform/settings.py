@@ -116,6 +116,11 @@ class Settings:
     log_format: str = "text"
 
     @property
+    def has_spark_here(self) -> bool:
+        """Whether Spark is chosen, and its driver runs on this machine."""
+        return self.engine == "spark" and self.spark_driver != "emr-serverless"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """All that no log may show."""
         of_others = tuple(

@@ -135,6 +135,9 @@ def test_spark_cleans_in_the_run_unless_another_place_is_chosen() -> None:
     chosen = {"FEEDBACK_ENGINE": "spark", "FEEDBACK_SPARK_DRIVER": "process"}
     assert load_settings(environment=chosen).spark_driver == "process"
     assert load_settings(environment=chosen).emr_serverless is None
+    assert load_settings(environment=chosen).has_spark_here
+    assert not load_settings(environment=ON_EMR).has_spark_here
+    assert not load_settings(environment={}).has_spark_here
     assert load_settings(environment=ON_EMR).emr_serverless == EmrServerless(
         "00f1r3abcd",
         "arn:aws:iam::123456789012:role/jobs/feedback",

@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 
 import boto3
 import dagster as dg
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 from dagster._core.errors import DagsterPipesExecutionError
 from dagster_aws.pipes import PipesEMRServerlessClient, PipesS3MessageReader
 
@@ -29,6 +37,14 @@ _JOB: Final = "feedback_platform.spark_jobs.cleaning"
 _POLL_SECONDS: Final = 5.0
 # Refusals of AWS that pass by themselves.
 _TOO_MANY: Final = {402, 409, 429}
+# What is said before AWS is asked at all.
+_NOT_SET_UP: Final = (
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 
 
 class SparkJobFailedError(PermanentError):
@@ -205,8 +221,7 @@ def _refusals(application: EmrServerless) -> Iterator[None]:
         is_throttled = "Throttl" in error.response.get("Error", {}).get("Code", "")
         kind = SparkJobFailedError if is_final and not is_throttled else SparkJobUnfinishedError
         raise kind(f"{where}: {text_of(error)}") from error
-    except HTTPClientError as error:
-        raise SparkJobUnfinishedError(f"{where} did not answer: {text_of(error)}") from error
-    except BotoCoreError as error:
-        # No credentials, no region, a parameter that is none.
+    except _NOT_SET_UP as error:
         raise SparkJobFailedError(f"{where} cannot be asked: {text_of(error)}") from error
+    except BotoCoreError as error:
+        raise SparkJobUnfinishedError(f"{where} did not answer: {text_of(error)}") from error

@@ -8,7 +8,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ReadTimeoutError,
+)
 from dagster._core.pipes import utils as pipes_waiting
 from dagster_pipes import decode_param
 
@@ -135,21 +141,31 @@ def test_emr_serverless_is_told_what_to_clean_and_where_to_report(
     assert messages["key_prefix"].startswith("pipes/")
 
 
+def refused(status: int, code: str) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        },
+        "StartJobRun",
+    )
+
+
 @pytest.mark.parametrize(
-    ("refusal", "kind"),
+    ("error", "kind"),
     [
-        (RefusedError(404, "ResourceNotFoundException"), spark_driver.SparkJobFailedError),
-        (RefusedError(400, "ThrottlingException"), spark_driver.SparkJobUnfinishedError),
-        (RefusedError(402, "ServiceQuotaExceededException"), spark_driver.SparkJobUnfinishedError),
-        (RefusedError(500, "InternalServerException"), spark_driver.SparkJobUnfinishedError),
+        (refused(404, "ResourceNotFoundException"), spark_driver.SparkJobFailedError),
+        (refused(400, "ThrottlingException"), spark_driver.SparkJobUnfinishedError),
+        (refused(402, "ServiceQuotaExceededException"), spark_driver.SparkJobUnfinishedError),
+        (refused(500, "InternalServerException"), spark_driver.SparkJobUnfinishedError),
+        (NoCredentialsError(), spark_driver.SparkJobFailedError),
+        (NoRegionError(), spark_driver.SparkJobFailedError),
+        (EndpointConnectionError(endpoint_url="x"), spark_driver.SparkJobUnfinishedError),
+        (ReadTimeoutError(endpoint_url="x"), spark_driver.SparkJobUnfinishedError),
     ],
 )
 def test_only_what_may_pass_is_worth_another_attempt(
-    refusal: RefusedError, kind: type[Exception]
+    error: Exception, kind: type[Exception]
 ) -> None:
-    answer = {
-        "Error": {"Code": refusal.code, "Message": "no"},
-        "ResponseMetadata": {"HTTPStatusCode": refusal.status},
-    }
-    with pytest.raises(kind), spark_driver._refusals(SOMEWHERE):
-        raise ClientError(answer, "StartJobRun")
+    with pytest.raises(kind, match=APPLICATION), spark_driver._refusals(SOMEWHERE):
+        raise error
