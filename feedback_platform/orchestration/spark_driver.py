@@ -7,7 +7,7 @@ run's.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -203,10 +203,19 @@ class _BucketReader(_Heard, PipesS3MessageReader):
 
 
 class _EmrServerlessClient(PipesEMRServerlessClient):
-    """Dagster's own client, which would warn of each job whose messages lie in a bucket."""
+    """Dagster's own client, but for messages in a bucket and jobs that it lost sight of."""
+
+    def _wait_for_completion(self, context: Any, started: Any) -> Any:
+        """Wait; end a job that cannot be asked after any more, for another one will follow."""
+        try:
+            return super()._wait_for_completion(context, started)
+        except (BotoCoreError, ClientError):
+            with suppress(BotoCoreError, ClientError):
+                self._terminate(context, started)
+            raise
 
     def _read_messages(self, *_of_job: Any) -> None:
-        """Leave the messages to the reader, which has been at it since before the job began."""
+        """Leave the messages to the reader, of which the original would warn that it is none."""
 
 
 @contextmanager

@@ -70,8 +70,9 @@ class EmrServer:
             return self._named(name)
         if path.endswith("/dashboard"):
             return {"url": f"{self.endpoint}/history/{name}"}
-        described = {"state": run.state, "stateDetails": "", "createdBy": ROLE, "createdAt": 0}
-        return {"jobRun": {**self._named(name), **described, "jobDriver": {}, "updatedAt": 0}}
+        asked = self.requests[int(name.removeprefix("run")) - 1]
+        described = {"state": run.state, "stateDetails": "", "createdAt": 0, "updatedAt": 0}
+        return {"jobRun": {**self._named(name), **described, "jobDriver": asked["jobDriver"]}}
 
     def _named(self, name: str) -> dict[str, str]:
         arn = f"arn:aws:emr-serverless:eu-west-1:123456789012:/applications/{APPLICATION}"
