@@ -141,6 +141,33 @@ def test_emr_serverless_is_told_what_to_clean_and_where_to_report(
     assert messages["key_prefix"].startswith("pipes/")
 
 
+class LostJob:
+    """A job run after which nobody can ask."""
+
+    is_cancelled = False
+
+    @property
+    def state(self) -> str:
+        raise RefusedError(500, "InternalServerException")
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+def test_a_job_that_was_lost_sight_of_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = LostJob()
+    with emr_server(lambda _request: job) as service:
+        elsewhere(tmp_path, service.endpoint, monkeypatch)
+        client = spark_driver._EmrServerlessClient(message_reader=spark_driver._FileReader())
+        started = client.client.start_job_run(**spark_driver.start_parameters(SOMEWHERE))
+        with pytest.raises(ClientError, match="InternalServerException"):
+            client._wait_for_completion(dg.build_op_context(), started)
+
+    assert job.is_cancelled
+
+
 def refused(status: int, code: str) -> ClientError:
     return ClientError(
         {

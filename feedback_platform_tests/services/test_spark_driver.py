@@ -59,18 +59,20 @@ def spark(service_dir: Path) -> dict[str, str]:
 def land(lake: Lake) -> None:
     """Many days, so that a batch is many objects, and some of what goes wrong."""
     for day in range(DAYS):
+        received_at = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
         lines = [
             event(
                 f"e{day:03}-{number:03}",
                 "item_rated" if number % 2 else "item_viewed",
                 value=number % 5 + 1,
                 user_id=f"u{number % 17}",
+                occurred_at=received_at.isoformat(),
             )
             for number in range(EVENTS_A_DAY)
         ]
         write_raw_object(
             lake,
-            received_at=datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=day),
+            received_at=received_at,
             source="web",
             sortable_id=f"{day:03}",
             ndjson=ndjson(*lines, b"bad"),
@@ -164,6 +166,7 @@ def test_a_job_that_is_killed_while_it_writes_is_followed_by_one_that_leaves_not
     assert any("raw objects are clean" in text for text in said)
     assert_as_polars_would(lake, tmp_path / "elsewhere")
     assert made["clean/events/clean"] == sum(manifest.clean for manifest in manifests)
+    assert made["clean/events/clean"] > DAYS * EVENTS_A_DAY
     assert made["quarantine/events/quarantined"] > DAYS
     assert made["clean/events/seconds"] > 0
 
