@@ -108,8 +108,13 @@ def as_variables(**variables: str) -> Iterator[None]:
 
 
 def messages(instance: dg.DagsterInstance) -> list[str]:
+    """What was logged, and what the events of the run carry."""
     (run,) = instance.get_run_records(limit=1)
-    return [entry.user_message for entry in instance.all_logs(run.dagster_run.run_id)]
+    return [
+        f"{entry.user_message} {event.event_specific_data if event else ''}"
+        for entry in instance.all_logs(run.dagster_run.run_id)
+        for event in (entry.dagster_event,)
+    ]
 
 
 def await_that(is_so: Callable[[], bool], what: str) -> None:
