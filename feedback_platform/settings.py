@@ -13,9 +13,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from feedback_platform.emr_serverless import EmrServerless, emr_serverless_of
 from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
+SPARK_DRIVERS = ("in-run", "process", "emr-serverless")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 DEMO = ("auto", "on", "off")
@@ -52,6 +54,9 @@ class Settings:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
         engine: what cleans, and with `spark` also factorises: `polars` or `spark`.
+        spark_driver: where Spark's driver cleans: `in-run`, in the process of Dagster's run itself;
+            `process`, in one of its own on this machine; or `emr-serverless`.
+        emr_serverless: where that is, or None.
         exploration_share: the chance of each of the first ten places of a list to be given to an
             item drawn at random.
         segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
@@ -87,6 +92,8 @@ class Settings:
     data_dir: Path
     lake_url: str
     engine: str = "polars"
+    spark_driver: str = "in-run"
+    emr_serverless: EmrServerless | None = None
     exploration_share: float = 0.05
     segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -112,6 +119,11 @@ class Settings:
     dagster_database_url: str | None = None
     dagster_config: Path | None = None
     log_format: str = "text"
+
+    @property
+    def has_spark_here(self) -> bool:
+        """Whether Spark is chosen, and its driver runs on this machine."""
+        return self.engine == "spark" and self.spark_driver != "emr-serverless"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -173,10 +185,18 @@ def load_settings(
     lake_url = environment.get("FEEDBACK_LAKE_URL") or (resolved / "lake").as_uri()
     webhook_url, webhook_secret = webhook_of(environment)
     alerts = alert_receivers(environment)
+    engine = _one_of("FEEDBACK_ENGINE", ENGINES, environment)
+    spark_driver = _spark_driver(engine, environment)
+    lake_url = checked_lake_url(lake_url)
+    if spark_driver == "emr-serverless" and not lake_url.startswith("s3:"):
+        accepts = "a URL such as s3://bucket/prefix, where FEEDBACK_SPARK_DRIVER is emr-serverless"
+        raise InvalidSettingError("FEEDBACK_LAKE_URL", lake_url, accepts)
     return Settings(
         data_dir=resolved,
-        lake_url=checked_lake_url(lake_url),
-        engine=_one_of("FEEDBACK_ENGINE", ENGINES, environment),
+        lake_url=lake_url,
+        engine=engine,
+        spark_driver=spark_driver,
+        emr_serverless=emr_serverless_of(environment, is_needed=spark_driver == "emr-serverless"),
         exploration_share=_exploration_share(environment),
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
@@ -351,6 +371,16 @@ def _one_of(name: str, accepted: tuple[str, ...], environment: Mapping[str, str]
     if text not in accepted:
         raise InvalidSettingError(name, text, " or ".join(accepted))
     return text
+
+
+def _spark_driver(engine: str, environment: Mapping[str, str]) -> str:
+    name = "FEEDBACK_SPARK_DRIVER"
+    driver = _one_of(name, SPARK_DRIVERS, environment)
+    if engine != "spark" and driver != SPARK_DRIVERS[0]:
+        raise InvalidSettingError(
+            name, driver, f"{SPARK_DRIVERS[0]} alone, unless FEEDBACK_ENGINE is spark"
+        )
+    return driver
 
 
 def checked_endpoint(url: str) -> str:
@@ -534,6 +564,8 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
         "FEEDBACK_ENGINE": settings.engine,
+        "FEEDBACK_SPARK_DRIVER": settings.spark_driver,
+        **(settings.emr_serverless.variables if settings.emr_serverless else {}),
         "FEEDBACK_EXPLORATION_SHARE": str(settings.exploration_share),
         "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from feedback_platform.emr_serverless import EmrServerless
 from feedback_platform.errors import InvalidSettingError, PermanentError
 from feedback_platform.settings import (
     alert_receivers,
@@ -117,6 +119,55 @@ def test_an_engine_that_there_is_not_is_refused() -> None:
         load_settings(environment={"FEEDBACK_ENGINE": "flink"})
 
 
+ON_EMR: Final = {
+    "FEEDBACK_ENGINE": "spark",
+    "FEEDBACK_SPARK_DRIVER": "emr-serverless",
+    "FEEDBACK_LAKE_URL": "s3://bucket/lake",
+    "FEEDBACK_EMR_APPLICATION_ID": "00f1r3abcd",
+    "FEEDBACK_EMR_EXECUTION_ROLE": "arn:aws:iam::123456789012:role/jobs/feedback",
+    "FEEDBACK_EMR_ENTRY_POINT": "s3://code/cleaning.py",
+    "FEEDBACK_EMR_MESSAGES_URL": "s3://messages/pipes",
+}
+
+
+def test_spark_cleans_in_the_run_unless_another_place_is_chosen() -> None:
+    assert load_settings(environment={}).spark_driver == "in-run"
+    chosen = {"FEEDBACK_ENGINE": "spark", "FEEDBACK_SPARK_DRIVER": "process"}
+    assert load_settings(environment=chosen).spark_driver == "process"
+    assert load_settings(environment=chosen).emr_serverless is None
+    assert load_settings(environment=chosen).has_spark_here
+    assert not load_settings(environment=ON_EMR).has_spark_here
+    assert not load_settings(environment={}).has_spark_here
+    assert load_settings(environment=ON_EMR).emr_serverless == EmrServerless(
+        "00f1r3abcd",
+        "arn:aws:iam::123456789012:role/jobs/feedback",
+        "s3://code/cleaning.py",
+        "s3://messages/pipes",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "") for name in ON_EMR if name != "FEEDBACK_SPARK_DRIVER"),
+        ("FEEDBACK_SPARK_DRIVER", "yarn"),
+        ("FEEDBACK_EMR_APPLICATION_ID", "my application"),
+        ("FEEDBACK_EMR_EXECUTION_ROLE", "feedback"),
+        ("FEEDBACK_EMR_ENTRY_POINT", "/opt/cleaning.py"),
+        ("FEEDBACK_EMR_MESSAGES_URL", "s3://"),
+        ("FEEDBACK_EMR_LOGS_URL", "logs"),
+        ("FEEDBACK_EMR_SPARK_PARAMETERS", "spark.executor.memory=8g"),
+    ],
+)
+def test_what_emr_serverless_lacks_is_named_before_anything_starts(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettingError) as caught:
+        load_settings(environment=ON_EMR | {name: value})
+
+    # Without Spark there is nothing to place.
+    named = "FEEDBACK_SPARK_DRIVER" if name == "FEEDBACK_ENGINE" else name
+    assert caught.value.name == named
+
+
 def test_k_means_groups_users_unless_another_way_is_chosen() -> None:
     assert load_settings(environment={}).segmentation == "k-means"
     assert load_settings(environment={"FEEDBACK_SEGMENTATION": "ward"}).segmentation == "ward"
@@ -159,6 +210,13 @@ def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
     assert load_settings(environment=environment) == settings
     assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
     assert "PATH" in environment
+
+
+def test_dagster_gets_the_same_place_for_spark(tmp_path: Path) -> None:
+    logs = {"FEEDBACK_EMR_LOGS_URL": "s3://logs", "FEEDBACK_EMR_SPARK_PARAMETERS": "--conf a=b"}
+    settings = load_settings(tmp_path, ON_EMR | logs)
+
+    assert load_settings(environment=dagster_environment(settings)) == settings
 
 
 def test_without_any_variable_nobody_needs_a_key() -> None:

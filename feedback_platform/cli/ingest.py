@@ -122,7 +122,7 @@ def _by_spark(
     from feedback_platform.ingestion.kafka_spark import KafkaSparkJob  # noqa: PLC0415
 
     lake = Lake(settings.lake_url)
-    spark = replace(settings, engine="spark")
+    spark = replace(settings, engine="spark", spark_driver="in-run")
 
     def clean() -> None:
         clean_new(

@@ -1,5 +1,6 @@
 """The one resource: it carries the settings, and hands out plain objects that carry behaviour."""
 
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from feedback_platform.cleaning.configuration import CleaningRules, load_rules
 from feedback_platform.cleaning.engines.port import Engine
 from feedback_platform.cleaning.engines.selection import chosen_engine
 from feedback_platform.clock import utc_now
+from feedback_platform.emr_serverless import EmrServerless
 from feedback_platform.events.translation.mapping import EventMapping, load_mapping
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.gate_rules import GateRules, load_gate_rules
@@ -43,6 +45,8 @@ class PlatformResource(dg.ConfigurableResource):
     monitoring_rules: str = ""
     experiments: str = ""
     engine: str = "polars"
+    spark_driver: str = "in-run"
+    emr_serverless: dict[str, str] = {}  # noqa: RUF012 - copied for each instance, by pydantic
     exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
 
@@ -59,6 +63,8 @@ class PlatformResource(dg.ConfigurableResource):
             monitoring_rules=str(settings.monitoring_rules or ""),
             experiments=str(settings.experiments or ""),
             engine=settings.engine,
+            spark_driver=settings.spark_driver,
+            emr_serverless=asdict(settings.emr_serverless) if settings.emr_serverless else {},
             exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
         )
@@ -76,6 +82,8 @@ class PlatformResource(dg.ConfigurableResource):
             monitoring_rules=Path(self.monitoring_rules) if self.monitoring_rules else None,
             experiments=Path(self.experiments) if self.experiments else None,
             engine=self.engine,
+            spark_driver=self.spark_driver,
+            emr_serverless=EmrServerless(**self.emr_serverless) if self.emr_serverless else None,
             exploration_share=self.exploration_share,
             segmentation=self.segmentation,
         )

@@ -18,6 +18,10 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
 """
 
 
+# For a job that is over before a second compilation would pay.
+SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 def local_spark(directory: Path, **settings: str) -> dict[str, str]:
     """Write Spark's configuration; return the variables that let it be found.
 
@@ -29,6 +33,8 @@ def local_spark(directory: Path, **settings: str) -> dict[str, str]:
     chosen = {
         "spark.master": "local[2]",
         "spark.driver.memory": "3g",
+        # What two cores have to shuffle is little, and 200 tasks for it are much.
+        "spark.sql.shuffle.partitions": "2",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.local.dir": str(directory / "scratch"),

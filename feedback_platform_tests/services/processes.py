@@ -18,7 +18,7 @@ from feedback_platform.settings import PROJECT_DIR
 CACHE: Final = PROJECT_DIR / ".services"
 # A cold build of a Go program takes two minutes on two cores.
 BUILD_SECONDS: Final = 900.0
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 240.0
 STOP_SECONDS: Final = 20.0
 _LAST_CHARACTERS: Final = 3000
 

@@ -15,7 +15,7 @@ from feedback_platform_tests.services.kafka_broker import KafkaBroker
 from feedback_platform_tests.services.kafka_consumer import COMMAND
 
 # Java and its workers start, and their code is compiled, on whatever the other tests leave.
-PATIENCE_SECONDS: Final = 300.0
+PATIENCE_SECONDS: Final = 900.0
 
 
 class SparkJob:

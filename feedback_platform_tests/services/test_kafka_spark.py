@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +22,12 @@ from feedback_platform.events.schemas.protobuf.contract import (
 from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
+from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.services.kafka_broker import PASSWORD, USER, KafkaBroker
 from feedback_platform_tests.services.kafka_consumer import read_to_end, send, stored_lines
-from feedback_platform_tests.services.local_spark import local_spark
+from feedback_platform_tests.services.local_spark import SHORT_LIVED, local_spark
 from feedback_platform_tests.services.maven import fetched_jars
+from feedback_platform_tests.services.same_rows import assert_as_polars_would, counted_rows
 from feedback_platform_tests.services.spark_job import SparkJob, killed_at_last
 
 POM: Final = Path(__file__).parent / "spark_kafka" / "pom.xml"
@@ -46,7 +47,11 @@ POISON: Final[list[bytes | None]] = [
 @pytest.fixture(scope="module")
 def spark(service_dir: Path) -> dict[str, str]:
     jars = ",".join(str(jar) for jar in sorted(fetched_jars(POM).glob("*.jar")))
-    settings = {"spark__driver__memory": "1g", "spark__jars": jars}
+    settings = {
+        "spark__driver__memory": "1g",
+        "spark__jars": jars,
+        "spark__driver__extraJavaOptions": SHORT_LIVED,
+    }
     return local_spark(service_dir / "streaming", **settings)
 
 
@@ -87,12 +92,6 @@ def as_protobuf(first: int, last: int, lake: Lake) -> list[bytes | None]:
     ]
 
 
-def rows(lake: Lake, layer: str) -> pl.DataFrame:
-    """What the committed batches hold."""
-    keys = [key for manifest in manifests_after(lake, 0) for key in getattr(manifest, layer)]
-    return pl.concat([pl.read_parquet(io.BytesIO(lake.get(key))) for key in keys])
-
-
 def test_a_job_that_is_killed_cleans_every_event_once(
     kafka: KafkaBroker, lake: Lake, data_dir: Path, spark: dict[str, str], tmp_path: Path
 ) -> None:
@@ -122,14 +121,19 @@ def test_a_job_that_is_killed_cleans_every_event_once(
     assert len(offsets) == EVENTS + len(POISON)
     cleaned = Counter(key for m in manifests_after(lake, 0) for key in m.raw_objects)
     assert cleaned == Counter(list_raw_objects(lake))
-    clean = rows(lake, "clean_objects")
+    clean = counted_rows(lake, "clean_objects")
     assert sorted(clean["event_id"]) == [fields(number)["event_id"] for number in range(EVENTS)]
     assert clean.filter(pl.col("event_id") == "e012345").select(fields(0).keys()).row(
         0, named=True
     ) == fields(12345)
-    quarantined = rows(lake, "quarantine_objects")
+    quarantined = counted_rows(lake, "quarantine_objects")
     assert Counter(quarantined["reason"]) == {"undecodable_message": 5, "missing_field": 1}
     assert {raw for raw in quarantined["raw"] if raw in POISON} == set(POISON[:4])
+    assert_as_polars_would(lake, tmp_path / "elsewhere")
+    # The warehouse takes each in once, with nothing left to clean.
+    taken = Installation(data_dir).process()
+    assert taken["clean/events"]["raw objects"].value == 0
+    assert taken["interaction/interactions"]["dagster/row_count"].value == EVENTS
 
 
 def test_the_plain_consumer_reads_on_where_the_job_was_and_the_other_way_round(
@@ -151,7 +155,7 @@ def test_the_plain_consumer_reads_on_where_the_job_was_and_the_other_way_round(
     ]
     assert len(list_raw_objects(lake)) == 4
     # Whoever stored them, the job cleaned them.
-    assert rows(lake, "clean_objects").height == 400
+    assert counted_rows(lake, "clean_objects").height == 400
 
 
 def test_a_job_that_is_told_to_stop_ends_between_two_batches(
@@ -174,7 +178,7 @@ def test_a_job_that_is_told_to_stop_ends_between_two_batches(
         job.await_that(lambda: bool(lake.list_keys("raw/claims")), "it stores something")
         assert job.stop() == 0, job.log
 
-    assert rows(lake, "clean_objects").height == 1000
+    assert counted_rows(lake, "clean_objects").height == 1000
     assert PASSWORD not in log.read_text()
 
 

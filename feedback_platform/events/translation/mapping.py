@@ -49,7 +49,28 @@ def load_mapping(path: Path | None) -> EventMapping:
         InvalidInputError: the file cannot be read, or an entry means nothing; the text names the
             file, the entry and what is accepted.
     """
+    return read_mapping(mapping_text(path), origin=str(path))
+
+
+def mapping_text(path: Path | None) -> str | None:
+    """Return what the user's mapping file says, or None where there is none.
+
+    Raises:
+        InvalidInputError: the file cannot be read.
+    """
     if path is None:
-        return DEFAULT_MAPPING
-    text = read_text_file(path, "The event mapping", "FEEDBACK_EVENT_MAPPING names a TOML file")
-    return EventMapping(parse_mapping(text, origin=str(path)))
+        return None
+    return read_text_file(path, "The event mapping", "FEEDBACK_EVENT_MAPPING names a TOML file")
+
+
+def read_mapping(text: str | None, *, origin: str) -> EventMapping:
+    """Return the mapping that a file's text means; the defaults alone where there is none.
+
+    Args:
+        text: the file's content, or None.
+        origin: its name, for the error.
+
+    Raises:
+        InvalidInputError: an entry means nothing.
+    """
+    return DEFAULT_MAPPING if text is None else EventMapping(parse_mapping(text, origin=origin))

@@ -5,18 +5,14 @@ from datetime import date
 
 import dagster as dg
 
-from feedback_platform.cleaning.micro_batch import PORTION
-from feedback_platform.cleaning.processing import (
-    CleaningOutcome,
-    clean_new,
-    refit_reference,
-)
+from feedback_platform.cleaning.processing import refit_reference
 from feedback_platform.cleaning.quarantine import QuarantineFilter
-from feedback_platform.cleaning.replay import ReplayOutcome, replay_quarantine
+from feedback_platform.cleaning.task import CleaningTask
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.spark_driver import cleaned
 
 raw_events = dg.AssetSpec(
     keys.RAW_EVENTS,
@@ -55,6 +51,14 @@ class CleaningConfig(dg.Config):
         """Whether the quarantine is to be taken again."""
         narrowing = (self.replay_reason, self.replay_source, self.replay_from, self.replay_to)
         return self.replay or any(narrowing)
+
+    def task(self) -> CleaningTask:
+        """Return what to clean."""
+        return CleaningTask(
+            is_sweep=self.sweep,
+            is_portion=self.portion,
+            replayed=self.replayed() if self.is_replay else None,
+        )
 
     def replayed(self) -> QuarantineFilter:
         """Return which quarantined rows are meant."""
@@ -98,28 +102,7 @@ def clean_events(
 ) -> Iterator[dg.MaterializeResult]:
     """Clean one micro-batch."""
     with reported_failures():
-        outcome = _clean(context, platform, config)
-    context.log.info(
-        f"{outcome.objects} raw objects, {outcome.rows} lines; {outcome.remaining} objects remain"
-    )
-    share = outcome.quarantined / outcome.rows if outcome.rows else 0.0
-    yield dg.MaterializeResult(
-        asset_key=keys.CLEAN_EVENTS,
-        metadata={
-            "raw objects": outcome.objects,
-            "raw objects left to the next run": outcome.remaining,
-            "lines": outcome.rows,
-            "clean": outcome.clean,
-            "duplicates": outcome.duplicates,
-            "erased": outcome.erased,
-            "reference": outcome.manifests[-1].reference_version if outcome.manifests else "none",
-            "batches": [manifest.sequence for manifest in outcome.manifests],
-        },
-    )
-    yield dg.MaterializeResult(
-        asset_key=keys.QUARANTINED_EVENTS,
-        metadata={"quarantined": outcome.quarantined, "share of lines": share},
-    )
+        yield from cleaned(context, platform, config.task())
 
 
 @dg.asset(
@@ -163,35 +146,6 @@ def reference_statistics(platform: PlatformResource) -> dg.MaterializeResult:
             "statistics": dg.MetadataValue.table(table) if table else "none",
         }
     )
-
-
-def _clean(
-    context: dg.AssetExecutionContext, platform: PlatformResource, config: CleaningConfig
-) -> CleaningOutcome:
-    lake, rules, mapping = platform.lake(), platform.rules(), platform.mapping()
-    engine = platform.cleaning_engine()
-    if config.is_replay:
-        replayed = replay_quarantine(lake, rules, config.replayed(), mapping=mapping, engine=engine)
-        _tell(context, replayed)
-        return replayed.cleaning
-    return clean_new(
-        lake,
-        rules,
-        is_sweep=config.sweep,
-        mapping=mapping,
-        engine=engine,
-        portion=PORTION if config.portion else None,
-    )
-
-
-def _tell(context: dg.AssetExecutionContext, outcome: ReplayOutcome) -> None:
-    context.log.info(
-        f"{outcome.replayed} lines replayed = {outcome.now_clean} now clean + "
-        f"{outcome.still_quarantined} still quarantined + {outcome.duplicates} duplicates + "
-        f"{outcome.unreadable} unreadable"
-    )
-    for key, reason in outcome.unreadable_objects.items():
-        context.log.warning(f"What was made of {key} stays as it is: {reason}")
 
 
 def _day(text: str, name: str) -> date:

@@ -82,7 +82,7 @@ def recommender(
             trigger=config.trigger,
             rules=platform.models_gate(),
             exploration=Exploration(platform.settings.exploration_share),
-            sources=SPARK_SOURCES if platform.settings.engine == "spark" else DEFAULT_SOURCES,
+            sources=SPARK_SOURCES if platform.settings.has_spark_here else DEFAULT_SOURCES,
         )
     return dg.MaterializeResult(metadata=recommender_metadata(learned))
 

@@ -5,15 +5,17 @@ own. Cleaning writes to the lake alone, so it takes no turn in the pool `warehou
 go on, and each takes in the days that are ready.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
 import dagster as dg
 
-from feedback_platform.cleaning.reprocessing import reprocess_days
+from feedback_platform.cleaning.task import CleaningTask
 from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
+from feedback_platform.orchestration.spark_driver import cleaned
 
 # Days before anything was received cost nothing but a grey bar; today is among them.
 DAYS: Final = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1)
@@ -37,30 +39,8 @@ DAYS: Final = dg.DailyPartitionsDefinition(start_date="2020-01-01", end_offset=1
 )
 def reprocessed_events(
     context: dg.AssetExecutionContext, platform: PlatformResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult]:
     """Clean again what was received on a day."""
-    asked = date.fromisoformat(context.partition_key)
+    task = CleaningTask(day=date.fromisoformat(context.partition_key))
     with reported_failures():
-        days = list(
-            reprocess_days(
-                platform.lake(),
-                platform.rules(),
-                first=asked,
-                last=asked,
-                mapping=platform.mapping(),
-                engine=platform.cleaning_engine(),
-            )
-        )
-    manifests = [manifest for day in days for manifest in day.outcome.manifests]
-    lines = sum(manifest.rows for manifest in manifests)
-    context.log.info(f"{asked}: {lines} lines cleaned again, in {len(manifests)} batches")
-    return dg.MaterializeResult(
-        metadata={
-            "raw objects": sum(len(manifest.raw_objects) for manifest in manifests),
-            "lines": lines,
-            "clean": sum(manifest.clean for manifest in manifests),
-            "quarantined": sum(manifest.quarantined for manifest in manifests),
-            "reference": manifests[-1].reference_version if manifests else "none",
-            "batches": [manifest.sequence for manifest in manifests],
-        }
-    )
+        yield from cleaned(context, platform, task)

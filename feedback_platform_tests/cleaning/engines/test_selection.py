@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,14 @@ def test_spark_without_pyspark_says_what_to_install(
 
     with pytest.raises(SparkUnavailableError, match=r"pip install 'feedback-platform\[spark\]'"):
         chosen_engine(load_settings(tmp_path, {"FEEDBACK_ENGINE": "spark"}))
+
+
+def test_where_spark_is_elsewhere_polars_cleans_what_has_to_be_cleaned_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    settings = load_settings(tmp_path, {"FEEDBACK_ENGINE": "spark"})
+
+    engine = chosen_engine(replace(settings, spark_driver="emr-serverless"))
+
+    assert isinstance(engine, PolarsEngine)
