@@ -19,6 +19,7 @@ ENGINES = ("polars", "spark")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 DEMO = ("auto", "on", "off")
+RUN_LAUNCHERS = ("warm", "dagster")
 # Of the first ten places of a list no more than one is explored.
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
@@ -79,6 +80,8 @@ class Settings:
         log_format: how the API logs, `text` or `json`.
         compute_logs_url: the s3:// prefix under which Dagster keeps what its steps print, or None
             for the data directory.
+        run_launcher: how Dagster starts a run: forked from a `warm` process, or the way of
+            `dagster` itself, which starts Python anew.
     """
 
     data_dir: Path
@@ -107,6 +110,7 @@ class Settings:
     kafka_bootstrap_servers: str | None = None
     compute_logs_url: str | None = None
     log_format: str = "text"
+    run_launcher: str = "warm"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -195,6 +199,7 @@ def load_settings(
         kafka_bootstrap_servers=environment.get("FEEDBACK_KAFKA_BOOTSTRAP_SERVERS") or None,
         compute_logs_url=_bucket("FEEDBACK_COMPUTE_LOGS_URL", environment),
         log_format=_one_of("FEEDBACK_LOG_FORMAT", LOG_FORMATS, environment),
+        run_launcher=_one_of("FEEDBACK_RUN_LAUNCHER", RUN_LAUNCHERS, environment),
     )
 
 

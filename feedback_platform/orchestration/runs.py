@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import dagster as dg
 import psutil
+from dagster_shared.yaml_utils import load_yaml_from_path
 
 from feedback_platform.errors import PermanentError
 from feedback_platform.orchestration.progress import PROGRESS_LOGGER
@@ -30,12 +32,13 @@ class RunFailedError(PermanentError):
 def prepare_home(settings: Settings) -> None:
     """Put this project's `dagster.yaml`, with what the settings add, where Dagster looks for it."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    text = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
+    content: Any = load_yaml_from_path(str(PROJECT_DIR / "dagster.yaml"))
     if settings.compute_logs_url is not None:
-        # JSON is YAML, and quotes whatever a prefix may hold.
-        text += (
-            f"\ncompute_logs: {json.dumps(_compute_logs(settings, settings.compute_logs_url))}\n"
-        )
+        content["compute_logs"] = _compute_logs(settings, settings.compute_logs_url)
+    if settings.run_launcher == "dagster":
+        del content["run_launcher"]
+    text = "# Made of the project's dagster.yaml whenever a command starts.\n"
+    text += json.dumps(content, indent=2)  # JSON is YAML
     (settings.dagster_home / "dagster.yaml").write_text(text, encoding="utf-8")
 
 
@@ -53,10 +56,12 @@ def execute(
     prepare_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         end_dead_runs(instance)
+        run_id = str(uuid4())
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config={**(config or {}), "loggers": {PROGRESS_LOGGER: {}}},
             instance=instance,
-            tags={PROCESS_TAG: process_identity(psutil.Process())},
+            run_id=run_id,
+            tags=process_tag(run_id),
             raise_on_error=False,
         )
     if not result.success:
@@ -72,11 +77,16 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
         is_server_starting: no server is running yet, so runs that a server started are gone too.
     """
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_A_PROCESS)):
-        process = run.tags.get(PROCESS_TAG)
-        is_dead = is_server_starting if process is None else not _is_alive(process)
+        process = process_of(run)
+        is_dead = is_server_starting if process is None else not is_alive(process)
         if is_dead:
-            instance.report_run_failed(run, "The process of this run is gone.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            fail_run(instance, run, "The process of this run is gone.")
+
+
+def fail_run(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
+    """Mark a run as failed, and free the slots it holds."""
+    instance.report_run_failed(run, reason)
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def end_runs_of_dead_servers(settings: Settings) -> None:
@@ -95,6 +105,33 @@ def process_identity(process: psutil.Process) -> str:
     return f"{process.pid}:{process.create_time():.2f}"
 
 
+def process_tag(run_id: str) -> dict[str, str]:
+    """Return the tag that says that a run is executed by this process."""
+    return {PROCESS_TAG: f"{process_identity(psutil.Process())}:{run_id}"}
+
+
+def process_of(run: dg.DagsterRun) -> str | None:
+    """Return the identity of the process that executes a run, where the run says so.
+
+    Dagster copies the tags of a run that failed to the one that tries again, for which the process
+    of the first says nothing.
+    """
+    number, _, rest = run.tags.get(PROCESS_TAG, "").partition(":")
+    since, _, run_id = rest.partition(":")
+    # An earlier release did not say of which run.
+    return f"{number}:{since}" if number and run_id in {"", run.run_id} else None
+
+
+def is_alive(identity: str) -> bool:
+    """Return whether a process lives."""
+    number, _, _ = identity.partition(":")
+    try:
+        process = psutil.Process(int(number))
+        return process_identity(process) == identity and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def _compute_logs(settings: Settings, url: str) -> dict[str, Any]:
     """Return where what the steps print goes; boto3 knows the credentials and the endpoint."""
     parts = urlsplit(url)
@@ -109,14 +146,6 @@ def _compute_logs(settings: Settings, url: str) -> dict[str, Any]:
             "skip_empty_files": True,
         },
     }
-
-
-def _is_alive(identity: str) -> bool:
-    number, _, _ = identity.partition(":")
-    try:
-        return process_identity(psutil.Process(int(number))) == identity
-    except psutil.Error:
-        return False
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
