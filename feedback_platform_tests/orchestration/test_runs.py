@@ -124,6 +124,20 @@ def test_what_steps_print_stays_on_the_machine_without_a_bucket(tmp_path: Path) 
     assert name == "LocalComputeLogManager"
 
 
+@pytest.mark.parametrize(
+    ("environment", "launcher"),
+    [({}, "WarmRunLauncher"), ({"FEEDBACK_RUN_LAUNCHER": "dagster"}, "DefaultRunLauncher")],
+)
+def test_runs_are_forked_unless_the_settings_want_dagsters_way(
+    tmp_path: Path, environment: dict[str, str], launcher: str
+) -> None:
+    settings = load_settings(tmp_path, environment)
+    prepare_home(settings)
+
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert type(instance.run_launcher).__name__ == launcher
+
+
 def compute_logs(data_dir: Path, environment: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The class and the configuration by which Dagster keeps what steps print."""
     settings = load_settings(data_dir, environment)

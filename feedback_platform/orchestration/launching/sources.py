@@ -8,7 +8,7 @@ from typing import Final
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
 
 CODE: Final = (PROJECT_DIR / "feedback_platform", DBT_PROJECT_DIR)
-_SUFFIXES: Final = frozenset({".py", ".sql", ".yml", ".csv", ".toml"})
+_SUFFIXES: Final = frozenset({".py", ".sql", ".yml", ".csv", ".toml", ".json", ".proto"})
 _NOT_CODE: Final = frozenset({"__pycache__", "target", "logs", "dbt_packages"})
 
 State = dict[str, tuple[int, int]]

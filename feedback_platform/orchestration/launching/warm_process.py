@@ -106,6 +106,8 @@ class WarmProcess:
 def _in_child(launcher: Connection, arguments: str) -> None:
     # The launcher is to notice when the warm process dies, also while its children live.
     launcher.close()
+    # The other signals are for Dagster to hear.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     run_process.execute_run(arguments)
 
 

@@ -36,8 +36,14 @@ class NoRuns(RunLauncher[dg.DagsterInstance]):
 class Launched:
     """An instance in a directory, its launcher, and the runs it starts."""
 
-    def __init__(self, directory: Path, module: str = few_jobs.__name__) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        module: str = few_jobs.__name__,
+        definitions: dg.Definitions = few_jobs.defs,
+    ) -> None:
         self.directory = directory
+        self.definitions = definitions
         self.code = directory / "code"
         self.code.mkdir()
         self.fallback = NoRuns()
@@ -60,7 +66,7 @@ class Launched:
         ops = {"telling": "tells", "waiting": "waits"}
         config = {"ops": {ops[job]: {"config": {"file": str(file)}}}} if job in ops else {}
         run = self.instance.create_run_for_job(
-            few_jobs.defs.resolve_job_def(job),
+            self.definitions.resolve_job_def(job),
             run_config=config,
             status=dg.DagsterRunStatus.STARTING,
             job_code_origin=self._recon.get_reconstructable_job(job).get_python_origin(),
