@@ -20,7 +20,6 @@ from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
 from feedback_platform.warehouse.transformation import DbtProject
-from feedback_platform_tests.dagster_shortcuts import keep_engines
 from feedback_platform_tests.dbt_shortcuts import take_shortcuts
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
@@ -113,7 +112,9 @@ def _dagster_keeps_its_engines() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         # Importing it takes a second; whoever runs it has collected a test that does.
         if "dagster" in sys.modules:
-            keep_engines(patch)
+            from feedback_platform.orchestration.launching.kept_engines import keep_engines
+
+            keep_engines(patch.setattr)
         yield
 
 

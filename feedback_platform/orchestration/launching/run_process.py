@@ -16,6 +16,7 @@ from dagster._serdes import deserialize_value
 from dagster._utils import get_run_crash_explanation
 from dagster._utils.interrupts import capture_interrupts
 
+from feedback_platform.orchestration.launching.kept_engines import keep_engines
 from feedback_platform.orchestration.runs import fail_run, process_tag
 
 STOPPING: frozenset[signal.Signals] = frozenset({signal.SIGINT, signal.SIGTERM})
@@ -27,6 +28,7 @@ def execute_run(arguments: str) -> None:
     Args:
         arguments: Dagster's `ExecuteRunArgs`, serialised.
     """
+    keep_engines()
     # Python's own generator is seeded anew at a fork; that of NumPy is not.
     np.random.seed()  # noqa: NPY002 - whoever draws from it does so by this name
     with capture_interrupts(), _run(arguments) as (instance, run_id):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +17,14 @@ State = dict[str, tuple[int, int]]
 
 def state_of(*directories: Path) -> State:
     """Return when each source file below some directories was changed (ns), and its bytes."""
-    return {
-        entry.path: (status.st_mtime_ns, status.st_size)
-        for directory in directories
-        for entry in _files(str(directory))
-        for status in [entry.stat()]
-    }
+    state: State = {}
+    for directory in directories:
+        for entry in _files(str(directory)):
+            # What is deleted while it is listed is gone.
+            with suppress(FileNotFoundError):
+                status = entry.stat()
+                state[entry.path] = status.st_mtime_ns, status.st_size
+    return state
 
 
 def _files(directory: str) -> Iterator[os.DirEntry[str]]:

@@ -52,9 +52,12 @@ class WarmProcess:
         """Answer one message; return False when there will be no other."""
         try:
             kind, content = messages.receive(self._launcher)
-            answer = self._load(*content) if kind == messages.LOAD else self._run(content)
-            messages.send(self._launcher, *answer)
         except (EOFError, OSError):
+            return False
+        answer = self._load(*content) if kind == messages.LOAD else self._run(content)
+        try:
+            messages.send(self._launcher, *answer)
+        except OSError:
             return False
         return True
 
