@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from socket import create_server
@@ -94,6 +94,8 @@ def _measure(settings: Settings, seconds: float, rate: int) -> None:
         landing.start()
         try:
             _watch(settings, observed, START_SECONDS, enough=1)
+            if not observed.seen:
+                raise SystemExit(f"Nothing was published in {START_SECONDS:.0f} s.")
             began, cpu = time.time(), _cpu(servers)
             _watch(settings, observed, seconds)
             until, cpu = time.time(), _cpu(servers) - cpu
@@ -135,7 +137,7 @@ def _land(settings: Settings, rate: int, observed: Observed, is_over: Event) -> 
 
 def _watch(settings: Settings, observed: Observed, seconds: float, enough: int = 0) -> None:
     """Note what is published, for so long, or until so many objects are."""
-    since, before = datetime.now(UTC).replace(hour=0, minute=0, second=0), None
+    since, before = datetime.now(UTC) - timedelta(hours=1), None
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not 0 < enough <= len(observed.seen):
         with suppress(FileNotFoundError):
