@@ -62,4 +62,4 @@ def test_a_micro_batch_of_the_platform_is_forked(
 
 
 def lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
