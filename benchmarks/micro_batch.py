@@ -113,7 +113,7 @@ def _store(directory: Path, stored: int) -> None:
     pieces = -(-stored // RUN_ROWS)
     for piece in range(pieces):
         for hour in range(hours * piece // pieces, hours * (piece + 1) // pieces):
-            _land(run.lake, chance, hour * 3600, 3600, stored // hours, f"{hour:08d}")
+            land(run.lake, chance, hour * 3600, 3600, stored // hours, f"{hour:08d}")
         run.once()
 
 
@@ -124,7 +124,7 @@ def _measured(directory: Path, stored: int, events: int, rounds: int) -> dict[st
     timings: list[dict[str, float]] = []
     for number in range(rounds + 1):
         at = begins + number * 30
-        _land(run.lake, chance, at, 30, events, f"m{number:08d}", is_live=True)
+        land(run.lake, chance, at, 30, events, f"m{number:08d}", is_live=True)
         timings.append(run.once())
     # The first finds caches and compiled statements that the others have.
     counted = timings[1:]
@@ -168,7 +168,7 @@ def _seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def _land(
+def land(
     lake: Lake,
     chance: np.random.Generator,
     begins: int,

@@ -29,18 +29,22 @@ from feedback_platform.orchestration.model_checks import MODEL_CHECKS
 from feedback_platform.orchestration.progress import progress_logger
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.schedules import build_schedules
-from feedback_platform.orchestration.sensors import SENSORS
+from feedback_platform.orchestration.sensors import SENSORS, WATCH_SECONDS
 from feedback_platform.settings import Settings, load_settings
 
 
 def build_definitions(
-    settings: Settings, resource_overrides: Mapping[str, Any] | None = None
+    settings: Settings,
+    resource_overrides: Mapping[str, Any] | None = None,
+    *,
+    watch_seconds: float = 0.0,
 ) -> dg.Definitions:
     """Return every asset, check, job, sensor and schedule over one installation.
 
     Args:
         settings: where the data lies.
         resource_overrides: resources that take the place of the default ones, by name.
+        watch_seconds: how long a sensor goes on looking for what is new in one tick.
 
     Raises:
         InvalidInputError: the event mapping, the cleaning rules or those of the gate mean nothing.
@@ -49,7 +53,7 @@ def build_definitions(
     load_mapping(settings.event_mapping)
     load_rules(settings.cleaning_rules)
     load_gate_rules(settings.gate_rules)
-    platform = PlatformResource.from_settings(settings)
+    platform = PlatformResource.from_settings(settings, watch_seconds)
     return dg.Definitions(
         assets=[
             cleaning.raw_events,
@@ -85,4 +89,4 @@ def build_definitions(
 
 def defs() -> dg.Definitions:
     """Return the definitions of the installation that the environment names."""
-    return build_definitions(load_settings())
+    return build_definitions(load_settings(), watch_seconds=WATCH_SECONDS)

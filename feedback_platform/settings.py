@@ -21,6 +21,7 @@ SPARK_DRIVERS = ("in-run", "process", "emr-serverless")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 DEMO = ("auto", "on", "off")
+RUN_LAUNCHERS = ("warm", "dagster")
 # Of the first ten places of a list no more than one is explored.
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
@@ -87,6 +88,8 @@ class Settings:
         dagster_database_url: the PostgreSQL database of Dagster's runs, events and ticks, or None
             for SQLite in the data directory. The password is in PGPASSWORD or PGPASSFILE.
         dagster_config: a file whose sections take the place of those of `dagster.yaml`, or None.
+        run_launcher: how Dagster starts a run: forked from a `warm` process, or the way of
+            `dagster` itself, which starts Python anew.
     """
 
     data_dir: Path
@@ -119,6 +122,7 @@ class Settings:
     dagster_database_url: str | None = None
     dagster_config: Path | None = None
     log_format: str = "text"
+    run_launcher: str = "warm"
 
     @property
     def has_spark_here(self) -> bool:
@@ -222,6 +226,7 @@ def load_settings(
         dagster_database_url=_database("FEEDBACK_DAGSTER_DATABASE_URL", environment),
         dagster_config=_file("FEEDBACK_DAGSTER_CONFIG", environment),
         log_format=_one_of("FEEDBACK_LOG_FORMAT", LOG_FORMATS, environment),
+        run_launcher=_one_of("FEEDBACK_RUN_LAUNCHER", RUN_LAUNCHERS, environment),
     )
 
 

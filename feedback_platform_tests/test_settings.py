@@ -361,6 +361,7 @@ def test_an_endpoint_of_aws_holds_no_credentials() -> None:
         ("FEEDBACK_EVENTS_PER_SECOND", "many"),
         ("FEEDBACK_SCHEMA_REGISTRY_URL", "localhost:8081"),
         ("FEEDBACK_LOG_FORMAT", "xml"),
+        ("FEEDBACK_RUN_LAUNCHER", "cold"),
         ("FEEDBACK_COMPUTE_LOGS_URL", "gs://bucket"),
         ("FEEDBACK_COMPUTE_LOGS_URL", "s3:///prefix"),
     ],

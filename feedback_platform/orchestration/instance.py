@@ -41,9 +41,13 @@ def instance_configuration(settings: Settings) -> str:
     """
     shipped = (PROJECT_DIR / "dagster.yaml").read_text(encoding="utf-8")
     added = _added(settings)
-    if not added:
+    if not added and settings.run_launcher == "warm":
         return shipped
-    return yaml.safe_dump({**yaml.safe_load(shipped), **added}, sort_keys=False)
+    sections = yaml.safe_load(shipped)
+    if settings.run_launcher == "dagster":
+        # Its own is what Dagster takes where none is named.
+        del sections["run_launcher"]
+    return yaml.safe_dump({**sections, **added}, sort_keys=False)
 
 
 def _added(settings: Settings) -> dict[str, Any]:

@@ -49,10 +49,17 @@ class PlatformResource(dg.ConfigurableResource):
     emr_serverless: dict[str, str] = {}  # noqa: RUF012 - copied for each instance, by pydantic
     exploration_share: float = Settings.exploration_share
     segmentation: str = "k-means"
+    watch_seconds: float = 0.0
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "PlatformResource":
-        """Return the resource for settings that were read already."""
+    def from_settings(cls, settings: Settings, watch_seconds: float = 0.0) -> "PlatformResource":
+        """Return the resource for settings that were read already.
+
+        Args:
+            settings: of this installation.
+            watch_seconds: how long a sensor goes on looking for what is new in a tick; where no
+                daemon begins the next one, it looks once.
+        """
         return cls(
             data_dir=str(settings.data_dir),
             lake_url=settings.lake_url,
@@ -67,6 +74,7 @@ class PlatformResource(dg.ConfigurableResource):
             emr_serverless=asdict(settings.emr_serverless) if settings.emr_serverless else {},
             exploration_share=settings.exploration_share,
             segmentation=settings.segmentation,
+            watch_seconds=watch_seconds,
         )
 
     @property

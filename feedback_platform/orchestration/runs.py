@@ -62,11 +62,17 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
         is_server_starting: no server is running yet, so runs that a server started are gone too.
     """
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_IN_A_PROCESS)):
-        process = _process_of(run)
-        is_dead = is_server_starting if process is None else not _is_alive(process)
+        process = process_of(run)
+        is_dead = is_server_starting if process is None else not is_alive(process)
         if is_dead:
-            instance.report_run_failed(run, "The process of this run is gone.")
+            fail_run(instance, run, "The process of this run is gone.")
     free_slots_of_ended_runs(instance)
+
+
+def fail_run(instance: dg.DagsterInstance, run: dg.DagsterRun, reason: str) -> None:
+    """Mark a run as failed, and free the slots it holds."""
+    instance.report_run_failed(run, reason)
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def free_slots_of_ended_runs(instance: dg.DagsterInstance) -> None:
@@ -110,21 +116,30 @@ def process_identity(process: psutil.Process) -> str:
     return f"{process.pid}:{process.create_time():.2f}@{socket.gethostname()}"
 
 
-def _process_of(run: dg.DagsterRun) -> str | None:
+def process_of(run: dg.DagsterRun) -> str | None:
+    """Return the identity of the process that executes a run, where the run says so.
+
+    Dagster copies the tags of a run that failed to the one that tries again, for which the process
+    of the first says nothing.
+    """
     is_own = run.tags.get(_OF_RUN_TAG, run.run_id) == run.run_id
     return run.tags.get(PROCESS_TAG) if is_own else None
 
 
-def _is_alive(identity: str) -> bool:
-    number, _, _ = identity.partition(":")
-    _, _, host = identity.partition("@")
-    if host and host != socket.gethostname():
-        # It is for them to say.
+def is_alive(identity: str) -> bool:
+    """Return whether a process lives; of those on other hosts it is for them to say."""
+    if not is_here(identity):
         return True
     try:
-        return process_identity(psutil.Process(int(number))) == identity
+        process = psutil.Process(int(identity.partition(":")[0]))
+        return process_identity(process) == identity and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def is_here(identity: str) -> bool:
+    """Return whether a process is on this host; an earlier release did not say where it was."""
+    return identity.partition("@")[2] in {"", socket.gethostname()}
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

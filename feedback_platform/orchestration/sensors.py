@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -51,6 +52,12 @@ _FEEDBACK_SINCE: Final = """
 """
 
 TICK_SECONDS: Final = 5
+# The daemon begins a tick every five seconds. One that looks until shortly before the next sees
+# what lands, and the end of a run, within half a second.
+WATCH_SECONDS: Final = 4.5
+# Looking costs milliseconds in a directory, and a request that is paid for in an object store.
+_LOOK_SECONDS: Final = 0.5
+_DEAR_LOOK_SECONDS: Final = 2.25
 FIRST_WAIT: Final = timedelta(seconds=10)
 LONGEST_WAIT: Final = timedelta(minutes=10)
 # Below this much feedback a first model would say nothing that popularity does not.
@@ -70,33 +77,15 @@ def micro_batch_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run when raw objects are not clean, or clean rows not published.
 
-    Whether one is under way is asked first: what that one cleans is not new, and by the time of the
-    listing it has either said so or is still there. So nobody asks for a run without work, and of
-    a long backlog nothing is listed in vain.
+    Where the platform says so, it goes on looking for a while before it says that there is nothing.
     """
-    if _is_unfinished(context.instance, jobs.PROCESS):
-        return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
-    lake = platform.lake()
-    pending = pending_objects(lake)
-    latest = latest_manifest(lake)
-    cleaned = latest.sequence if latest else 0
-    behind = cleaned - published_through(platform.settings.published_path)
-    if not pending and behind == 0:
-        return dg.SkipReason("Nothing new in the lake.")
-    failures, wait = _patience(context.instance, jobs.PROCESS)
-    if wait > timedelta(0):
-        return dg.SkipReason(
-            f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
-        )
-    # A key is remembered for ever, so it names the content and the run that went before.
-    content = (
-        f"{cleaned}:{behind}:{_newest_run(context.instance, jobs.PROCESS)}:{','.join(pending)}"
-    )
-    key = hashlib.sha256(content.encode()).hexdigest()[:32]
-    # Where the process of one is killed, the next tick asks for another; Dagster need not, too.
-    tags = {"new_objects": str(len(pending)), "dagster/max_retries": "0"}
-    request = dg.RunRequest(run_key=key, run_config=portion_config(), tags=tags)
-    return dg.SensorResult(run_requests=[request])
+    until = time.monotonic() + platform.watch_seconds
+    pause = _LOOK_SECONDS if platform.lake_url.startswith("file:") else _DEAR_LOOK_SECONDS
+    while True:
+        found = _asked_for(context, platform)
+        if isinstance(found, dg.SensorResult) or time.monotonic() + pause > until:
+            return found
+        time.sleep(pause)
 
 
 @dg.sensor(
@@ -254,6 +243,40 @@ def erasure_sensor(
     content = f"{_newest_run(context.instance, jobs.ERASE)}:{','.join(pending)}"
     key = hashlib.sha256(content.encode()).hexdigest()[:32]
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)])
+
+
+def _asked_for(
+    context: dg.SensorEvaluationContext, platform: PlatformResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Say whether it is time for a micro-batch.
+
+    Whether one is under way is asked first: what that one cleans is not new, and by the time of the
+    listing it has either said so or is still there. So nobody asks for a run without work, and of
+    a long backlog nothing is listed in vain.
+    """
+    if _is_unfinished(context.instance, jobs.PROCESS):
+        return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
+    lake = platform.lake()
+    pending = pending_objects(lake)
+    latest = latest_manifest(lake)
+    cleaned = latest.sequence if latest else 0
+    behind = cleaned - published_through(platform.settings.published_path)
+    if not pending and behind == 0:
+        return dg.SkipReason("Nothing new in the lake.")
+    failures, wait = _patience(context.instance, jobs.PROCESS)
+    if wait > timedelta(0):
+        return dg.SkipReason(
+            f"The last {failures} runs failed; the next attempt is in {wait.total_seconds():.0f} s."
+        )
+    # A key is remembered for ever, so it names the content and the run that went before.
+    content = (
+        f"{cleaned}:{behind}:{_newest_run(context.instance, jobs.PROCESS)}:{','.join(pending)}"
+    )
+    key = hashlib.sha256(content.encode()).hexdigest()[:32]
+    # Where the process of one is killed, the next tick asks for another; Dagster need not, too.
+    tags = {"new_objects": str(len(pending)), "dagster/max_retries": "0"}
+    request = dg.RunRequest(run_key=key, run_config=portion_config(), tags=tags)
+    return dg.SensorResult(run_requests=[request])
 
 
 def _known_through(lake: Lake, version: str) -> int | None:

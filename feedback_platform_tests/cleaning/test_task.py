@@ -69,6 +69,7 @@ def test_what_is_new_is_cleaned_once_and_counted(lake: Lake) -> None:
             "lines": 4,
             "clean": 2,
             "batches": [1],
+            "raw objects left to the next run": 0,
             "duplicates": 1,
             "erased": 0,
         },

@@ -26,6 +26,29 @@ def test_without_settings_it_is_the_file_that_ships(tmp_path: Path) -> None:
     assert instance_configuration(load_settings(tmp_path, {})) == shipped
 
 
+@pytest.mark.parametrize(
+    ("environment", "launcher"),
+    [({}, "WarmRunLauncher"), ({"FEEDBACK_RUN_LAUNCHER": "dagster"}, "DefaultRunLauncher")],
+)
+def test_runs_are_forked_unless_the_settings_want_dagsters_way(
+    tmp_path: Path, environment: dict[str, str], launcher: str
+) -> None:
+    settings = load_settings(tmp_path, environment)
+    prepare_home(settings)
+
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert type(instance.run_launcher).__name__ == launcher
+
+
+def test_a_launcher_of_the_file_takes_the_place_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("run_launcher: {module: dagster, class: DefaultRunLauncher}\n")
+
+    found = configured(tmp_path, FEEDBACK_DAGSTER_CONFIG=str(file))
+
+    assert found["run_launcher"] == {"module": "dagster", "class": "DefaultRunLauncher"}
+
+
 def test_a_database_takes_the_place_of_the_files_and_leaves_the_rest(tmp_path: Path) -> None:
     shipped = yaml.safe_load((PROJECT_DIR / "dagster.yaml").read_text("utf-8"))
 

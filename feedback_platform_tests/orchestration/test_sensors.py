@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 
 import dagster as dg
 import polars as pl
@@ -24,6 +25,7 @@ from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
 from feedback_platform.orchestration.assets import cleaning
 from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN
+from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
 from feedback_platform.orchestration.schedules import training_config
 from feedback_platform.orchestration.sensors import (
@@ -125,6 +127,21 @@ def test_a_new_raw_object_starts_one_run_however_often_it_is_seen(
 
     land(copy, "b", NOON + timedelta(days=2))
     assert asked(ask(micro_batch_sensor, copy, instance)).run_key != first.run_key
+
+
+def test_a_tick_that_goes_on_looking_sees_what_lands_meanwhile(
+    empty: Installation, instance: dg.DagsterInstance
+) -> None:
+    platform = PlatformResource.from_settings(empty.settings, watch_seconds=60)
+    context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+
+    landing = Timer(0.1, land, (empty, "a"))
+    landing.start()
+    answer = micro_batch_sensor(context)
+
+    landing.join()
+    assert isinstance(answer, dg.SensorResult)
+    assert len(answer.run_requests or []) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How a run gets its process: forked from one that has imported everything, or started anew."""
