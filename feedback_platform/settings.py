@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
+WAREHOUSES = ("duckdb", "spark", "snowflake", "bigquery")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 DEMO = ("auto", "on", "off")
@@ -52,6 +53,8 @@ class Settings:
         data_dir: absolute directory of everything the platform writes on this machine.
         lake_url: the object store, `file:///…`, `s3://bucket/prefix` or `gs://bucket/prefix`.
         engine: what cleans, and with `spark` also factorises: `polars` or `spark`.
+        warehouse: where dbt builds the tables: `duckdb`, `spark`, or, by dbt's own command,
+            `snowflake` and `bigquery`.
         exploration_share: the chance of each of the first ten places of a list to be given to an
             item drawn at random.
         segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
@@ -84,6 +87,7 @@ class Settings:
     data_dir: Path
     lake_url: str
     engine: str = "polars"
+    warehouse: str = "duckdb"
     exploration_share: float = 0.05
     segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -172,6 +176,7 @@ def load_settings(
         data_dir=resolved,
         lake_url=checked_lake_url(lake_url),
         engine=_one_of("FEEDBACK_ENGINE", ENGINES, environment),
+        warehouse=_one_of("FEEDBACK_WAREHOUSE", WAREHOUSES, environment),
         exploration_share=_exploration_share(environment),
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
@@ -499,6 +504,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_DATA_DIR": str(settings.data_dir),
         "FEEDBACK_LAKE_URL": settings.lake_url,
         "FEEDBACK_ENGINE": settings.engine,
+        "FEEDBACK_WAREHOUSE": settings.warehouse,
         "FEEDBACK_EXPLORATION_SHARE": str(settings.exploration_share),
         "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.

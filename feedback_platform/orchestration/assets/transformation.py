@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.engines.building import build_on
 from feedback_platform.warehouse.loading import complete, replace_tables, stage_batches
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
@@ -90,6 +92,11 @@ def _run_models(
     """Run models; new batches are taken in only when every table is there to receive them."""
     path, lake = platform.settings.warehouse_path, platform.lake()
     project = platform.dbt()
+    if platform.settings.warehouse != "duckdb":
+        log.info(
+            "Every table is built anew on %s, from the clean layer.", platform.settings.warehouse
+        )
+        return build_elsewhere(platform, lake)
     if len(selected) < all_models:
         log.info("Not every table is selected, so new batches stay where they are.")
         return project.run(sorted(selected))
@@ -108,6 +115,20 @@ def _run_models(
         if staged.remaining == 0:
             return [replace(result, seconds=seconds[result.unique_id]) for result in results]
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
+
+
+def build_elsewhere(platform: PlatformResource, lake: Lake) -> list[NodeResult]:
+    """Build the tables on the engine that the settings name, and bring them into the warehouse."""
+    settings = platform.settings
+    return build_on(
+        settings.warehouse,
+        settings.warehouse_path,
+        lake,
+        settings.cache_dir / "spark",
+        engine_project=platform.dbt_on(settings.warehouse),
+        project=platform.dbt(),
+        restore=partial(restore_learned_tables, platform, lake),
+    )
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
