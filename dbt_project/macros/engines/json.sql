@@ -15,7 +15,12 @@
 {%- endmacro %}
 
 {% macro spark__json_property(properties, property) -%}
-    to_json(element_at(variant_get(try_parse_json({{ properties }}), '$', 'map<string, variant>'), {{ property }}))
+    coalesce(
+        to_json(element_at(
+            variant_get(try_parse_json({{ properties }}), '$', 'map<string, variant>'), {{ property }}
+        )),
+        'null'
+    )
 {%- endmacro %}
 
 {#- An aggregate: the JSON object of all properties of a group, sorted by name. -#}
@@ -28,9 +33,14 @@
 {%- endmacro %}
 
 {% macro spark__json_object_of(property, value) -%}
-    concat('{', array_join(
-        list(concat(to_json(cast({{ property }} as variant)), ':', {{ value }}) order by {{ property }}), ','
-    ), '}')
+    concat(
+        '{',
+        array_join(
+            list(concat(to_json(cast({{ property }} as variant)), ':', {{ value }}) order by {{ property }}),
+            ','
+        ),
+        '}'
+    )
 {%- endmacro %}
 
 {#- The texts in the JSON array that an object has as a property; null when it has none. -#}
