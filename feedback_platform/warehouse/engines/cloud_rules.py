@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import exp, jsonpath
 from sqlglot.errors import UnsupportedError
 
 from feedback_platform.warehouse.engines.rules import (
@@ -22,34 +22,34 @@ from feedback_platform.warehouse.engines.rules import (
 )
 
 
-def _paths_in_json(node: exp.Expression) -> exp.Expression:
+def _paths_in_json(node: exp.Expr) -> exp.Expr:
     """A known JSON pointer is a path; of one made of a property's name, the name is left."""
     if not isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
         return node
     place = node.expression
     if isinstance(place, exp.Literal) and place.name.startswith("/"):
         path = "$" + place.name.replace("/", ".")
-        node.set("expression", sqlglot.jsonpath.parse(path))
+        node.set("expression", jsonpath.parse(path))
     elif isinstance(place, exp.Paren | exp.DPipe):
         (name,) = place.find_all(exp.Column)
         parsed = exp.ParseJSON(this=exp.cast(node.this.copy(), "text"))
         value = exp.Bracket(this=parsed, expressions=[name.copy()])
         if isinstance(node, exp.JSONExtract):
             return value
-        return exp.JSONExtractScalar(this=value, expression=sqlglot.jsonpath.parse("$"))
+        return exp.JSONExtractScalar(this=value, expression=jsonpath.parse("$"))
     elif not isinstance(place, exp.JSONPath):
         raise UnsupportedError("A path in JSON has to be known beforehand.")
     return node
 
 
-def _no_entries(node: exp.Expression) -> exp.Expression:
+def _no_entries(node: exp.Expr) -> exp.Expr:
     """Where maps are objects, so is an empty one."""
     if isinstance(node, exp.Map) and not node.args.get("keys"):
         return exp.ParseJSON(this=exp.Literal.string("{}"))
     return node
 
 
-def _compared_rows(node: exp.Expression) -> exp.Expression:
+def _compared_rows(node: exp.Expr) -> exp.Expr:
     """Two rows differ where they are not equal in every value."""
     if isinstance(node, exp.NEQ):
         left, right = fields_of_row(node.this), fields_of_row(node.expression)
@@ -61,7 +61,7 @@ def _compared_rows(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _entries(node: exp.Expression) -> tuple[exp.Expression, exp.Expression] | None:
+def _entries(node: exp.Expr) -> tuple[exp.Expr, exp.Expr] | None:
     """Return key and value of `map_from_entries(list((key, value) order by key))`."""
     if isinstance(node, exp.MapFromEntries) and isinstance(node.this, exp.ArrayAgg):
         order = node.this.this
@@ -71,12 +71,12 @@ def _entries(node: exp.Expression) -> tuple[exp.Expression, exp.Expression] | No
     return None
 
 
-def _objects_of_snowflake(node: exp.Expression) -> exp.Expression:
+def _objects_of_snowflake(node: exp.Expr) -> exp.Expr:
     entries = _entries(node)
     return call("object_agg", *entries) if entries is not None else node
 
 
-def _objects_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _objects_of_bigquery(node: exp.Expr) -> exp.Expr:
     """BigQuery has no maps; an object of JSON is what comes nearest."""
     entries = _entries(node)
     if entries is None:
@@ -85,7 +85,7 @@ def _objects_of_bigquery(node: exp.Expression) -> exp.Expression:
     return _filled(template, {"k": entries[0], "v": entries[1]}, "bigquery")
 
 
-def _counted_rows_of_snowflake(node: exp.Expression) -> exp.Expression:
+def _counted_rows_of_snowflake(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Distinct) and len(node.expressions) == 1:
         fields = fields_of_row(node.expressions[0])
         if fields is not None:
@@ -93,7 +93,7 @@ def _counted_rows_of_snowflake(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _counted_rows_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _counted_rows_of_bigquery(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Distinct) and len(node.expressions) == 1:
         fields = fields_of_row(node.expressions[0])
         if fields is not None:
@@ -101,17 +101,17 @@ def _counted_rows_of_bigquery(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _first_of_snowflake(node: exp.Expression) -> exp.Expression:
+def _first_of_snowflake(node: exp.Expr) -> exp.Expr:
     """The first of a list in order; a variant, until the type of a model's column casts it."""
     return _first(node, "GET(ARRAY_AGG(x) WITHIN GROUP (ORDER BY {keys}), 0)", "snowflake")
 
 
-def _first_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _first_of_bigquery(node: exp.Expr) -> exp.Expr:
     template = "ARRAY_AGG(x IGNORE NULLS ORDER BY {keys} LIMIT 1)[SAFE_OFFSET(0)]"
     return _first(node, template, "bigquery")
 
 
-def _first(node: exp.Expression, template: str, dialect: str) -> exp.Expression:
+def _first(node: exp.Expr, template: str, dialect: str) -> exp.Expr:
     if not isinstance(node, exp.ArgMin | exp.ArgMax):
         return node
     value = node.this.copy()
@@ -126,40 +126,40 @@ def _first(node: exp.Expression, template: str, dialect: str) -> exp.Expression:
     return _filled(text, {"x": value, **named}, dialect)
 
 
-def _filters_moved(node: exp.Expression) -> exp.Expression:
+def _filters_moved(node: exp.Expr) -> exp.Expr:
     """The filter of the first of a list is in the list already."""
     if isinstance(node, exp.Filter) and isinstance(node.this, exp.Bracket | exp.GetExtract):
         return node.this
     return node
 
 
-def _filled(template: str, parts: dict[str, exp.Expression], dialect: str) -> exp.Expression:
-    expression: exp.Expression = sqlglot.parse_one(template, read=dialect)
+def _filled(template: str, parts: dict[str, exp.Expr], dialect: str) -> exp.Expr:
+    expression: exp.Expr = sqlglot.parse_one(template, read=dialect)
     for column in list(expression.find_all(exp.Column)):
         column.replace(exp.paren(parts[column.name].copy()))
     return expression
 
 
-def _hashes_of_snowflake(node: exp.Expression) -> exp.Expression:
+def _hashes_of_snowflake(node: exp.Expr) -> exp.Expr:
     digits = four_bytes(node, lambda key: call("md5", key))
     return node if digits is None else call("to_number", digits, exp.Literal.string("XXXXXXXX"))
 
 
-def _hashes_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _hashes_of_bigquery(node: exp.Expr) -> exp.Expr:
     digits = four_bytes(node, lambda key: call("to_hex", call("md5", key)))
     if digits is None:
         return node
     return exp.cast(call("concat", exp.Literal.string("0x"), digits), "bigint")
 
 
-def _orders_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _orders_of_bigquery(node: exp.Expr) -> exp.Expr:
     """In aggregates BigQuery has one order of nulls; models sort by nothing that is null."""
     if isinstance(node, exp.Ordered) and node.find_ancestor(exp.ArrayAgg, exp.Window):
         node.set("nulls_first", not node.args.get("desc"))
     return node
 
 
-def _distinct_lists_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _distinct_lists_of_bigquery(node: exp.Expr) -> exp.Expr:
     """`list_sort(list_distinct(list(x)))` gathers each value once, in order."""
     if (
         isinstance(node, exp.ArraySort)
@@ -171,20 +171,21 @@ def _distinct_lists_of_bigquery(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _distinct_elements_of_snowflake(node: exp.Expression) -> exp.Expression:
+def _distinct_elements_of_snowflake(node: exp.Expr) -> exp.Expr:
     """DuckDB leaves null out of the distinct elements of a list."""
     if isinstance(node, exp.ArrayDistinct):
         return call("array_compact", call("array_distinct", node.this.copy()))
     return node
 
 
-def _distinct_elements_of_bigquery(node: exp.Expression) -> exp.Expression:
+def _distinct_elements_of_bigquery(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.ArrayDistinct):
         template = (
             "ARRAY(SELECT DISTINCT element FROM UNNEST(x) AS element WHERE NOT element IS NULL)"
         )
-        whole: exp.Expression = sqlglot.parse_one(template, read="bigquery")
-        whole.find(exp.Unnest).set("expressions", [node.this.copy()])
+        whole: exp.Expr = sqlglot.parse_one(template, read="bigquery")
+        for unnest in list(whole.find_all(exp.Unnest)):
+            unnest.set("expressions", [node.this.copy()])
         return whole
     return node
 

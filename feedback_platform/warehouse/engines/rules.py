@@ -7,10 +7,10 @@ from collections.abc import Callable
 from sqlglot import exp
 from sqlglot.errors import UnsupportedError
 
-Rule = Callable[[exp.Expression], exp.Expression]
+Rule = Callable[[exp.Expr], exp.Expr]
 
 
-def rewritten(query: exp.Expression, rule: Rule) -> exp.Expression:
+def rewritten(query: exp.Expr, rule: Rule) -> exp.Expr:
     """Return a query with each node in it replaced by what a rule makes of it, inner ones first."""
     for node in reversed(list(query.walk())):
         other = rule(node)
@@ -22,7 +22,7 @@ def rewritten(query: exp.Expression, rule: Rule) -> exp.Expression:
     return query
 
 
-def fields_of_row(node: exp.Expression) -> list[exp.Expression] | None:
+def fields_of_row(node: exp.Expr) -> list[exp.Expr] | None:
     """Return the values of `row(a, b)` or `(a, b)`; nothing of anything else."""
     is_row = isinstance(node, exp.Anonymous) and node.name.lower() == "row"
     if is_row or isinstance(node, exp.Tuple):
@@ -30,7 +30,7 @@ def fields_of_row(node: exp.Expression) -> list[exp.Expression] | None:
     return None
 
 
-def sort_keys(order: exp.Order) -> list[exp.Expression]:
+def sort_keys(order: exp.Order) -> list[exp.Expr]:
     """Return what a list is sorted by.
 
     Raises:
@@ -41,19 +41,19 @@ def sort_keys(order: exp.Order) -> list[exp.Expression]:
     return [key.this.copy() for key in order.expressions]
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
+def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     """Return a call of a function by that very name."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def plain_json(node: exp.Expression) -> exp.Expression:
+def plain_json(node: exp.Expr) -> exp.Expr:
     """JSON is a text: what is called JSON was one already."""
     if isinstance(node, exp.Cast) and node.to.is_type("json"):
         return exp.cast(node.this.copy(), "text")
     return node
 
 
-def paths_for_pointers(node: exp.Expression) -> exp.Expression:
+def paths_for_pointers(node: exp.Expr) -> exp.Expr:
     """Only DuckDB reads `/signals/view`, a JSON pointer; others have `$.signals.view`."""
     if not isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
         return node
@@ -70,14 +70,14 @@ def paths_for_pointers(node: exp.Expression) -> exp.Expression:
     )
 
 
-def counted_elements(node: exp.Expression) -> exp.Expression:
+def counted_elements(node: exp.Expr) -> exp.Expr:
     """`len` counts the elements of a list here; elsewhere it would count letters."""
     if isinstance(node, exp.Length):
         return exp.ArraySize(this=node.this.copy())
     return node
 
 
-def first_of_order(node: exp.Expression) -> exp.Expression:
+def first_of_order(node: exp.Expr) -> exp.Expr:
     """DuckDB's `arg_min` passes over rows whose value is null; others give that null."""
     if isinstance(node, exp.ArgMin | exp.ArgMax):
         order = node.expression.copy()
@@ -86,7 +86,7 @@ def first_of_order(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def columns_of_subqueries(node: exp.Expression) -> exp.Expression:
+def columns_of_subqueries(node: exp.Expr) -> exp.Expr:
     """`(a, b) in (select (a, b) …)` has two columns on both sides, and no struct on either."""
     if isinstance(node, exp.In) and isinstance(node.args.get("query"), exp.Subquery):
         select = node.args["query"].this
@@ -97,9 +97,7 @@ def columns_of_subqueries(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def four_bytes(
-    node: exp.Expression, digest: Callable[[exp.Expression], exp.Expression]
-) -> exp.Expression | None:
+def four_bytes(node: exp.Expr, digest: Callable[[exp.Expr], exp.Expr]) -> exp.Expr | None:
     """Return the digits of the four bytes of a key's MD5 that DuckDB reads as a number.
 
     It reads the last of them first. Nothing comes of any other expression.
@@ -118,7 +116,7 @@ def four_bytes(
     return call("concat", *pairs)
 
 
-def known_types(node: exp.Expression) -> exp.Expression:
+def known_types(node: exp.Expr) -> exp.Expr:
     """Others have no unsigned numbers, and none of 128 bits but decimals; JSON is a text."""
     if isinstance(node, exp.DataType):
         if node.is_type("uint"):

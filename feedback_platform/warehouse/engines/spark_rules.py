@@ -31,7 +31,7 @@ _COUNTS: Final = {
 }
 
 
-def _windows_without_filter(node: exp.Expression) -> exp.Expression:
+def _windows_without_filter(node: exp.Expr) -> exp.Expr:
     """Spark knows `filter` for groups, and not for windows."""
     if isinstance(node, exp.Window) and isinstance(node.this, exp.Filter):
         aggregate, condition = node.this.this.copy(), node.this.expression.this
@@ -40,7 +40,7 @@ def _windows_without_filter(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _rows_as_structs(node: exp.Expression) -> exp.Expression:
+def _rows_as_structs(node: exp.Expr) -> exp.Expr:
     """Any other row of values is a struct."""
     fields = fields_of_row(node)
     if fields is None or isinstance(node.parent, exp.In | exp.Values):
@@ -48,14 +48,14 @@ def _rows_as_structs(node: exp.Expression) -> exp.Expression:
     return call("struct", *fields)
 
 
-def _lists_in_order(node: exp.Expression) -> exp.Expression:
+def _lists_in_order(node: exp.Expr) -> exp.Expr:
     """A list is gathered in any order and sorted then, by keys that each element carries."""
     if not (isinstance(node, exp.ArrayAgg) and isinstance(node.this, exp.Order)):
         return node
     named = [("value", node.this.this.copy())]
     named[:0] = [(f"key_{place}", key) for place, key in enumerate(sort_keys(node.this))]
     pairs = [part for name, value in named for part in (exp.Literal.string(name), value)]
-    gathered: exp.Expression = call("collect_list", call("named_struct", *pairs))
+    gathered: exp.Expr = call("collect_list", call("named_struct", *pairs))
     if isinstance(node.parent, exp.Filter):
         # It belongs to what gathers, not to what sorts; see _filters_moved.
         condition = node.parent.expression.this.copy()
@@ -66,24 +66,24 @@ def _lists_in_order(node: exp.Expression) -> exp.Expression:
     return call("transform", call("sort_array", gathered), value)
 
 
-def _filters_moved(node: exp.Expression) -> exp.Expression:
+def _filters_moved(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Filter) and node.this.name == "transform":
         return node.this
     return node
 
 
-def _differences_in_time(node: exp.Expression) -> exp.Expression:
+def _differences_in_time(node: exp.Expr) -> exp.Expr:
     """DuckDB counts the borders of a unit that lie between; Spark would count whole units."""
     if not isinstance(node, exp.DateDiff):
         return node
-    count, kind = _COUNTS[node.unit.name.upper()]
+    count, kind = _COUNTS[node.args["unit"].name.upper()]
     later, earlier = (
         call(count, exp.cast(end.copy(), kind)) for end in (node.this, node.expression)
     )
     return exp.Paren(this=exp.Sub(this=later, expression=earlier))
 
 
-def _days_between_dates(node: exp.Expression) -> exp.Expression:
+def _days_between_dates(node: exp.Expr) -> exp.Expr:
     """The difference of two dates is a number of days, and no interval."""
     if isinstance(node, exp.Sub) and all(
         isinstance(side, exp.Cast) and side.to.is_type("date")
@@ -93,21 +93,21 @@ def _days_between_dates(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _distinct_elements(node: exp.Expression) -> exp.Expression:
+def _distinct_elements(node: exp.Expr) -> exp.Expr:
     """DuckDB leaves null out of the distinct elements of a list."""
     if isinstance(node, exp.ArrayDistinct):
         return call("array_compact", call("array_distinct", node.this.copy()))
     return node
 
 
-def _numbers_as_doubles(node: exp.Expression) -> exp.Expression:
+def _numbers_as_doubles(node: exp.Expr) -> exp.Expr:
     """DuckDB divides literals as doubles; a decimal of Spark's would lose digits."""
     if isinstance(node, exp.Literal) and not node.is_string and not node.is_int:
         return exp.cast(exp.Literal.string(node.name), "double")
     return node
 
 
-def _rounding(node: exp.Expression) -> exp.Expression:
+def _rounding(node: exp.Expr) -> exp.Expr:
     """DuckDB rounds the double times a power of ten, Spark the shortest text of the double."""
     if isinstance(node, exp.Round) and node.args.get("decimals") is not None:
         scale = exp.cast(exp.Literal.string(f"1e{node.args['decimals'].name}"), "double")
@@ -118,14 +118,14 @@ def _rounding(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _hashes(node: exp.Expression) -> exp.Expression:
+def _hashes(node: exp.Expr) -> exp.Expr:
     digits = four_bytes(node, lambda key: call("md5", key))
     if digits is None:
         return node
     return call("conv", digits, exp.Literal.number(16), exp.Literal.number(10))
 
 
-def _elements(node: exp.Expression) -> exp.Expression:
+def _elements(node: exp.Expr) -> exp.Expr:
     """An element that is not there is null, and no error."""
     if isinstance(node, exp.Bracket) and len(node.expressions) == 1:
         place = node.expressions[0]
@@ -134,7 +134,7 @@ def _elements(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _times_as_texts(node: exp.Expression) -> exp.Expression:
+def _times_as_texts(node: exp.Expr) -> exp.Expr:
     """Letters of a format that stand for themselves are quoted."""
     if isinstance(node, exp.TimeToStr) and node.args["format"].name == "%Y-%m-%dT%H:%M:%S.%fZ":
         pattern = exp.Literal.string("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
