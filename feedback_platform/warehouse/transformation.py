@@ -160,8 +160,15 @@ class DbtProject:
         """Create the table functions of the layers as of a time, over tables that lie there.
 
         The models do so where they make their tables themselves.
+
+        Raises:
+            TransformationError: the functions do not fit the tables.
         """
-        self._invoke("run-operation", ["create_readers_functions"], manifest=self.parsed)
+        operation = ["create_readers_functions"]
+        outcome = self._invoke("run-operation", operation, manifest=self.parsed)
+        if not outcome.success:
+            (result,) = outcome.result.results
+            raise TransformationError(f"dbt {operation[0]} failed: {result.message}")
 
     def test(
         self,
