@@ -18,6 +18,7 @@ from feedback_platform.errors import InvalidSettingError
 
 ENGINES = ("polars", "spark")
 SPARK_DRIVERS = ("in-run", "process", "emr-serverless")
+WAREHOUSES = ("duckdb", "spark", "snowflake", "bigquery")
 LOG_FORMATS = ("text", "json")
 SEGMENTATIONS = ("k-means", "ward", "strongest")
 DEMO = ("auto", "on", "off")
@@ -58,6 +59,8 @@ class Settings:
         spark_driver: where Spark's driver cleans: `in-run`, in the process of Dagster's run itself;
             `process`, in one of its own on this machine; or `emr-serverless`.
         emr_serverless: where that is, or None.
+        warehouse: where dbt builds the tables: `duckdb`, `spark`, or, by dbt's own command,
+            `snowflake` and `bigquery`.
         exploration_share: the chance of each of the first ten places of a list to be given to an
             item drawn at random.
         segmentation: what groups users, `k-means`, `ward`, or whichever is `strongest`.
@@ -97,6 +100,7 @@ class Settings:
     engine: str = "polars"
     spark_driver: str = "in-run"
     emr_serverless: EmrServerless | None = None
+    warehouse: str = "duckdb"
     exploration_share: float = 0.05
     segmentation: str = "k-means"
     write_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -201,6 +205,7 @@ def load_settings(
         engine=engine,
         spark_driver=spark_driver,
         emr_serverless=emr_serverless_of(environment, is_needed=spark_driver == "emr-serverless"),
+        warehouse=_one_of("FEEDBACK_WAREHOUSE", WAREHOUSES, environment),
         exploration_share=_exploration_share(environment),
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
         write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
@@ -571,6 +576,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "FEEDBACK_ENGINE": settings.engine,
         "FEEDBACK_SPARK_DRIVER": settings.spark_driver,
         **(settings.emr_serverless.variables if settings.emr_serverless else {}),
+        "FEEDBACK_WAREHOUSE": settings.warehouse,
         "FEEDBACK_EXPLORATION_SHARE": str(settings.exploration_share),
         "FEEDBACK_SEGMENTATION": settings.segmentation,
         # `dagster dev` recommends its successor at each start; that is news for us, not for users.

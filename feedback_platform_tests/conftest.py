@@ -79,16 +79,17 @@ def pytest_sessionfinish() -> None:
 def _dbt_is_parsed_once() -> Iterator[None]:
     """Parsing takes seconds and finds the same for every platform, wherever its files lie."""
     parse = cast("cached_property[Manifest]", vars(DbtProject)["parsed"]).func
-    of_this_project: list[Manifest] = []
+    of_this_project: dict[str, Manifest] = {}
 
     def parsed(project: DbtProject) -> Manifest:
         if project.project_dir != DBT_PROJECT_DIR:
             return parse(project)
-        if not of_this_project:
-            take_shortcuts(patch)
-            of_this_project.append(parse(project))
+        if project.engine not in of_this_project:
+            if not of_this_project:
+                take_shortcuts(patch)
+            of_this_project[project.engine] = parse(project)
             _keep_for_good()
-        return of_this_project[0]
+        return of_this_project[project.engine]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DbtProject, "parsed", property(parsed))

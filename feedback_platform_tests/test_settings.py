@@ -168,6 +168,15 @@ def test_what_emr_serverless_lacks_is_named_before_anything_starts(name: str, va
     assert caught.value.name == named
 
 
+def test_duckdb_is_the_warehouse_unless_another_is_chosen() -> None:
+    assert load_settings(environment={}).warehouse == "duckdb"
+    assert load_settings(environment={"FEEDBACK_WAREHOUSE": "spark"}).warehouse == "spark"
+    with pytest.raises(
+        InvalidSettingError, match=r"accepts duckdb or spark or snowflake or bigquery"
+    ):
+        load_settings(environment={"FEEDBACK_WAREHOUSE": "oracle"})
+
+
 def test_k_means_groups_users_unless_another_way_is_chosen() -> None:
     assert load_settings(environment={}).segmentation == "k-means"
     assert load_settings(environment={"FEEDBACK_SEGMENTATION": "ward"}).segmentation == "ward"
@@ -200,6 +209,7 @@ def test_dagster_gets_the_same_settings(tmp_path: Path) -> None:
     chosen = {
         "FEEDBACK_LAKE_URL": "s3://bucket",
         "FEEDBACK_ENGINE": "spark",
+        "FEEDBACK_WAREHOUSE": "spark",
         "FEEDBACK_SEGMENTATION": "ward",
         "FEEDBACK_EXPLORATION_SHARE": "0.02",
     }

@@ -5,14 +5,12 @@
 {% macro latest_attributes(relation, key) -%}
     select
         {{ key }},
-        to_json(map_from_entries(list((property, value) order by property))) as attributes
+        {{ json_object_of('property', 'value') }} as attributes
     from (
         select
             {{ key }},
             property,
-            json_extract(
-                properties, '/' || replace(replace(property, '~', '~0'), '/', '~1')
-            ) as value
+            {{ json_property('properties', 'property') }} as value
         from (
             select
                 {{ key }},
@@ -58,7 +56,7 @@
 {% macro categories(attributes) -%}
     coalesce(
         list_filter(
-            try_cast(json_extract({{ attributes }}, '$.categories') as varchar[]),
+            {{ json_texts(attributes, 'categories') }},
             lambda category: category is not null
         ),
         []

@@ -64,13 +64,13 @@
                     {{ compared_days() }},
                     coalesce(cast(undone_at as date) - cast("at" as date) - 1, {{ compared_days() }})
                 ) as days_to_compare,
-                cast({{ newest_event() }} - interval '24 hours 30 minutes' as date) - cast("at" as date)
+                cast({{ newest_event() }} - interval 1470 minutes as date) - cast("at" as date)
                     as days_over
             from changes_made
 
         ),
 
-        compared as (
+        due as (
 
             select
                 kind,
@@ -86,13 +86,13 @@
         )
 
         select
-            compared.*,
+            due.*,
             count(others.subject) as other_changes
-        from compared
+        from due
         left join dated as others
             on
-                others.day between compared.day - compared.days and compared.day + compared.days
-                and (others.kind, others.subject) <> (compared.kind, compared.subject)
+                others.day between due.day - due.days and due.day + due.days
+                and (others.kind, others.subject) <> (due.kind, due.subject)
         group by all
     )
 {%- endmacro %}

@@ -19,6 +19,11 @@
     group by item_id
 {%- endmacro %}
 
+{#- Whether the sums are kept by such notes; an engine that builds tables whole adds the scores up. -#}
+{% macro notes_opinions() -%}
+    {{ return(var('engine', target.type) == 'duckdb') }}
+{%- endmacro %}
+
 {#- As a post-hook of feedback_scores, when it is made: note down what came, and from then on each change. -#}
 {% macro note_opinions() -%}
     {% set scores = this.include(database=false) -%}

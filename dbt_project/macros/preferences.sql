@@ -16,11 +16,11 @@
 {% macro user_preferences(statements, signal_weights) -%}
     with switches as (
 
-        select 'personalisation' as switch, '/personalisation' as place, false as is_signal
+        select 'personalisation' as switch, false as is_signal
         union all
-        select 'research' as switch, '/research' as place, false as is_signal
+        select 'research' as switch, false as is_signal
         union all
-        select signal as switch, '/signals/' || signal as place, true as is_signal
+        select signal as switch, true as is_signal
         from {{ signal_weights }}
 
     ),
@@ -44,7 +44,12 @@
             statements.event_id,
             switches.switch,
             switches.is_signal,
-            case lower(statements.properties ->> switches.place)
+            case lower(
+                (case
+                    when switches.is_signal then statements.properties -> '/signals'
+                    else statements.properties
+                end) ->> ('/' || switches.switch)
+            )
                 when 'true' then true
                 when 'false' then false
             end as is_on

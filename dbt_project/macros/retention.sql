@@ -7,7 +7,7 @@
 {%- endmacro %}
 
 {% macro weeks_between(earlier, later) -%}
-    (({{ later }} - {{ earlier }}) // 7)
+    (date_diff('day', {{ earlier }}, {{ later }}) // 7)
 {%- endmacro %}
 
 {#-

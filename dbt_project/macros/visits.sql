@@ -31,9 +31,9 @@
             select
                 *,
                 coalesce(
-                    occurred_at - lag(occurred_at) over (
+                    occurred_at > lag(occurred_at) over (
                         partition by user_id, day order by occurred_at, event_id
-                    ) > interval 30 minutes,
+                    ) + interval 30 minutes,
                     true
                 ) as is_first
             from {{ relation }}

@@ -148,6 +148,12 @@ class PlatformResource(dg.ConfigurableResource):
         settings = self.settings
         return _dbt_project(settings.dbt_target_dir, settings.warehouse_path)
 
+    def dbt_on(self, engine: str) -> DbtProject:
+        """Return the same project as another engine builds it."""
+        settings = self.settings
+        directory = settings.dbt_target_dir / engine
+        return _dbt_project(directory, settings.warehouse_path, engine)
+
     def query(self, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
         """Run a query over the published tables."""
         return published.query(self.settings.published_path, sql, parameters)
@@ -155,5 +161,5 @@ class PlatformResource(dg.ConfigurableResource):
 
 # Dagster makes the resource anew for every run; what it keeps for itself is parsed again each time.
 @cache
-def _dbt_project(target_dir: Path, warehouse_path: Path) -> DbtProject:
-    return DbtProject(DBT_PROJECT_DIR, target_dir, warehouse_path)
+def _dbt_project(target_dir: Path, warehouse_path: Path, engine: str = "duckdb") -> DbtProject:
+    return DbtProject(DBT_PROJECT_DIR, target_dir, warehouse_path, engine)

@@ -86,13 +86,13 @@ def stage_batches(
         definitions: fingerprint of what builds the tables, see `DbtProject.fingerprint`.
         rows: load no more clean rows than these, but one batch at least.
     """
-    basis = f"{lake_as_erased(lake)} {definitions}"
+    basis = basis_of(lake, definitions)
     begun, done = _progress_on(path, basis)
     latest = latest_manifest(lake)
     if done > (latest.sequence if latest else 0):
         done = 0
     if done == 0:
-        _remove(path)
+        remove_warehouse(path)
         begun = 0
     pending = sequences_after(lake, done)
     manifests = _next_run(lake, pending, begun, rows)
@@ -152,6 +152,11 @@ def replace_tables(
     with transaction(connection):
         for (schema, table), rows in tables.items():
             replace_table(connection, schema, table, rows)
+
+
+def basis_of(lake: Lake, definitions: str) -> str:
+    """Return what the tables of a warehouse come from: a lake, as erased, and what builds them."""
+    return f"{lake_as_erased(lake)} {definitions}"
 
 
 def lake_as_erased(lake: Lake) -> str:
@@ -235,7 +240,7 @@ def _staged_rows(connection: duckdb.DuckDBPyConnection, done: int) -> tuple[int,
     return int(clean), int(quarantined)
 
 
-def _remove(path: Path) -> None:
+def remove_warehouse(path: Path) -> None:
     """Delete the warehouse; everything in it comes from the lake."""
     for suffix in ("", ".wal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

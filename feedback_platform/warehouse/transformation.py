@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from feedback_platform.errors import TransformationError, text_of
+from feedback_platform.warehouse.engines.adapters import install_translation
 from feedback_platform.warehouse.score_settings import check_score_settings
 
 if TYPE_CHECKING:
@@ -60,12 +61,17 @@ class DbtProject:
         project_dir: where `dbt_project.yml` and `profiles.yml` lie.
         target_dir: where dbt writes its artifacts and logs.
         warehouse_path: the DuckDB file.
+        engine: where dbt builds, a target of `profiles.yml`. Any other than DuckDB builds every
+            table whole, from the same models, see engines/translation.py.
     """
 
-    def __init__(self, project_dir: Path, target_dir: Path, warehouse_path: Path) -> None:
+    def __init__(
+        self, project_dir: Path, target_dir: Path, warehouse_path: Path, engine: str = "duckdb"
+    ) -> None:
         self.project_dir = project_dir
         self.target_dir = target_dir
         self.warehouse_path = warehouse_path
+        self.engine = engine
 
     @cached_property
     def parsed(self) -> Manifest:
@@ -133,7 +139,36 @@ class DbtProject:
         check_score_settings(self.project_dir / "seeds")
         selection = ["--select", *(models or ["*"]), "resource_type:seed"]
         arguments = [*selection, "--exclude", "resource_type:test", "resource_type:unit_test"]
+        if self.engine != "duckdb":
+            arguments.append("--full-refresh")
         return self._checked("build", arguments, on_result)
+
+    def compiled(self, engine: str) -> dict[str, str]:
+        """Return the query of each model as it is translated for another engine.
+
+        It is in DuckDB's dialect still. Nothing runs, and nothing may be stored: point the project
+        at a file that is not there.
+        """
+        models = ["--select", "resource_type:model"]
+        outcome = self._invoke(
+            "compile", models, manifest=self.parsed, variables={"engine": engine}
+        )
+        nodes = [result.node for result in outcome.result.results]
+        return {node.name: node.compiled_code for node in nodes if node.resource_type == "model"}
+
+    def create_readers_functions(self) -> None:
+        """Create the table functions of the layers as of a time, over tables that lie there.
+
+        The models do so where they make their tables themselves.
+
+        Raises:
+            TransformationError: the functions do not fit the tables.
+        """
+        operation = ["create_readers_functions"]
+        outcome = self._invoke("run-operation", operation, manifest=self.parsed)
+        if not outcome.success:
+            (result,) = outcome.result.results
+            raise TransformationError(f"dbt {operation[0]} failed: {result.message}")
 
     def test(
         self,
@@ -195,14 +230,17 @@ class DbtProject:
         *,
         manifest: Manifest | None,
         callbacks: list[Callable[[Any], None]] | None = None,
+        variables: dict[str, str] | None = None,
     ) -> Any:
         # Importing dbt costs seconds that `--help` should not.
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: PLC0415
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
+        if self.engine != "duckdb":
+            install_translation(self.engine)
         self.target_dir.mkdir(parents=True, exist_ok=True)
         self.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-        variables = {"warehouse_path": str(self.warehouse_path)}
+        given = {"warehouse_path": str(self.warehouse_path), **(variables or {})}
         # dbt prints problems of its own loading, whatever it was told.
         with contextlib.redirect_stdout(None):
             outcome = dbtRunner(manifest=manifest, callbacks=callbacks or []).invoke(
@@ -216,10 +254,11 @@ class DbtProject:
                     f"--profiles-dir={self.project_dir}",
                     f"--target-path={self.target_dir}",
                     f"--log-path={self.target_dir}",
-                    f"--vars={json.dumps(variables)}",
+                    f"--target={self.engine}",
+                    f"--vars={json.dumps(given)}",
                 ]
             )
-        if command != "parse":
+        if command != "parse" and self.engine == "duckdb":
             # dbt may keep the file open, and whoever deletes the warehouse in this process to build
             # it anew would be handed the old one again.
             DuckDBConnectionManager.env().close()

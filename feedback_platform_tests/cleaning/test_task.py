@@ -98,5 +98,5 @@ def test_a_day_and_the_quarantine_are_taken_again(
     assert caplog.messages == [
         "2026-03-01: 2 lines cleaned again, in 1 batches",
         "1 lines replayed = 0 now clean + 1 still quarantined + 0 duplicates + 0 unreadable",
-        "0 raw objects, 0 lines",
+        "0 raw objects, 0 lines; 0 objects remain",
     ]

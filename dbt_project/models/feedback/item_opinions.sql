@@ -9,9 +9,15 @@
 
 -- depends_on: {{ ref('feedback_scores') }}
 
+-- depends_on: {{ ref('score_rules') }}
+
 with changed as (
 
+    {% if notes_opinions() -%}
     select * from pipeline.opinion_changes
+    {%- else -%}
+    {{ item_opinions(ref('feedback_scores'), ref('score_rules')) }}
+    {%- endif %}
     {% if is_incremental() -%}
     union all
     select * from {{ this }}

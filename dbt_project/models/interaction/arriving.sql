@@ -10,9 +10,7 @@
 -#}
 {{ config(materialized='table', contract={'enforced': false}) }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='interaction', identifier='interactions'
-) %}
+{% set stored = stored_relation('interaction', 'interactions') %}
 {% set judged_columns %}
         event_id,
         event_type,
@@ -216,7 +214,7 @@ visits as (
 
     select *, true as is_session_inferred
     from ({{ with_visits('sessionless') }})
-    union all by name
+    union all
     select *, sent_session_id as session_id, false as is_session_inferred
     from judged
     where sent_session_id is not null

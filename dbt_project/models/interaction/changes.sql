@@ -8,12 +8,8 @@
 -#}
 {{ config(pre_hook="{{ forget_published() }}") }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='interaction', identifier='interactions'
-) %}
-{% set stored_feedback = adapter.get_relation(
-    database=this.database, schema='feedback', identifier='user_feedback'
-) %}
+{% set stored = stored_relation('interaction', 'interactions') %}
+{% set stored_feedback = stored_relation('feedback', 'user_feedback') %}
 
 with arriving as (
 

@@ -11,9 +11,7 @@
 -#}
 {{ config(unique_key='anonymous_id') }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='interaction', identifier='interactions'
-) %}
+{% set stored = stored_relation('interaction', 'interactions') %}
 
 with incoming as (
 

@@ -8,9 +8,7 @@
 -#}
 {{ config(materialized='table', contract={'enforced': false}) }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='interaction', identifier='interactions'
-) %}
+{% set stored = stored_relation('interaction', 'interactions') %}
 
 with clean_events as (
 

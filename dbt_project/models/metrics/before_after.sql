@@ -23,11 +23,11 @@ with compared as (
 
 window_days as (
 
-    select kind, subject, day - distance as day, false as is_after
-    from (select *, cast(unnest(range(1, days + 1)) as integer) as distance from compared)
+    select kind, subject, day - cast(distance as integer) as day, false as is_after
+    from (select *, unnest(range(1, days + 1)) as distance from compared)
     union all
-    select kind, subject, day + distance as day, true as is_after
-    from (select *, cast(unnest(range(1, days + 1)) as integer) as distance from compared)
+    select kind, subject, day + cast(distance as integer) as day, true as is_after
+    from (select *, unnest(range(1, days + 1)) as distance from compared)
 
 ),
 

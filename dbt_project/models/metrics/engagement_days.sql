@@ -6,9 +6,7 @@
 -#}
 {{ config(materialized='table') }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='metrics', identifier='engagement_daily'
-) %}
+{% set stored = stored_relation('metrics', 'engagement_daily') %}
 
 -- depends_on: {{ ref('changes') }}
 

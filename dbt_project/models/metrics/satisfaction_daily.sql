@@ -41,7 +41,7 @@ counted as (
         count(*) filter (where is_nps and value <= 6) as detractors,
         {{ csat_figures('is_csat') }},
         count(*) filter (where is_rating) as ratings,
-        avg(cast(value as decimal(18, 6))) filter (where is_rating) as average_rating
+        sum(cast(value as decimal(18, 6))) filter (where is_rating) as rating_total
     from answers
     group by day
 
@@ -75,7 +75,7 @@ select
     case when responses > 0 then round(100 * greatest(middle - reach, -1), 6) end as nps_low,
     case when responses > 0 then round(100 * least(middle + reach, 1), 6) end as nps_high,
     ratings,
-    round(cast(average_rating as double), 9) as average_rating,
+    {{ share('rating_total', 'ratings') }} as average_rating,
     csat_answers as csat_responses,
     {{ share('csat_satisfied', 'csat_answers') }} as csat,
     {{ wilson('csat_satisfied', 'csat_answers', '-') }} as csat_low,

@@ -8,9 +8,7 @@
 -#}
 {{ config(materialized='table') }}
 
-{% set stored = adapter.get_relation(
-    database=this.database, schema='metrics', identifier='user_days'
-) %}
+{% set stored = stored_relation('metrics', 'user_days') %}
 
 with changes as (
 
@@ -38,7 +36,7 @@ seen_otherwise as (
     where day is not null and event_type = 'experiment_exposed'
     group by user_id
     union all
-    select distinct user_id, cast('-infinity' as date) as since
+    select distinct user_id, cast('0001-01-01' as date) as since
     from changes
     where event_type = 'consent_changed'
 

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from feedback_platform.orchestration import keys
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.engines.building import build_on
 from feedback_platform.warehouse.loading import complete, replace_tables, stage_batches
 from feedback_platform.warehouse.published import published_through
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
@@ -84,13 +86,8 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
         path = platform.settings.warehouse_path
         with reported_failures(), exclusive_warehouse(path):
             if selected:
-                if len(selected) == len(nodes):
-                    results = _take_in(platform, context.log, is_portion=config.portion)
-                else:
-                    context.log.info(
-                        "Not every table is selected, so new batches stay where they are."
-                    )
-                    results = platform.dbt().run(sorted(selected))
+                is_whole = len(selected) == len(nodes)
+                results = _run_models(platform, context.log, None if is_whole else selected, config)
                 yield from _materialisations(platform, results, wanted)
             if checks:
                 for result in platform.dbt().test(sorted(checks)):
@@ -99,6 +96,23 @@ def build_dbt_models(project: DbtProject) -> dg.AssetsDefinition:
                         yield _check_result(key, result)
 
     return dbt_models
+
+
+def _run_models(
+    platform: PlatformResource,
+    log: logging.Logger,
+    selected: set[str] | None,
+    config: TakingInConfig,
+) -> list[NodeResult]:
+    """Run models, or all; new batches are taken in only where every table is there for them."""
+    warehouse = platform.settings.warehouse
+    if warehouse != "duckdb":
+        log.info("Every table is built anew on %s, from the clean layer.", warehouse)
+        return build_elsewhere(platform, platform.lake())
+    if selected is not None:
+        log.info("Not every table is selected, so new batches stay where they are.")
+        return platform.dbt().run(sorted(selected))
+    return _take_in(platform, log, is_portion=config.portion)
 
 
 def _take_in(
@@ -129,6 +143,20 @@ def _take_in(
             log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
             return [replace(result, seconds=seconds[result.unique_id]) for result in results]
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
+
+
+def build_elsewhere(platform: PlatformResource, lake: Lake) -> list[NodeResult]:
+    """Build the tables on the engine that the settings name, and bring them into the warehouse."""
+    settings = platform.settings
+    return build_on(
+        settings.warehouse,
+        settings.warehouse_path,
+        lake,
+        settings.cache_dir / "spark",
+        engine_project=platform.dbt_on(settings.warehouse),
+        project=platform.dbt(),
+        restore=partial(restore_learned_tables, platform, lake),
+    )
 
 
 def restore_learned_tables(platform: PlatformResource, lake: Lake) -> None:
