@@ -1,20 +1,28 @@
-"""Every knob of the platform, and the only file that reads the environment."""
+"""Every knob of the platform, and the only file that reads the environment.
+
+What a secret or a webhook must be like, `secret_settings` and `webhook_settings` know.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-from base64 import b64decode
 from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from feedback_platform.emr_serverless import EmrServerless, emr_serverless_of
 from feedback_platform.errors import InvalidSettingError
+from feedback_platform.secret_settings import secrets_by_name, user_token_secrets_of
+from feedback_platform.webhook_settings import (
+    WEBHOOK_URL,
+    is_callable,
+    signed_webhook,
+    without_path,
+)
 
 ENGINES = ("polars", "spark")
 SPARK_DRIVERS = ("in-run", "process", "emr-serverless")
@@ -26,23 +34,7 @@ RUN_LAUNCHERS = ("warm", "dagster")
 # Of the first ten places of a list no more than one is explored.
 MOST_EXPLORATION = 0.1
 LAKE_SCHEMES = ("file", "s3", "gs")
-_SECRET = re.compile(r"((?P<name>[a-z0-9]+(-[a-z0-9]+)*):)?(?P<secret>[!-+\--9;-~]{1,200})")
-_WEBHOOK = (
-    "an http:// or https:// URL of printable ASCII, with a host and no user, password or blank"
-)
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-# A shorter key is guessed from one message and its signature.
-SHORTEST_WEBHOOK_KEY = 16
-_WEBHOOK_SECRET = (
-    f"printable ASCII of {SHORTEST_WEBHOOK_KEY} characters at least, or whsec_ and a key of "
-    f"{SHORTEST_WEBHOOK_KEY} bytes at least in Base64"
-)
 _PRINTABLE = re.compile(r"[!-~]+")
-_BASE64 = re.compile(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-# As long as what HMAC with SHA-256 makes (RFC 7518, 3.2).
-SHORTEST_USER_TOKEN_SECRET = 32
-_USER_TOKEN_SECRET = re.compile(rf"[!-+\--~]{{{SHORTEST_USER_TOKEN_SECRET},200}}")
-_MOST_USER_TOKEN_SECRETS = 2
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 _OF_TESTS = frozenset({"FEEDBACK_SHARED_DATA"})
@@ -208,9 +200,9 @@ def load_settings(
         warehouse=_one_of("FEEDBACK_WAREHOUSE", WAREHOUSES, environment),
         exploration_share=_exploration_share(environment),
         segmentation=_one_of("FEEDBACK_SEGMENTATION", SEGMENTATIONS, environment),
-        write_keys=_secrets("FEEDBACK_WRITE_KEYS", environment),
-        api_keys=_secrets("FEEDBACK_API_KEYS", environment),
-        user_token_secrets=_user_token_secrets(environment),
+        write_keys=secrets_by_name("FEEDBACK_WRITE_KEYS", environment),
+        api_keys=secrets_by_name("FEEDBACK_API_KEYS", environment),
+        user_token_secrets=user_token_secrets_of(environment),
         events_per_second=_rate("FEEDBACK_EVENTS_PER_SECOND", environment),
         demo=_one_of("FEEDBACK_DEMO", DEMO, environment),
         event_mapping=_file("FEEDBACK_EVENT_MAPPING", environment),
@@ -247,7 +239,7 @@ def webhook_of(environment: Mapping[str, str] | None = None) -> tuple[str | None
         InvalidSettingError: one is malformed or missing beside the other.
     """
     environment = os.environ if environment is None else environment
-    return _signed_webhook("FEEDBACK_WEBHOOK_URL", "FEEDBACK_WEBHOOK_SECRET", environment)
+    return signed_webhook("FEEDBACK_WEBHOOK_URL", "FEEDBACK_WEBHOOK_SECRET", environment)
 
 
 @dataclass(frozen=True)
@@ -269,65 +261,14 @@ def alert_receivers(environment: Mapping[str, str] | None = None) -> AlertReceiv
         InvalidSettingError: one is malformed or missing beside the other.
     """
     environment = os.environ if environment is None else environment
-    url, secret = _signed_webhook(
+    url, secret = signed_webhook(
         "FEEDBACK_ALERT_WEBHOOK_URL", "FEEDBACK_ALERT_WEBHOOK_SECRET", environment
     )
     name = "FEEDBACK_ALERT_SLACK_URL"
     slack = environment.get(name) or None
-    if slack is not None and not _is_callable(slack):
-        raise InvalidSettingError(name, _without_path(slack), _WEBHOOK)
+    if slack is not None and not is_callable(slack):
+        raise InvalidSettingError(name, without_path(slack), WEBHOOK_URL)
     return AlertReceivers(url, secret, slack)
-
-
-def _signed_webhook(
-    name: str, of_secret: str, environment: Mapping[str, str]
-) -> tuple[str | None, str]:
-    """Return the address and the secret of a webhook; None and nothing where there is none."""
-    text, secret = environment.get(name) or "", environment.get(of_secret) or ""
-    if bool(text) != bool(secret):
-        missing = name if secret else of_secret
-        raise InvalidSettingError(missing, "", f"a value whenever {name} and {of_secret} are used")
-    if not text:
-        return None, ""
-    if not _is_callable(text):
-        raise InvalidSettingError(name, _without_path(text), _WEBHOOK)
-    if not _is_webhook_secret(secret):
-        raise InvalidSettingError(of_secret, "…", _WEBHOOK_SECRET)
-    return text, secret
-
-
-def _is_callable(url: str) -> bool:
-    """Return whether an HTTP client can take a URL as it is."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-        is_address = ":" in host and bool(ip_address(host.partition("%")[0]))
-    except ValueError:
-        return False
-    return (
-        _PRINTABLE.fullmatch(url) is not None
-        and parts.scheme in {"http", "https"}
-        and (is_address or _HOST_NAME.fullmatch(host) is not None)
-        and port != 0
-        and "@" not in parts.netloc
-    )
-
-
-def _without_path(url: str) -> str:
-    """Return as much of a malformed URL as may be shown: a path may be a secret."""
-    scheme, _, rest = url.partition("://")
-    authority, *behind = re.split(r"[/?#\s]", rest)
-    if not rest or any("@" in each for each in behind):
-        # What stands before a later `@` may be half a password.
-        return f"{scheme}://" if scheme in {"http", "https"} else "…"
-    return f"{scheme}://{authority.rpartition('@')[2]}"
-
-
-def _is_webhook_secret(secret: str) -> bool:
-    key = secret.removeprefix("whsec_")
-    if key == secret:
-        return len(secret) >= SHORTEST_WEBHOOK_KEY and secret.isascii() and secret.isprintable()
-    return _BASE64.fullmatch(key) is not None and len(b64decode(key)) >= SHORTEST_WEBHOOK_KEY
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -414,48 +355,6 @@ def without_credentials(url: str) -> str:
     before, _, rest = url.rpartition("@")
     scheme, slashes, _ = before.partition("//")
     return f"{scheme}//{rest}" if slashes else rest
-
-
-def _secrets(name: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return secrets by name from `name:secret,name:secret`; one without a name is numbered.
-
-    Raises:
-        InvalidSettingError: one is malformed, or a name or a secret appears twice.
-    """
-    text = environment.get(name, "").strip()
-    secrets: dict[str, str] = {}
-    for number, pair in enumerate(
-        filter(None, (part.strip() for part in text.split(","))), start=1
-    ):
-        found = _SECRET.fullmatch(pair)
-        called = (found and found["name"]) or f"key-{number}"
-        if found is None or called in secrets or found["secret"] in secrets.values():
-            # The value stays out of the message: it is made of secrets.
-            raise InvalidSettingError(
-                name,
-                "…",
-                "secrets separated by commas, each with a name before it if it is to have one, "
-                "such as web:4f9c2e81; names are lower-case letters, digits and dashes, secrets "
-                "printable without comma and colon, and neither appears twice",
-            )
-        secrets[called] = found["secret"]
-    return secrets
-
-
-def _user_token_secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what tokens may be signed with; while it changes, the new secret before the old."""
-    name = "FEEDBACK_USER_TOKEN_SECRET"
-    text = environment.get(name, "").strip()
-    found = tuple(part.strip() for part in text.split(",")) if text else ()
-    is_sound = all(map(_USER_TOKEN_SECRET.fullmatch, found)) and len(set(found)) == len(found)
-    if not is_sound or len(found) > _MOST_USER_TOKEN_SECRETS:
-        raise InvalidSettingError(
-            name,
-            "…",
-            f"{SHORTEST_USER_TOKEN_SECRET} to 200 characters of printable ASCII without a comma; "
-            "while it is changed, the new one, a comma and the old one",
-        )
-    return found
 
 
 def _file(name: str, environment: Mapping[str, str]) -> Path | None:

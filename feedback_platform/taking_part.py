@@ -20,7 +20,8 @@ TAKES_PART: Final = f"""
     user_id is not null
     and user_id not in ({_TAKING_NO_PART})
 """
-# In SQL, after `from` a relation with user_id: only the rows of those who take part.
+# In SQL, after `from` a relation with user_id: without the rows of those who take no part. What
+# nobody did stays: it is for the query to say that there is a user.
 THOSE_TAKING_PART: Final = f"""
     anti join ({_TAKING_NO_PART}) as taking_no_part using (user_id)
 """

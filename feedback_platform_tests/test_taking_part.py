@@ -99,6 +99,8 @@ def test_nobody_takes_part_without_a_name_whether_anybody_opted_out_or_not(
     warehouse.execute("insert into people values (null)")
 
     assert _users(warehouse, f"from people where {TAKES_PART}") == TAKING_PART
+    named = f"from people {THOSE_TAKING_PART} where user_id is not null"
+    assert _users(warehouse, named) == TAKING_PART
     warehouse.execute("delete from interaction.user_preferences")
     assert _users(warehouse, f"from people where {TAKES_PART}") == sorted([*SAID, "silent"])
 

@@ -100,7 +100,7 @@ def rollback(
     Nothing is trained. Each rollback leads further back.
     """
     lake = _ready(settings, reason)
-    champions.version_before(lake, model, leaving or "")
+    champions.planned_rollback(lake, model, leaving or "")
     asked = {"roll_back": True, "roll_back_from": leaving or "", "reason": reason}
     _publish(settings, model, asked, as_json=as_json)
 

@@ -3,7 +3,10 @@
 An entry gets the number after the newest one that its writer knows, and counts only if nobody else
 has written that number. So no two writers act on the same state: one of them reads on, and decides
 again or gives up. The book spares readers the entries in it; it is kept now and then, may be older
-than the newest entry, and is never needed.
+than the newest entry, and is never needed. To see what is new costs a look for each entry after it,
+and one for that which is not there yet, however many came before.
+
+A `NumberedLog` is the same without a book, for readers that stay.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
 
-from feedback_platform.errors import LakeObjectExistsError
+from feedback_platform.errors import LakeObjectExistsError, PermanentError, text_of
 from feedback_platform.lake.store import Lake
 
 
@@ -26,8 +29,18 @@ class Numbered(Protocol):
         ...
 
 
+class LedgerDamagedError(PermanentError):
+    """An entry or the book of a ledger is not what any release has written."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"The object {key} in the lake is damaged: {problem}")
+        self.key = key
+        self.problem = problem
+
+
 Book = TypeVar("Book", bound=Numbered)
 Entry = TypeVar("Entry")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Form(Generic[Book, Entry]):
     Attributes:
         empty: the book before the first entry.
         following: returns a book with one more entry.
-        entries, entry: the prefix of all entries; returns the key of one, by its number.
+        entry: returns the key of an entry, by its number.
         book: the key of the book.
         entry_to_json: writes an entry, and by whom: so that equal entries of two writers differ.
         entry_from_json, book_to_json, book_from_json: the others.
@@ -45,7 +58,6 @@ class Form(Generic[Book, Entry]):
 
     empty: Book
     following: Callable[[Book, Entry], Book]
-    entries: str
     entry: Callable[[int], str]
     book: str
     entry_to_json: Callable[[Entry, str], bytes]
@@ -59,6 +71,7 @@ class NumberedLedger(Generic[Book, Entry]):
 
     Raises:
         LakeUnavailableError: the store failed; what was being written may be there all the same.
+        LedgerDamagedError: the book or an entry after it cannot be read.
     """
 
     def __init__(self, lake: Lake, form: Form[Book, Entry]) -> None:
@@ -66,7 +79,7 @@ class NumberedLedger(Generic[Book, Entry]):
         self._form = form
         self._writer = uuid4().hex
         kept = lake.find(form.book)
-        self.book = form.empty if kept is None else form.book_from_json(kept)
+        self.book = form.empty if kept is None else _read(form.book, form.book_from_json, kept)
         self._kept = self.book.sequence
         self.read_on()
 
@@ -102,8 +115,17 @@ class NumberedLedger(Generic[Book, Entry]):
     def read_on(self) -> bool:
         """Take in what others wrote since, and return whether there was anything."""
         before = self.book.sequence
-        after = self._form.entry(before)
-        for key in self._lake.list_keys(self._form.entries, after=after):
-            entry = self._form.entry_from_json(self._lake.get(key))
+        # One after the other: a listing beside a writer may show an entry, and not the one before.
+        while (
+            content := self._lake.find(key := self._form.entry(self.book.sequence + 1))
+        ) is not None:
+            entry = _read(key, self._form.entry_from_json, content)
             self.book = self._form.following(self.book, entry)
         return self.book.sequence > before
+
+
+def _read(key: str, from_json: Callable[[bytes], Value], content: bytes) -> Value:
+    try:
+        return from_json(content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LedgerDamagedError(key, text_of(error)) from error

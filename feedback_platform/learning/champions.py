@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from feedback_platform.errors import InvalidInputError, LakeObjectExistsError
 from feedback_platform.lake import keys
@@ -69,7 +70,7 @@ def history(lake: Lake, name: str) -> list[Promotion]:
     """Return the promotions so far, the champion's last.
 
     Raises:
-        ModelUnusableError: the pointer to the champion is damaged.
+        ModelUnusableError: the pointer to the champion, or a promotion after it, is damaged.
     """
     return read_promotions(lake, name)
 
@@ -158,7 +159,19 @@ def promote(
     return decide(lake, name, upon)
 
 
-def version_before(lake: Lake, name: str, version: str = "") -> str:
+class Rollback(NamedTuple):
+    """What a rollback would do at this moment.
+
+    Attributes:
+        champion: in whose place the other one comes.
+        before: the newest intact champion before it; the champion itself where nothing is to do.
+    """
+
+    champion: str
+    before: str
+
+
+def planned_rollback(lake: Lake, name: str, version: str = "") -> Rollback:
     """Return what a rollback leads to: the newest intact champion before a version.
 
     What came after its first promotion is passed over, so a rollback after a rollback leads
@@ -173,13 +186,15 @@ def version_before(lake: Lake, name: str, version: str = "") -> str:
     Raises:
         InvalidInputError: there is no champion, or none before it that can be used.
     """
-    return _before_champion(lake, name, history(lake, name), version)
+    promotions = history(lake, name)
+    before = _before_champion(lake, name, promotions, version)
+    return Rollback(promotions[-1].version, before)
 
 
 def roll_back(
     lake: Lake, name: str, *, at: datetime, reason: str, leaving: str = "", request: str = ""
 ) -> tuple[str, bool]:
-    """Make the champion before this one the champion again; see `version_before`.
+    """Make the champion before this one the champion again; see `planned_rollback`.
 
     Args:
         lake: where.

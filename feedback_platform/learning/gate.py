@@ -118,9 +118,15 @@ def decide(
     return Decision(all(finding.passed for finding in findings), tuple(findings))
 
 
-def held_back(decision: Decision, freeze: str) -> Decision:
-    """Return a decision while promotion is frozen: whatever else speaks for the challenger."""
-    finding = Finding("freeze", passed=False, text=freeze, figures={})
+def held_back(decision: Decision, name: str, why: str) -> Decision:
+    """Return a decision against the challenger, whatever else speaks for it.
+
+    Args:
+        decision: what the gate said.
+        name: of what holds it back, such as `freeze`.
+        why: a sentence.
+    """
+    finding = Finding(name, passed=False, text=why, figures={})
     return Decision(is_promoted=False, findings=(*decision.findings, finding))
 
 

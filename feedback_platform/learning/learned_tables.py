@@ -110,7 +110,7 @@ class TrainingFrames:
 
 @dataclass(frozen=True, eq=False)
 class RegisteredRecommender:
-    """A trained recommender, what the gate said of it, and where it is kept."""
+    """A trained recommender, what came of its judgement, and where it is kept."""
 
     trained: TrainedRecommender
     decision: Decision
@@ -177,7 +177,7 @@ def learn_recommender(
     frozen = standing(lake, RECOMMENDER, now)
     # Without a champion there is nothing that a freeze could keep.
     if frozen is not None and champion is not None:
-        decision = held_back(decision, str(frozen))
+        decision = held_back(decision, "freeze", str(frozen))
     version = _registered(
         lake,
         RECOMMENDER,
@@ -194,25 +194,29 @@ def learn_recommender(
         ),
         decision=asdict(decision),
     )
-    _put_into_use(lake, version, decision, instead_of=current)
+    decision = _carried_out(lake, version, decision, instead_of=current)
     return RegisteredRecommender(trained, decision, version)
 
 
-def _put_into_use(
+def _carried_out(
     lake: Lake, version: ModelVersion, decision: Decision, *, instead_of: str
-) -> None:
-    """Promote or reject, as the gate decided about the champion that it knew."""
-    name, at, reason = version.model, version.trained_at, decision.reason
+) -> Decision:
+    """Promote or reject, as was decided about the champion, and return what came of it.
+
+    Whoever was to take another champion's place than the one that there is now is rejected.
+    """
+    name, version_id, at = version.model, version.version, version.trained_at
     if decision.is_promoted:
         try:
             champions.promote(
-                lake, name, version.version, at=at, reason=reason, instead_of=instead_of
+                lake, name, version_id, at=at, reason=decision.reason, instead_of=instead_of
             )
         except ChampionChangedError as error:
-            reason = f"{error} This version was not compared with it; the next one will be."
-        else:
-            return
-    champions.reject(lake, name, version.version, at=at, reason=reason)
+            why = f"{error} This version was not compared with it; the next one will be."
+            decision = held_back(decision, "meanwhile", why)
+    if not decision.is_promoted:
+        champions.reject(lake, name, version_id, at=at, reason=decision.reason)
+    return decision
 
 
 def _judged(

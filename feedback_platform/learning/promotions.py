@@ -3,20 +3,23 @@
 Several processes may promote: a training, a person, a rule that rolls back, an experiment that
 ships. A promotion is an entry that nobody else wrote, made upon all those before it;
 `champion.json` is the ledger's book, replaced as a whole after each. A crash between the two loses
-neither: readers take the entries behind the book into account. A lake of before the ledger has the
-book alone.
+neither: readers take the entries behind the book into account.
+
+A release of before the ledger knows the book alone, and writes it without a number. Whichever of
+the entries it had read stand in that already; none of them counts a second time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from feedback_platform.lake import keys
-from feedback_platform.lake.numbered_ledger import Form, NumberedLedger
+from feedback_platform.lake.numbered_ledger import Form, LedgerDamagedError, NumberedLedger
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import ModelUnusableError
@@ -59,19 +62,22 @@ class History:
     Attributes:
         sequence: the newest entry in it; 0 for what is older than the ledger.
         promotions: the champion's last.
+        older: those that a release without the ledger wrote; entries may say them again.
     """
 
     sequence: int = 0
     promotions: tuple[Promotion, ...] = ()
+    older: frozenset[Promotion] = frozenset()
 
 
 def read_promotions(lake: Lake, name: str) -> list[Promotion]:
     """Return the promotions of a model so far, the champion's last.
 
     Raises:
-        ModelUnusableError: the pointer to the champion is damaged.
+        ModelUnusableError: the pointer to the champion, or a promotion after it, is damaged.
     """
-    return list(_ledger(lake, name).book.promotions)
+    with _damage_of(name):
+        return list(_ledger(lake, name).book.promotions)
 
 
 def decide(
@@ -86,10 +92,9 @@ def decide(
             where somebody else was faster.
 
     Raises:
-        ModelUnusableError: the pointer to the champion is damaged.
+        ModelUnusableError: the pointer to the champion, or a promotion after it, is damaged.
         LakeUnavailableError: the store failed; the entry was written or not.
     """
-    ledger = _ledger(lake, name)
     answers: list[Answer] = []
 
     def entries(known: History) -> list[Decision]:
@@ -97,19 +102,30 @@ def decide(
         answers.append(answer)
         return [] if entry is None else [entry]
 
-    ledger.write(entries)
-    ledger.keep_book()
-    # Who was slower to keep an older book over this one reads on as well, and keeps a newer one.
-    while ledger.read_on():
+    with _damage_of(name):
+        ledger = _ledger(lake, name)
+        ledger.write(entries)
         ledger.keep_book()
+        # Who keeps an older book over this one later reads on as well, and keeps a newer one.
+        while ledger.read_on():
+            ledger.keep_book()
     return answers[-1]
 
 
+@contextmanager
+def _damage_of(name: str) -> Iterator[None]:
+    try:
+        yield
+    except LedgerDamagedError as error:
+        advice = f"Remove {error.key} from the lake and promote a version."
+        problem = f"{error.key.rpartition('/')[2]} is damaged: {error.problem}"
+        raise ModelUnusableError(name, "champion", problem, advice) from error
+
+
 def _ledger(lake: Lake, name: str) -> NumberedLedger[History, Decision]:
-    form = Form(
+    form: Form[History, Decision] = Form(
         empty=History(),
         following=_following,
-        entries=keys.model_promotions(name),
         entry=lambda number: keys.model_promotion(name, number),
         book=keys.model_champion(name),
         entry_to_json=_entry_to_json,
@@ -117,19 +133,16 @@ def _ledger(lake: Lake, name: str) -> NumberedLedger[History, Decision]:
         book_to_json=_book_to_json,
         book_from_json=_book_from_json,
     )
-    try:
-        return NumberedLedger(lake, form)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        advice = f"Remove {keys.model_champion(name)} from the lake and promote a version."
-        problem = f"champion.json is damaged: {error}"
-        raise ModelUnusableError(name, "champion", problem, advice) from error
+    return NumberedLedger(lake, form)
 
 
 def _following(history: History, entry: Decision) -> History:
+    promotions = history.promotions
     if isinstance(entry, Forgotten):
-        left = tuple(each for each in history.promotions if each.version != entry.version)
-        return History(history.sequence + 1, left)
-    return History(history.sequence + 1, (*history.promotions, entry))
+        promotions = tuple(each for each in promotions if each.version != entry.version)
+    elif entry not in history.older:
+        promotions = (*promotions, entry)
+    return replace(history, sequence=history.sequence + 1, promotions=promotions)
 
 
 def _entry_to_json(entry: Decision, writer: str) -> bytes:
@@ -153,7 +166,9 @@ def _book_to_json(history: History) -> bytes:
 def _book_from_json(content: bytes) -> History:
     given = json.loads(content)
     promotions = tuple(_promotion(each) for each in given["history"])
-    return History(int(given.get("sequence", 0)), promotions)
+    if "sequence" not in given:
+        return History(promotions=promotions, older=frozenset(promotions))
+    return History(int(given["sequence"]), promotions)
 
 
 def _promotion(given: dict[str, Any]) -> Promotion:

@@ -37,11 +37,10 @@ class ModelChanger:
         """Return the champion, and the one before it."""
         model = action.subject
         try:
-            after = champions.version_before(self._lake, model)
-            before = champions.history(self._lake, model)[-1].version
+            planned = champions.planned_rollback(self._lake, model)
         except (InvalidInputError, ModelUnusableError) as error:
             raise CannotChangeError(str(error)) from error
-        return Change(action.kind, model, before, after)
+        return Change(action.kind, model, planned.champion, planned.before)
 
     def make(self, change: Change, cause: Cause) -> None:
         """Roll back."""

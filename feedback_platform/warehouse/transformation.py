@@ -115,11 +115,6 @@ class DbtProject:
         digest.update(files("feedback_platform.warehouse").joinpath("schema.sql").read_bytes())
         return digest.hexdigest()[:16]
 
-    def model_names(self) -> frozenset[str]:
-        """Return the names of all models."""
-        nodes = self.manifest["nodes"].values()
-        return frozenset(node["name"] for node in nodes if node["resource_type"] == "model")
-
     def run(
         self,
         models: Sequence[str] | None = None,

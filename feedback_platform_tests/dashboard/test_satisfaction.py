@@ -26,7 +26,7 @@ def score(promoters: int, passives: int, detractors: int) -> tuple[float, float,
     variance = (promoters + detractors + 2) / (answers + 2) - middle**2
     reach = _Z * math.sqrt(variance / (answers + 2))
     points = 100 * (promoters - detractors) / answers
-    return points, 100 * max(middle - reach, -1), 100 * min(middle + reach, 1)
+    return points, 100 * max(middle - reach, -1.0), 100 * min(middle + reach, 1.0)
 
 
 @settings(max_examples=10)

@@ -370,6 +370,50 @@ def test_a_lake_of_before_the_ledger_goes_on_from_its_pointer(
     assert [entry.version for entry in champions.history(lake, MODEL)] == versions
 
 
+def test_a_release_of_before_the_ledger_may_write_the_pointer_and_nothing_counts_twice(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    """During an upgrade by turns, or back and forth: it keeps what it read, without a number."""
+    fourth, fifth = (register(lake, hour=hour) for hour in (3, 4))
+    key = f"models/{MODEL}/champion.json"
+    pointer = json.loads(lake.get(key))
+    entry = {**pointer["history"][-1], "version": fourth.version, "reason": "by the older one"}
+    older = {"version": fourth.version, "history": [*pointer["history"], entry]}
+    lake.put(key, json.dumps(older).encode(), mode="overwrite")
+
+    assert champion(lake) == fourth.version
+    promote(lake, fifth)
+    expected = [version.version for version in (*three, fourth, fifth)]
+    assert [entry.version for entry in champions.history(lake, MODEL)] == expected
+    assert [entry["version"] for entry in json.loads(lake.get(key))["history"]] == expected
+    assert roll_back(lake) == (fourth.version, True)
+
+
+@pytest.mark.parametrize("act", [champion, roll_back])
+def test_a_damaged_promotion_is_named_and_without_it_one_is_promoted(
+    lake: Lake, three: list[ModelVersion], act: Callable[[Lake], object]
+) -> None:
+    key = f"models/{MODEL}/promotions/000000000004.json"
+    lake.put(key, b'{"entry": "promoted"}', mode="create")
+
+    with pytest.raises(ModelUnusableError, match=rf"000000000004\.json is damaged.*Remove {key}"):
+        act(lake)
+
+    lake.delete([key])
+    promote(lake, three[0])
+    assert champion(lake) == three[0].version
+
+
+def test_what_is_damaged_under_a_race_is_named_as_well(
+    lake: Lake, three: list[ModelVersion]
+) -> None:
+    key = f"models/{MODEL}/promotions/000000000004.json"
+    racing = RacingLake(lake.url, 1, lambda: lake.put(key, b"{", mode="create"))
+
+    with pytest.raises(ModelUnusableError, match=f"Remove {key}"):
+        promote(racing, three[0])
+
+
 def test_without_its_pointer_the_history_is_read_from_the_promotions(
     lake: Lake, three: list[ModelVersion]
 ) -> None:

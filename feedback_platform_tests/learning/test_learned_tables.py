@@ -285,7 +285,7 @@ def test_a_model_that_was_compared_with_another_champion_is_not_promoted_over_th
 
     third = learned_from(lake, frames, now=NOON + timedelta(hours=2), trigger="schedule")
 
-    assert third.decision.is_promoted
+    assert not third.decision.is_promoted
     champion = champions.champion(lake, RECOMMENDER)
     assert champion is not None
     assert champion.version == first.version.version
@@ -294,6 +294,7 @@ def test_a_model_that_was_compared_with_another_champion_is_not_promoted_over_th
     )
     assert row["status"] == "rejected"
     assert "another was promoted. This version was not compared with it" in row["reason"]
+    assert row["reason"] == third.decision.reason
 
 
 def test_each_segment_of_the_users_in_use_is_looked_at(frames: TrainingFrames, lake: Lake) -> None:

@@ -77,6 +77,25 @@ def test_what_was_promoted_meanwhile_stays(
     assert two[0].version == change.after
 
 
+def test_a_plan_is_of_one_moment(lake: Lake, two: list[ModelVersion]) -> None:
+    """It never leads from a champion that nobody measured to the one before the old one."""
+    first, second = (version.version for version in two)
+    third = register(lake, hour=2)
+
+    class Promoting(Lake):
+        """A lake in which somebody promotes while the files of the version before are read."""
+
+        def find(self, key: str) -> bytes | None:
+            if first in key:
+                promote(lake, third)
+            return super().find(key)
+
+    change = ModelChanger(Promoting(lake.url), lambda: NOON).plan(ROLL_BACK)
+
+    assert (change.before, change.after) == (second, first)
+    assert champion(lake) == third.version
+
+
 def test_where_there_is_no_champion_before_nothing_is_planned(
     lake: Lake, changer: ModelChanger
 ) -> None:

@@ -51,7 +51,6 @@ _SHOWN: Final[Mapping[Status, str]] = {
 _FORM: Final = Form(
     empty=Book(),
     following=following,
-    entries=keys.adjustment_entries(),
     entry=keys.adjustment_entry,
     book=keys.adjustment_book(),
     entry_to_json=entry_to_json,

@@ -35,7 +35,6 @@ ALERTS_SCHEMA: Final = pl.Schema(
 _FORM: Final = Form(
     empty=Book(),
     following=following,
-    entries=keys.alert_entries(),
     entry=keys.alert_entry,
     book=keys.alert_book(),
     entry_to_json=entry_to_json,
