@@ -1,16 +1,19 @@
-"""dagster: each of Dagster's servers on its own, for machines or containers of their own."""
+"""dagster: each of Dagster's servers on its own, and the care of what they remember."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
-from feedback_platform.cli.options import with_settings
+from feedback_platform.cli.options import show, with_json, with_settings
+from feedback_platform.cli.progress import progress_bar
 from feedback_platform.errors import InvalidInputError
 from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment
@@ -29,7 +32,10 @@ _with_workspace = click.option(
 
 @click.group("dagster")
 def dagster_group() -> None:
-    """Start one of Dagster's servers alone; `feedback-platform dev` starts all of them."""
+    """Start one of Dagster's servers alone, or tend what they remember.
+
+    `feedback-platform dev` starts all of them.
+    """
 
 
 @dagster_group.command(epilog="Example: feedback-platform dagster code --host 0.0.0.0")
@@ -58,6 +64,26 @@ def daemon(settings: Settings, workspace: Path) -> None:
 def migrate(settings: Settings) -> None:
     """Bring the tables of runs, events and ticks to what a newer Dagster expects of them."""
     _become(settings, ["dagster", "instance", "migrate"])
+
+
+@dagster_group.command(epilog="Example: feedback-platform dagster purge --older-than 90")
+@with_settings
+@click.option("--older-than", "days", type=click.IntRange(min=1), required=True, help="In days.")
+@with_json
+def purge(settings: Settings, days: int, as_json: bool) -> None:
+    """Delete finished runs that ended so long ago; no table, model or event is touched.
+
+    What sensors and the UI still need to know stays: trainings, reprocessed days, and the newest
+    run of each job. Servers may go on meanwhile.
+    """
+    from feedback_platform.orchestration.history import (  # noqa: PLC0415 - servers need not wait
+        purge_runs,
+    )
+
+    ended_before = datetime.now(UTC) - timedelta(days=days)
+    with progress_bar("Deleting runs") as (_, detail):
+        deleted = purge_runs(settings, ended_before, lambda done: detail(f"{done:,}"))
+    show({"deleted_runs": deleted, "ended_before": ended_before.isoformat()}, as_json=as_json)
 
 
 @dagster_group.command(epilog="Example: feedback-platform dagster web --port 3000 --read-only")
@@ -89,5 +115,8 @@ def _become(settings: Settings, module: Sequence[str]) -> NoReturn:
         os.chdir(settings.data_dir)
     except OSError as error:
         raise InvalidInputError(f"{settings.data_dir} cannot be entered: {error}") from error
+    # Dagster takes SIGTERM for SIGINT, which shells ignore for what they start in the background:
+    # a program that inherits that would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", *module]
     os.execve(command[0], command, dagster_environment(settings))  # noqa: S606 - our own command
