@@ -36,7 +36,7 @@ from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration.jobs import PROCESS, QUALITY
-from feedback_platform_tests.services.killed_platform import Platform
+from feedback_platform_tests.services.dev_platform import Platform
 
 _FIRST: Final = 1_000
 _LOOK_SECONDS: Final = 0.5
