@@ -98,7 +98,7 @@ def cleaned(lake: Lake) -> list[str]:
     return [key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     landings=st.lists(
         st.lists(st.tuples(st.integers(-72, 72), st.booleans()), min_size=1, max_size=5),
