@@ -4,8 +4,8 @@
 
 The real `feedback-platform dev` runs on an empty directory. Once it has published a first few
 events, a burst lands at once, in so many raw objects. The sensor asks for one bounded run after
-another; what readers see is asked every half second. As soon as they see the first of the burst,
-the job `quality`, which a schedule starts every hour, is asked for, and waits for the pool
+another; what readers see is asked every half second. As soon as a run works on the
+burst, the job `quality`, which a schedule starts every hour, is asked for, and waits for the pool
 `warehouse` as the micro-batches do. The peer is the bare engine: Polars reads the same lines, drops
 duplicates, parses the times and writes Parquet, in a process of its own.
 """
@@ -36,7 +36,7 @@ from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.orchestration.jobs import PROCESS, QUALITY
-from feedback_platform_tests.services.killed_platform import Platform
+from feedback_platform_tests.services.dev_platform import Platform
 
 _FIRST: Final = 1_000
 _LOOK_SECONDS: Final = 0.5
@@ -153,10 +153,17 @@ def _await(
         if now != seen:
             steps.append((time.perf_counter() - began, now - first))
             seen = now
-            if meanwhile is not None and now < rows:
-                ask_for(platform, meanwhile)
-                meanwhile = None
+        if meanwhile is not None and is_working(platform):
+            ask_for(platform, meanwhile)
+            meanwhile = None
     return steps
+
+
+def is_working(platform: Platform) -> bool:
+    """Return whether a micro-batch is under way."""
+    working = dg.RunsFilter(job_name=PROCESS, statuses=[dg.DagsterRunStatus.STARTED])
+    with _instance(platform) as instance:
+        return instance.get_runs_count(working) > 0
 
 
 def waits(instance: dg.DagsterInstance) -> list[tuple[float, float]]:

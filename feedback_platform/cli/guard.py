@@ -31,13 +31,17 @@ def main(seconds: float, command: list[str]) -> int:
     while not select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
         code = process.poll()
         if code is not None:
-            # Of a signal that ended it, a shell makes the same number.
-            return code if code >= 0 else 128 - code
+            return exit_code(code)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
     os.killpg(os.getpid(), signal.SIGKILL)
     return 0
+
+
+def exit_code(code: int) -> int:
+    """Return what a shell makes of what Python says; of signal 9, 137 instead of -9."""
+    return code if code >= 0 else 128 - code
 
 
 def _let_pass(_signal: int, _frame: FrameType | None) -> None:

@@ -141,14 +141,14 @@ class Child:
         self._end()
 
     def _end(self) -> int:
-        """Kill what is left of the process group; return the exit code."""
+        """Kill what is left of the process group; return the exit code that a shell would show."""
         process, self._process = self._process, None
         assert process is not None  # noqa: S101
         # Nobody there, or (on macOS) nobody but the dead.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with process:
-            return process.wait()
+            return guard.exit_code(process.wait())
 
 
 class _Part:

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import zstandard
 
@@ -280,12 +281,14 @@ def _unseen(
 def announce_backfill(lake: Lake, name: str) -> str:
     """Tell that raw objects were written behind the newest hours; return the key that says so.
 
-    The listing of new hours would not meet them; the next one lists everything.
+    The listing of new hours would not meet them; the next one lists everything. Each announcement
+    has a key of its own: whoever has listed everything deletes those that came before, and not
+    one that was made since.
 
     Args:
         lake: where they were written, all of them already.
-        name: of whoever wrote them; a later announcement under it replaces this one.
+        name: of whoever wrote them, for people who look.
     """
-    key = keys.backfill(name)
-    lake.put(key, b"{}", mode="overwrite")
+    key = keys.backfill(f"{name}-{uuid4().hex}")
+    lake.put(key, b"{}", mode="create")
     return key

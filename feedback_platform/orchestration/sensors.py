@@ -257,11 +257,15 @@ def _asked_for(
     if _is_unfinished(context.instance, jobs.PROCESS):
         return dg.SkipReason("A run is under way; it is followed by one for what is new then.")
     lake = platform.lake()
+    announced = lake.list_keys(lake_keys.BACKFILLS)
     pending = pending_objects(lake)
     latest = latest_manifest(lake)
     cleaned = latest.sequence if latest else 0
     behind = cleaned - published_through(platform.settings.published_path)
     if not pending and behind == 0:
+        # Of a run that died after its last batch, or of an import of what was there. As long as
+        # they stand, every listing is one of the whole lake.
+        lake.delete(announced)
         return dg.SkipReason("Nothing new in the lake.")
     failures, wait = _patience(context.instance, jobs.PROCESS)
     if wait > timedelta(0):

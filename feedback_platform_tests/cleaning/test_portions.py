@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feedback_platform.cleaning import micro_batch
 from feedback_platform.cleaning.configuration import CleaningRules, default_rules
 from feedback_platform.cleaning.engines.polars import POLARS
 from feedback_platform.cleaning.engines.port import CleanedObjects, Engine
@@ -97,7 +98,7 @@ def cleaned(lake: Lake) -> list[str]:
     return [key for manifest in manifests_after(lake, 0) for key in manifest.raw_objects]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     landings=st.lists(
         st.lists(st.tuples(st.integers(-72, 72), st.booleans()), min_size=1, max_size=5),
@@ -214,3 +215,22 @@ def test_a_sweep_that_died_is_taken_up_again(lake: Lake, monkeypatch: pytest.Mon
 
     assert pending_objects(lake) == [behind]
     assert clean(lake, ALL).objects == 1
+
+
+def test_what_is_announced_while_a_run_cleans_is_found_by_the_next(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = [land(lake, 0, hours=48), land(lake, 1)]
+    announce_backfill(lake, "stream")
+    store = micro_batch.store_batch
+
+    def stored_while_another_lands(*given: Any, **named: Any) -> Any:
+        landed.append(land(lake, 2))
+        announce_backfill(lake, "stream")
+        return store(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(micro_batch, "store_batch", stored_while_another_lands)
+        assert clean(lake, ALL).objects == 2
+
+    assert pending_objects(lake) == landed[2:]

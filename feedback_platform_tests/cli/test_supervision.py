@@ -90,7 +90,7 @@ def test_a_server_is_started_again_when_it_dies_and_the_other_does_not_notice(
 
 
 def test_what_a_server_left_behind_is_ended_before_it_is_started_again(
-    child: Starts, tmp_path: Path
+    child: Starts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def kill_the_guard() -> None:
         os.kill(psutil.Process(await_pid(tmp_path / "beside")).ppid(), signal.SIGKILL)
@@ -99,6 +99,7 @@ def test_what_a_server_left_behind_is_ended_before_it_is_started_again(
     with meanwhile(kill_the_guard):
         assert run_together(child("main"), child("beside")) == 0
     await_end(noted(tmp_path / "beside"))
+    assert "beside ended with exit code 137; it is started again." in capsys.readouterr().err
 
 
 def test_a_server_that_has_lost_the_part_that_it_is_no_use_without_is_started_again(

@@ -15,8 +15,9 @@ from feedback_platform.adjustment.rules.ledger import ADJUSTMENTS_SCHEMA
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.micro_batch import Portion
 from feedback_platform.cleaning.processing import clean_new
+from feedback_platform.lake import keys
 from feedback_platform.lake.keys import model_file
-from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.raw import announce_backfill, write_raw_object
 from feedback_platform.learning import registry
 from feedback_platform.learning.model_version import Lineage
 from feedback_platform.learning.training import RECOMMENDER
@@ -199,6 +200,15 @@ def test_a_backlog_is_asked_for_until_it_is_gone_and_no_more(
 
     assert seen == [2, 3]
     assert ask(micro_batch_sensor, copy, instance) == "Nothing new in the lake."
+
+
+def test_an_announcement_that_tells_of_nothing_new_is_not_followed_again(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    announce_backfill(copy.lake, "import")
+
+    assert ask(micro_batch_sensor, copy, instance) == "Nothing new in the lake."
+    assert copy.lake.list_keys(keys.BACKFILLS) == []
 
 
 def test_a_training_under_way_is_not_waited_for(
