@@ -215,3 +215,10 @@ def test_what_spark_built_is_published_as_ever(
     spark_built: SmallPlatform, duckdb_built: SmallPlatform
 ) -> None:
     assert spark_built.publish().rows == duckdb_built.publish().rows
+
+
+def test_no_table_of_spark_is_in_the_way_of_the_next_run(
+    spark_built: SmallPlatform, service_dir: Path
+) -> None:
+    assert list((service_dir / "dbt on spark").rglob("*.parquet")) == []
+    assert not (spark_built.directory / "scratch").exists()
