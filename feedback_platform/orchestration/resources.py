@@ -45,6 +45,7 @@ class PlatformResource(dg.ConfigurableResource):
     monitoring_rules: str = ""
     experiments: str = ""
     engine: str = "polars"
+    warehouse: str = "duckdb"
     spark_driver: str = "in-run"
     emr_serverless: dict[str, str] = {}  # noqa: RUF012 - copied for each instance, by pydantic
     exploration_share: float = Settings.exploration_share
@@ -70,6 +71,7 @@ class PlatformResource(dg.ConfigurableResource):
             monitoring_rules=str(settings.monitoring_rules or ""),
             experiments=str(settings.experiments or ""),
             engine=settings.engine,
+            warehouse=settings.warehouse,
             spark_driver=settings.spark_driver,
             emr_serverless=asdict(settings.emr_serverless) if settings.emr_serverless else {},
             exploration_share=settings.exploration_share,
@@ -90,6 +92,7 @@ class PlatformResource(dg.ConfigurableResource):
             monitoring_rules=Path(self.monitoring_rules) if self.monitoring_rules else None,
             experiments=Path(self.experiments) if self.experiments else None,
             engine=self.engine,
+            warehouse=self.warehouse,
             spark_driver=self.spark_driver,
             emr_serverless=EmrServerless(**self.emr_serverless) if self.emr_serverless else None,
             exploration_share=self.exploration_share,

@@ -22,7 +22,7 @@ from feedback_platform.warehouse.engines.building import build_on
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.services.bad_objects import write_bad_objects
-from feedback_platform_tests.services.local_spark import local_spark
+from feedback_platform_tests.services.local_spark import SHORT_LIVED, local_spark
 from feedback_platform_tests.warehouse.random_events import (
     START,
     USERS,
@@ -37,7 +37,8 @@ RELATIVE: Final = 1e-9
 # Small data: plans are interpreted, which takes less than to compile them.
 SMALL: Final = {
     "spark__master": "local[2]",
-    "spark__driver__memory": "2g",
+    "spark__driver__memory": "1g",
+    "spark__driver__extraJavaOptions": SHORT_LIVED,
     "spark__sql__shuffle__partitions": "2",
     "spark__sql__codegen__wholeStage": "false",
     "spark__sql__codegen__factoryMode": "NO_CODEGEN",
@@ -83,7 +84,7 @@ def duckdb_built(tmp_path_factory: pytest.TempPathFactory) -> SmallPlatform:
     directory = tmp_path_factory.mktemp("on-duckdb")
     project = DbtProject(DBT_PROJECT_DIR, directory / "dbt", directory / "warehouse.duckdb")
     platform = SmallPlatform.at(directory, project)
-    week = SimulationParameters(first_day=date(2026, 2, 23), users=200, days=7)
+    week = SimulationParameters(first_day=date(2026, 2, 23), users=40, days=7)
     write_simulation(platform.lake, simulate(week))
     write_bad_objects(platform.lake)
     random = Random(5)
@@ -214,3 +215,10 @@ def test_what_spark_built_is_published_as_ever(
     spark_built: SmallPlatform, duckdb_built: SmallPlatform
 ) -> None:
     assert spark_built.publish().rows == duckdb_built.publish().rows
+
+
+def test_no_table_of_spark_is_in_the_way_of_the_next_run(
+    spark_built: SmallPlatform, service_dir: Path
+) -> None:
+    assert list((service_dir / "dbt on spark").rglob("*.parquet")) == []
+    assert not (spark_built.directory / "scratch").exists()

