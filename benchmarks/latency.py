@@ -177,10 +177,15 @@ def _servers(settings: Settings) -> Iterator[list[psutil.Process]]:
     try:
         yield [psutil.Process(each.pid) for each in started]
     finally:
+        below = psutil.Process().children(recursive=True)
         for each in reversed(started):
             each.terminate()
         for each in reversed(started):
             each.wait(120)
+        # A code server leaves its runs, which would take time from the next way.
+        for process in below:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         log.close()
 
 
