@@ -37,8 +37,8 @@ import psutil
 from micro_batch import BEGINNING, land
 
 from feedback_platform.lake.store import Lake
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.jobs import PROCESS
-from feedback_platform.orchestration.runs import prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment, load_settings
 from feedback_platform.warehouse import published
 
