@@ -37,8 +37,8 @@ import psutil
 from micro_batch import BEGINNING, land
 
 from feedback_platform.lake.store import Lake
+from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.jobs import PROCESS
-from feedback_platform.orchestration.runs import prepare_home
 from feedback_platform.settings import PROJECT_DIR, Settings, dagster_environment, load_settings
 from feedback_platform.warehouse import published
 
@@ -177,10 +177,15 @@ def _servers(settings: Settings) -> Iterator[list[psutil.Process]]:
     try:
         yield [psutil.Process(each.pid) for each in started]
     finally:
+        below = psutil.Process().children(recursive=True)
         for each in reversed(started):
             each.terminate()
         for each in reversed(started):
             each.wait(120)
+        # A code server leaves its runs, which would take time from the next way.
+        for process in below:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         log.close()
 
 

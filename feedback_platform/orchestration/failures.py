@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from typing import Final
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._utils import interrupts
 
 from feedback_platform.errors import PermanentError
 
@@ -14,8 +16,16 @@ RETRIES: Final = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPON
 
 @contextmanager
 def reported_failures() -> Iterator[None]:
-    """Let a permanent failure end the run at once, in its own words; others are retried."""
+    """Let a permanent failure end the run at once, in its own words; others are retried.
+
+    What was interrupted is not attempted again, though Dagster would: where a step has retries, a
+    run that is cancelled would only start it anew, and succeed.
+    """
     try:
         yield
     except PermanentError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        # As if it had come between two attempts: the next one does not begin.
+        interrupts._received_interrupt["received"] = True  # noqa: SLF001 - nothing else sets it
+        raise

@@ -1,7 +1,8 @@
-from __future__ import annotations
+import signal
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from feedback_platform.errors import LakeUnavailableError, NothingToLearnError
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -42,3 +43,26 @@ def test_only_what_may_pass_is_attempted_again(error: Exception, attempts: int) 
     assert not once.execute_in_process(raise_on_error=False).success
     assert len(seen) == attempts
     assert RETRIES.max_retries > 0
+
+
+def test_what_is_interrupted_is_not_attempted_again() -> None:
+    attempts = []
+
+    @dg.op(retry_policy=dg.RetryPolicy(max_retries=3))
+    def interrupted(context: dg.OpExecutionContext) -> None:
+        attempts.append(1)
+        context.instance.report_run_canceling(context.run)
+        with reported_failures():
+            signal.raise_signal(signal.SIGINT)
+
+    @dg.job
+    def cancelled() -> None:
+        interrupted()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(DagsterExecutionInterruptedError):
+            cancelled.execute_in_process(instance=instance)
+        (run,) = instance.get_runs()
+
+    assert attempts == [1]
+    assert run.status == dg.DagsterRunStatus.CANCELED

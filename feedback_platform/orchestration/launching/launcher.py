@@ -105,17 +105,20 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             self._fallback.launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt a run; return whether there was one to interrupt."""
+        """Interrupt a run; return whether there was one on this host to interrupt."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         if GRPC_INFO_TAG in run.tags and process_of(run) is None:
             return self._fallback.terminate(run_id)
+        if _is_elsewhere(run):
+            # Said to be on its way, it would be taken for cancelled in the end, and still run.
+            return False
         self._instance.report_run_canceling(run)
         # Read after that was said: whoever tags the run now will read it.
         run = self._instance.get_run_by_id(run_id)
         process = process_of(run) if run is not None else None
-        if run is None or process is None or not is_here(process):
+        if run is None or process is None or _is_elsewhere(run):
             return True
         if is_alive(process):
             os.kill(int(process.partition(":")[0]), signal.SIGINT)
@@ -184,6 +187,11 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             self._starter.close()
             self._parting.append(self._starter)
             self._starter = None
+
+
+def _is_elsewhere(run: dg.DagsterRun) -> bool:
+    process = process_of(run)
+    return process is not None and not is_here(process)
 
 
 def _code_server(context: LaunchRunContext) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_what_is_over_cannot_be_cancelled(launched: Launched) -> None:
     assert launched.status(run) == dg.DagsterRunStatus.FAILURE
 
 
+def test_a_run_on_another_host_is_not_said_to_be_cancelled(launched: Launched) -> None:
+    run, file = launched.start("waiting")
+    processes(file)
+    here = process_tag_of(launched, run)
+    launched.instance.add_run_tags(run, {PROCESS_TAG: f"{here.partition('@')[0]}@elsewhere"})
+
+    assert not launched.launcher.terminate(run)
+
+    assert launched.status(run) == dg.DagsterRunStatus.STARTED
+    file.unlink()
+    assert launched.ended(run) == dg.DagsterRunStatus.SUCCESS
+
+
 def test_a_run_whose_process_is_killed_has_failed_at_once(launched: Launched) -> None:
     run, file = launched.start("waiting")
     own, _ = processes(file)
@@ -94,6 +108,33 @@ def test_a_run_that_tries_again_is_not_taken_for_the_process_of_the_first(
     assert process_of(again) is None
 
 
+def test_without_a_warm_process_runs_start_in_dagsters_way_after_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = Launched(tmp_path)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    with caplog.at_level(logging.WARNING, "dagster"):
+        runs = [launched.start("breaking")[0] for _ in range(2)]
+
+    assert launched.fallback.asked == runs
+    (warning,) = caplog.messages
+    assert "did not start" in warning
+    launched.close()
+
+
+def test_changed_code_is_loaded_anew(launched: Launched) -> None:
+    run, told = launched.start("telling")
+    launched.ended(run)
+
+    (launched.code / "changed.sql").write_text("select 1", encoding="utf-8")
+    later, told_later = launched.start("telling")
+
+    assert launched.ended(later) == dg.DagsterRunStatus.SUCCESS
+    assert processes(told)[1] != processes(told_later)[1]
+
+
+@pytest.mark.slow  # imports everything once more
 def test_a_run_outlives_the_process_that_started_it_and_the_next_one_gets_another(
     launched: Launched,
 ) -> None:
@@ -112,21 +153,18 @@ def test_a_run_outlives_the_process_that_started_it_and_the_next_one_gets_anothe
     until(lambda: not psutil.pid_exists(own) or is_zombie(own), seconds=PATIENCE)
 
 
-@pytest.mark.parametrize("change", ["a file", "a code server"])
-def test_changed_code_is_loaded_anew(launched: Launched, change: str) -> None:
+@pytest.mark.slow  # imports everything once more
+def test_a_code_server_that_was_reloaded_has_other_code(launched: Launched) -> None:
     run, told = launched.start("telling")
     launched.ended(run)
 
-    if change == "a file":
-        (launched.code / "changed.sql").write_text("select 1", encoding="utf-8")
-    later, told_later = launched.start(
-        "telling", code_server="" if change == "a file" else "reloaded"
-    )
+    later, told_later = launched.start("telling", code_server="reloaded")
 
     assert launched.ended(later) == dg.DagsterRunStatus.SUCCESS
     assert processes(told)[1] != processes(told_later)[1]
 
 
+@pytest.mark.slow  # imports everything once more
 def test_it_ends_when_its_launcher_does_and_what_runs_comes_to_its_end(tmp_path: Path) -> None:
     launched = Launched(tmp_path)
     run, file = launched.start("waiting")
@@ -140,15 +178,16 @@ def test_it_ends_when_its_launcher_does_and_what_runs_comes_to_its_end(tmp_path:
     assert not psutil.pid_exists(parent)
 
 
-def test_where_the_code_does_not_load_runs_start_in_dagsters_way_after_one_warning(
+@pytest.mark.slow  # imports everything once more
+def test_the_warning_says_why_the_code_does_not_load(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     launched = Launched(tmp_path, module="feedback_platform_tests.no_such_module")
 
     with caplog.at_level(logging.WARNING, "dagster"):
-        runs = [launched.start("breaking")[0] for _ in range(2)]
+        run, _ = launched.start("breaking")
 
-    assert launched.fallback.asked == runs
+    assert launched.fallback.asked == [run]
     (warning,) = caplog.messages
     assert "no_such_module" in warning
     launched.close()
