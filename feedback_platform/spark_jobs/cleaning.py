@@ -41,7 +41,7 @@ _MISUSE: Final = 2
 
 def main() -> int:
     """Clean what Dagster asks for; return the exit code: 0, or 1 after a failure that it told."""
-    caller = PipesEnvVarParamsLoader()
+    caller = PipesEnvVarParamsLoader()  # type: ignore[no-untyped-call]
     if not caller.is_dagster_pipes_process():
         print(  # noqa: T201 - a program of its own
             "Dagster starts this job, where FEEDBACK_SPARK_DRIVER says so. By hand: "

@@ -66,7 +66,7 @@ def failure(installation: Installation, **config: str) -> tuple[str, int]:
     assert not result.success
     (step,) = [event for event in result.all_events if event.is_step_failure]
     data = step.step_failure_data
-    said = data.user_failure_data.description if data.user_failure_data else data.error.to_string()
+    said = data.user_failure_data.description if data.user_failure_data else str(data.error)
     again = [event for event in result.all_events if event.is_step_up_for_retry]
     return str(said), 1 + len(again)
 
@@ -108,7 +108,7 @@ def test_a_job_that_cannot_do_its_work_ends_the_run_at_once_in_its_own_words(
 def test_emr_serverless_is_told_what_to_clean_and_where_to_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_request: dict[str, Any]) -> JobRun:
+    def refuse(request: dict[str, Any]) -> JobRun:  # noqa: ARG001 - by its name
         raise RefusedError(403, "AccessDeniedException")
 
     with emr_server(refuse) as service:

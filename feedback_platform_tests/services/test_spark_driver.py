@@ -95,6 +95,7 @@ def clean(
     return {
         f"{event.asset_key.to_user_string()}/{name}": value.value
         for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
         for name, value in event.materialization.metadata.items()
     }
 
