@@ -15,6 +15,7 @@ from feedback_platform.adjustment.rules.treatments import treated_items
 from feedback_platform.cleaning.configuration import UNKNOWN
 from feedback_platform.cleaning.reference import load_references, reference_for
 from feedback_platform.cleaning.rules import DEVICE_CATEGORY, rule_table
+from feedback_platform.errors import NothingToLearnError
 from feedback_platform.experiments.running import ExperimentLog
 from feedback_platform.experiments.versions import versions_in_experiments
 from feedback_platform.learning.exploration import Exploration
@@ -111,15 +112,20 @@ def segments(
             affinities = training_tables.affinities(publication)
             user_features = training_tables.user_features(publication)
             through = training_tables.newest_batch(publication)
-        learned = learn_segments(
-            platform.lake(),
-            affinities,
-            user_features,
-            now=platform.now(),
-            trigger=config.trigger,
-            through=through,
-            algorithm=platform.settings.segmentation,
-        )
+        try:
+            learned = learn_segments(
+                platform.lake(),
+                affinities,
+                user_features,
+                now=platform.now(),
+                trigger=config.trigger,
+                through=through,
+                algorithm=platform.settings.segmentation,
+            )
+        except NothingToLearnError as nothing:
+            # Items may have no categories; lists and tables do without segments.
+            context.log.warning(f"{nothing} What was learned before stays in use.")
+            return dg.MaterializeResult(metadata={"segments": "none", "reason": str(nothing)})
     return dg.MaterializeResult(metadata=segment_metadata(learned))
 
 
