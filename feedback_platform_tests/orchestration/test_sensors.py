@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from feedback_platform.adjustment.rules.ledger import ADJUSTMENTS_SCHEMA
+from feedback_platform.cleaning import task
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.micro_batch import Portion
 from feedback_platform.cleaning.processing import clean_new
@@ -24,7 +25,6 @@ from feedback_platform.learning.training import RECOMMENDER
 from feedback_platform.monitoring.drift import DriftEvent, StreamState
 from feedback_platform.monitoring.drift_state import list_events, save
 from feedback_platform.orchestration import sensors
-from feedback_platform.orchestration.assets import cleaning
 from feedback_platform.orchestration.jobs import ERASE, PROCESS, PUBLISH_MODELS, TRAIN
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import PROCESS_TAG, process_identity
@@ -187,7 +187,7 @@ def test_a_run_takes_one_portion_and_dagster_tries_it_no_second_time(
 def test_a_backlog_is_asked_for_until_it_is_gone_and_no_more(
     copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cleaning, "PORTION", Portion(objects=2, size=1 << 20))
+    monkeypatch.setattr(task, "PORTION", Portion(objects=2, size=1 << 20))
     for name in ("a", "b", "c"):
         land(copy, name, NOON + timedelta(days=2))
     rows = copy.query("from interaction.interactions").height
