@@ -73,13 +73,13 @@ class WarmProcess:
         # What a collection writes into each object is memory that a child no longer shares.
         gc.collect()
         gc.freeze()
-        found = threads.other_threads()
+        found = threads.lasting_threads()
         return (messages.REFUSED, f"It has threads: {found}.") if found else (messages.READY, None)
 
     def _run(self, arguments: str) -> tuple[str, object]:
         if sources.state_of(*self._watched) != self._loaded:
             return messages.STALE, None
-        found = threads.other_threads()
+        found = threads.lasting_threads()
         if found:
             return messages.REFUSED, f"It has threads: {found}."
         process = _FORK.Process(target=_in_child, args=(self._launcher, arguments))
