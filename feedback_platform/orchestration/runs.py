@@ -65,7 +65,7 @@ def end_dead_runs(instance: dg.DagsterInstance, *, is_server_starting: bool = Fa
         process = process_of(run)
         is_dead = is_server_starting if process is None else not is_alive(process)
         if is_dead:
-            fail_run(instance, run, "The process of this run is gone.")
+            instance.report_run_failed(run, "The process of this run is gone.")
     free_slots_of_ended_runs(instance)
 
 

@@ -23,8 +23,12 @@ from feedback_platform.cleaning.quarantine import QuarantineFilter
 from feedback_platform.cleaning.task import CleaningTask
 from feedback_platform.emr_serverless import EmrServerless
 from feedback_platform.lake import keys
-from feedback_platform.orchestration import spark_driver
+from feedback_platform.orchestration import spark_driver, spark_on_emr
 from feedback_platform.orchestration.assets.cleaning import clean_events
+from feedback_platform.orchestration.spark_reports import (
+    SparkJobFailedError,
+    SparkJobUnfinishedError,
+)
 from feedback_platform.spark_jobs.order import CleaningOrder
 from feedback_platform_tests.installation import Installation
 from feedback_platform_tests.orchestration.emr_server import (
@@ -50,7 +54,7 @@ SOMEWHERE = EmrServerless(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for messages of a job that there is not."""
     monkeypatch.setattr(pipes_waiting, "WAIT_FOR_LOGS_AFTER_EXECUTION_INTERVAL", 0)
-    monkeypatch.setattr(spark_driver, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(spark_on_emr, "_POLL_SECONDS", 0.05)
 
 
 def failure(installation: Installation, **config: str) -> tuple[str, int]:
@@ -160,8 +164,8 @@ def test_a_job_that_was_lost_sight_of_is_ended(
     job = LostJob()
     with emr_server(lambda _request: job) as service:
         elsewhere(tmp_path, service.endpoint, monkeypatch)
-        client = spark_driver._EmrServerlessClient(message_reader=spark_driver._FileReader())
-        started = client.client.start_job_run(**spark_driver.start_parameters(SOMEWHERE))
+        client = spark_on_emr._EmrServerlessClient(message_reader=spark_driver._FileReader())
+        started = client.client.start_job_run(**spark_on_emr.start_parameters(SOMEWHERE))
         with pytest.raises(ClientError, match="InternalServerException"):
             client._wait_for_completion(dg.build_op_context(), started)
 
@@ -181,18 +185,18 @@ def refused(status: int, code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (refused(404, "ResourceNotFoundException"), spark_driver.SparkJobFailedError),
-        (refused(400, "ThrottlingException"), spark_driver.SparkJobUnfinishedError),
-        (refused(402, "ServiceQuotaExceededException"), spark_driver.SparkJobUnfinishedError),
-        (refused(500, "InternalServerException"), spark_driver.SparkJobUnfinishedError),
-        (NoCredentialsError(), spark_driver.SparkJobFailedError),
-        (NoRegionError(), spark_driver.SparkJobFailedError),
-        (EndpointConnectionError(endpoint_url="x"), spark_driver.SparkJobUnfinishedError),
-        (ReadTimeoutError(endpoint_url="x"), spark_driver.SparkJobUnfinishedError),
+        (refused(404, "ResourceNotFoundException"), SparkJobFailedError),
+        (refused(400, "ThrottlingException"), SparkJobUnfinishedError),
+        (refused(402, "ServiceQuotaExceededException"), SparkJobUnfinishedError),
+        (refused(500, "InternalServerException"), SparkJobUnfinishedError),
+        (NoCredentialsError(), SparkJobFailedError),
+        (NoRegionError(), SparkJobFailedError),
+        (EndpointConnectionError(endpoint_url="x"), SparkJobUnfinishedError),
+        (ReadTimeoutError(endpoint_url="x"), SparkJobUnfinishedError),
     ],
 )
 def test_only_what_may_pass_is_worth_another_attempt(
     error: Exception, kind: type[Exception]
 ) -> None:
-    with pytest.raises(kind, match=APPLICATION), spark_driver._refusals(SOMEWHERE):
+    with pytest.raises(kind, match=APPLICATION), spark_on_emr._refusals(SOMEWHERE):
         raise error

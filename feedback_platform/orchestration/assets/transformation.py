@@ -140,10 +140,9 @@ def _take_in(
             complete(connection, staged.through)
         for result in results:
             seconds[result.unique_id] += result.seconds
-        if staged.remaining == 0 or (is_portion and staged.through >= shown):
-            log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
-            return [replace(result, seconds=seconds[result.unique_id]) for result in results]
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
+        if staged.remaining == 0 or (is_portion and staged.through >= shown):
+            return [replace(result, seconds=seconds[result.unique_id]) for result in results]
 
 
 def build_elsewhere(platform: PlatformResource, lake: Lake) -> list[NodeResult]:
