@@ -15,6 +15,7 @@ READY: Final = "ready"
 STARTED: Final = "started"
 STALE: Final = "stale"
 REFUSED: Final = "refused"
+THREADED: Final = "threaded"
 
 
 def send(connection: Connection, kind: str, content: Any = None) -> None:

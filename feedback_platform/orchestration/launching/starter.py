@@ -48,22 +48,13 @@ class WarmStarter:
     def __init__(
         self, origin: str, watched: Iterable[Path], load_seconds: float = LOAD_SECONDS
     ) -> None:
-        self._connection, theirs = Pipe()
-        # It ends when this end of the socket closes, which the kernel sees to however we die.
-        self.process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", warm_process.__name__, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        try:
-            code = [origin, [str(each) for each in watched]]
-            kind, content = self._ask(messages.LOAD, code, load_seconds)
-        except (LostError, SpentError) as error:
-            self._give_up()
-            raise ColdError(f"The warm process did not start: {error}") from error
+        code = [origin, [str(each) for each in watched]]
+        kind, content = self._load(code, load_seconds)
+        if kind == messages.THREADED:
+            # Whoever parses the dbt project first keeps threads of dbt's parser. The next process
+            # finds it parsed.
+            kind, content = self._load(code, load_seconds)
         if kind != messages.READY:
-            self._give_up()
             raise ColdError(f"The warm process did not start: {content}")
 
     @property
@@ -98,6 +89,25 @@ class WarmStarter:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
         return not self.is_alive
+
+    def _load(self, code: list[Any], seconds: float) -> tuple[str, Any]:
+        """Start the process and have it load the code; let it go where it is of no use."""
+        self._connection, theirs = Pipe()
+        # It ends when this end of the socket closes, which the kernel sees to however we die.
+        self.process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", warm_process.__name__, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        try:
+            kind, content = self._ask(messages.LOAD, code, seconds)
+        except (LostError, SpentError) as error:
+            self._give_up()
+            raise ColdError(f"The warm process did not start: {error}") from error
+        if kind != messages.READY:
+            self._give_up()
+        return kind, content
 
     def _give_up(self) -> None:
         self.close()

@@ -74,14 +74,14 @@ class WarmProcess:
         gc.collect()
         gc.freeze()
         found = threads.lasting_threads()
-        return (messages.REFUSED, f"It has threads: {found}.") if found else (messages.READY, None)
+        return (messages.THREADED, _told(found)) if found else (messages.READY, None)
 
     def _run(self, arguments: str) -> tuple[str, object]:
         if sources.state_of(*self._watched) != self._loaded:
             return messages.STALE, None
         found = threads.lasting_threads()
         if found:
-            return messages.REFUSED, f"It has threads: {found}."
+            return messages.THREADED, _told(found)
         process = _FORK.Process(target=_in_child, args=(self._launcher, arguments))
         # A signal that comes before the child can hear it waits until it can.
         signal.pthread_sigmask(signal.SIG_BLOCK, run_process.STOPPING)
@@ -104,6 +104,10 @@ class WarmProcess:
                 report.join()
                 report.close()
             process.close()
+
+
+def _told(threads_found: list[str]) -> str:
+    return f"It has threads: {threads_found}."
 
 
 def _in_child(launcher: Connection, arguments: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,8 @@ def test_a_micro_batch_of_the_platform_is_forked(
     launched = Launched(
         tmp_path, module="feedback_platform.definitions", definitions=installation.definitions
     )
+    # Nobody has parsed the project there before, which is not to leave threads behind.
+    shutil.rmtree(installation.settings.dbt_target_dir, ignore_errors=True)
 
     run, _ = launched.start(PROCESS)
 
