@@ -42,10 +42,11 @@ def _compile_each_template_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _tell_only_what_is_read(patch: pytest.MonkeyPatch) -> None:
-    """Each of 1,000 steps of a run becomes a message; `DbtProject` reads those of finished nodes.
+    """Each of 1,000 steps of a run becomes a message; `DbtProject` reads those of two kinds.
 
     A message that nobody reads is not even filled in: that alone is a tenth of a run.
     """
+    from dbt.adapters.events.types import SQLQuery
     from dbt.events.types import NodeFinished
     from dbt_common.events.base_types import BaseEvent, EventLevel
     from dbt_common.events.event_manager import EventManager
@@ -53,14 +54,15 @@ def _tell_only_what_is_read(patch: pytest.MonkeyPatch) -> None:
     fill_in = BaseEvent.__init__
     fire = EventManager.fire_event
     unread = {EventLevel.DEBUG, EventLevel.TEST}
+    read = (NodeFinished, SQLQuery)
 
     def filled_in(event: Any, *given: Any, **named: Any) -> None:
-        is_unread = event.level_tag() in unread and not isinstance(event, NodeFinished)
+        is_unread = event.level_tag() in unread and not isinstance(event, read)
         fill_in(event, *given, **({} if is_unread else named))
 
     def told(manager: Any, event: Any, level: Any = None, *given: Any, **named: Any) -> None:
         is_unread = (level or event.level_tag()) in unread
-        if not is_unread or isinstance(event, NodeFinished):
+        if not is_unread or isinstance(event, read):
             fire(manager, event, level, *given, **named)
 
     patch.setattr(BaseEvent, "__init__", filled_in)

@@ -120,12 +120,14 @@ class DbtProject:
         models: Sequence[str] | None = None,
         *,
         on_result: Callable[[NodeResult], None] | None = None,
+        on_statement: Callable[[str, str], None] | None = None,
     ) -> list[NodeResult]:
         """Seed and run models, in the order of their dependencies.
 
         Args:
             models: names; all of them when left out.
             on_result: called as each node ends.
+            on_statement: called with a node's unique id and each statement before it is sent.
 
         Raises:
             InvalidSettingError: a weight or a rule of the feedback score makes no sense.
@@ -136,7 +138,13 @@ class DbtProject:
         arguments = [*selection, "--exclude", "resource_type:test", "resource_type:unit_test"]
         if self.engine != "duckdb":
             arguments.append("--full-refresh")
-        return self._checked("build", arguments, on_result)
+        results = self._results("build", arguments, on_result, on_statement)
+        failed = [result for result in results if not result.is_good]
+        if failed:
+            first = failed[0]
+            message = " ".join(first.message.split()) or f"dbt says {first.status!r} and no more."
+            raise TransformationError(f"dbt {first.kind} {first.name} failed: {message}")
+        return results
 
     def compiled(self, engine: str) -> dict[str, str]:
         """Return the query of each model as it is translated for another engine.
@@ -180,27 +188,16 @@ class DbtProject:
         arguments = ["--select", *selection] if selection else []
         return self._results("test", arguments, on_result)
 
-    def _checked(
-        self,
-        command: str,
-        arguments: list[str],
-        on_result: Callable[[NodeResult], None] | None,
-    ) -> list[NodeResult]:
-        results = self._results(command, arguments, on_result)
-        failed = [result for result in results if not result.is_good]
-        if failed:
-            first = failed[0]
-            message = " ".join(first.message.split()) or f"dbt says {first.status!r} and no more."
-            raise TransformationError(f"dbt {first.kind} {first.name} failed: {message}")
-        return results
-
     def _results(
         self,
         command: str,
         arguments: list[str],
         on_result: Callable[[NodeResult], None] | None,
+        on_statement: Callable[[str, str], None] | None = None,
     ) -> list[NodeResult]:
         def forward(event: Any) -> None:
+            if on_statement is not None and event.info.name == "SQLQuery":
+                on_statement(event.data.node_info.unique_id, event.data.sql)
             if on_result is not None and event.info.name == "NodeFinished":
                 info = event.data.node_info
                 on_result(

@@ -21,10 +21,10 @@ from feedback_platform.lake.batches import BatchManifest, Ledger, pending_object
 from feedback_platform.lake.raw import write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
+from feedback_platform.warehouse.increments import build_tables
 from feedback_platform.warehouse.loading import (
     RUN_ROWS,
     StagedBatches,
-    complete,
     replace_tables,
     stage_batches,
 )
@@ -138,9 +138,8 @@ class SmallPlatform:
         remaining = 1
         while remaining:
             staged = self.stage(rows=rows)
-            self.run()
-            with open_warehouse(self.warehouse) as connection:
-                complete(connection, staged.through)
+            self.project.warehouse_path = self.warehouse
+            build_tables(self.project, staged, self.project.fingerprint())
             remaining = staged.remaining
 
     def publish(self) -> Publication:

@@ -23,7 +23,8 @@ from feedback_platform.orchestration.failures import RETRIES, reported_failures
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.warehouse.connection import exclusive_warehouse, open_warehouse
 from feedback_platform.warehouse.engines.building import build_on
-from feedback_platform.warehouse.loading import complete, replace_tables, stage_batches
+from feedback_platform.warehouse.increments import build_tables
+from feedback_platform.warehouse.loading import replace_tables, stage_batches
 from feedback_platform.warehouse.published import published_through
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
@@ -135,9 +136,7 @@ def _take_in(
         if staged.is_rebuild:
             log.info("The warehouse is built from the clean layer, from its first batch on.")
             restore_learned_tables(platform, lake)
-        results = project.run()
-        with open_warehouse(path) as connection:
-            complete(connection, staged.through)
+        results = build_tables(project, staged, definitions)
         for result in results:
             seconds[result.unique_id] += result.seconds
         log.info("Batch %d is in every table; %d remain.", staged.through, staged.remaining)
