@@ -30,6 +30,7 @@ from feedback_platform.orchestration.progress import progress_logger
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.schedules import build_schedules
 from feedback_platform.orchestration.sensors import SENSORS, WATCH_SECONDS
+from feedback_platform.orchestration.shortcuts import take_shortcuts
 from feedback_platform.settings import Settings, load_settings
 
 
@@ -89,4 +90,5 @@ def build_definitions(
 
 def defs() -> dg.Definitions:
     """Return the definitions of the installation that the environment names."""
+    take_shortcuts()
     return build_definitions(load_settings(), watch_seconds=WATCH_SECONDS)

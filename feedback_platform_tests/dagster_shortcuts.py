@@ -1,10 +1,9 @@
-"""What Dagster need not do again and again in one process of tests."""
+"""The shortcuts of a server's processes, in a process of tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -12,25 +11,8 @@ import pytest
 @contextmanager
 def shortcuts_taken() -> Iterator[None]:
     """Let Dagster take them in this process."""
-    from feedback_platform.orchestration.launching.kept_engines import keep_engines
+    from feedback_platform.orchestration.shortcuts import take_shortcuts
 
     with pytest.MonkeyPatch.context() as patch:
-        keep_engines(patch.setattr)
-        _read_migrations_once(patch)
+        take_shortcuts(patch.setattr)
         yield
-
-
-def _read_migrations_once(patch: pytest.MonkeyPatch) -> None:
-    """Each run has a file of its own, and Dagster reads its 90 migrations anew to set that up."""
-    from alembic.script import ScriptDirectory
-
-    read = ScriptDirectory.from_config
-    known: dict[str | None, ScriptDirectory] = {}
-
-    def once(config: Any) -> ScriptDirectory:
-        location = config.get_main_option("script_location")
-        if location not in known:
-            known[location] = read(config)
-        return known[location]
-
-    patch.setattr(ScriptDirectory, "from_config", once)

@@ -25,8 +25,9 @@ NAMES: Final = (
 )  # fmt: skip
 
 # Who goes first where runs or steps wait: what is live, then what somebody asked for, then what
-# takes its time. A backfill has none, so everything goes before it.
-_PRIORITIES: Final = {
+# takes its time. A backfill has none, so everything goes before it. Runs that go at the same time
+# share the processor by it, too: see launching/run_process.py.
+PRIORITIES: Final = {
     PROCESS: 40,
     ERASE: 30,
     UNDO: 30,
@@ -159,4 +160,4 @@ def _job(
 
 
 def _tags(name: str) -> dict[str, str]:
-    return {PRIORITY_TAG: str(_PRIORITIES[name])}
+    return {PRIORITY_TAG: str(PRIORITIES[name])}

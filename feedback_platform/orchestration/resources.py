@@ -161,6 +161,10 @@ class PlatformResource(dg.ConfigurableResource):
         """Run a query over the published tables."""
         return published.query(self.settings.published_path, sql, parameters)
 
+    def query_once(self, sql: str) -> pl.DataFrame:
+        """Run a query over the published tables, once for each state of them."""
+        return published.query_once(self.settings.published_path, sql)
+
 
 # Dagster makes the resource anew for every run; what it keeps for itself is parsed again each time.
 @cache

@@ -45,6 +45,7 @@ _HAS_EXPERIMENTS: Final = """
     select 1 from published.tables where "table" = 'metrics.experiments'
 """
 
+_FEEDBACK: Final = "select count(*) as rows from feedback.user_feedback"
 _FEEDBACK_SINCE: Final = """
     select
         (select rows from published.tables where "table" = 'feedback.user_feedback') as given,
@@ -102,7 +103,7 @@ def drift_sensor(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
     # One retraining answers all changes that were found together. Dagster remembers the key.
-    wanted = platform.query(_NEWEST_DRIFT)
+    wanted = platform.query_once(_NEWEST_DRIFT)
     if wanted.is_empty():
         return dg.SkipReason("No drift.")
     newest = wanted.row(0, named=True)
@@ -131,7 +132,7 @@ def first_training_sensor(
         return dg.SkipReason("There are models; growth, drift and the schedule see to them.")
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
-    given = platform.query("select count(*) as rows from feedback.user_feedback")["rows"].item()
+    given = platform.query_once(_FEEDBACK)["rows"].item()
     if given < FIRST_TRAINING_FEEDBACK:
         return dg.SkipReason(f"{given} of {FIRST_TRAINING_FEEDBACK} pieces of feedback so far.")
     if _is_unfinished(context.instance, jobs.TRAIN):
@@ -191,9 +192,9 @@ def adjusted_lists_sensor(
     if published_through(platform.settings.published_path) == 0:
         return dg.SkipReason("Nothing is published yet.")
     # One run takes all changes in that were made together.
-    found = platform.query(_OF_RULES)
-    if not platform.query(_HAS_EXPERIMENTS).is_empty():
-        found = pl.concat([found, platform.query(_OF_EXPERIMENTS)])
+    found = platform.query_once(_OF_RULES)
+    if not platform.query_once(_HAS_EXPERIMENTS).is_empty():
+        found = pl.concat([found, platform.query_once(_OF_EXPERIMENTS)])
     if found.is_empty():
         return dg.SkipReason("No rule has changed the lists.")
     ordered = found.sort("changed_at", "adjustment_id", descending=[True, False])

@@ -1,33 +1,65 @@
-"""What Dagster need not do again for each of a hundred events of a run.
+"""What Dagster need not do again and again in one process.
 
 It makes an engine of SQLAlchemy whenever it records an event, and each compiles all statements
-anew: a fifth of a small run. With one engine for each file they are compiled once. Connections are
-opened and closed as ever.
+anew: a fifth of a small run. With one engine for each file they are compiled once; connections are
+opened and closed as ever. And whenever it opens an instance, which it does for each evaluation of a
+sensor, it reads its ninety migrations from the disk to see which of them is the newest.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
+from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+
+_STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
+_IS_TAKEN: Final = "is_shortcut"
+_MOST_ENGINES: Final = 64
 
 
-def keep_engines(replace: Callable[[Any, str, Any], None] = setattr) -> None:
-    """Let Dagster have one engine for each of its SQLite files in this process.
+def take_shortcuts(replace: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Let Dagster keep its engines and its migrations in this process; the second time is for free.
 
     Args:
-        replace: what sets an attribute of a module; that of a test takes it back.
+        replace: what sets an attribute; that of a test takes it back.
     """
-    for module in (sqlite_event_log, sqlite_run_storage):
-        replace(module, "create_engine", _once_for_each_file(module.create_engine))
+    for storage in _STORAGES:
+        if not hasattr(storage.create_engine, _IS_TAKEN):
+            replace(storage, "create_engine", _once_for_each_file(storage.create_engine))
+    if not hasattr(ScriptDirectory.from_config, _IS_TAKEN):
+        replace(ScriptDirectory, "from_config", _once_for_each_place(ScriptDirectory.from_config))
 
 
 def _once_for_each_file(create_engine: Callable[..., Any]) -> Callable[..., Any]:
-    engines: dict[str, Any] = {}
+    # Every run has a file of its own, and a server sees many of them.
+    engines: OrderedDict[str, Any] = OrderedDict()
+    lock = Lock()
 
     def kept(url: str, **named: Any) -> Any:
-        if url not in engines:
-            engines[url] = create_engine(url, **named)
-        return engines[url]
+        with lock:
+            if url not in engines:
+                engines[url] = create_engine(url, **named)
+            engines.move_to_end(url)
+            while len(engines) > _MOST_ENGINES:
+                engines.popitem(last=False)
+            return engines[url]
 
+    setattr(kept, _IS_TAKEN, True)
+    return kept
+
+
+def _once_for_each_place(read: Callable[[Any], ScriptDirectory]) -> Callable[[Any], Any]:
+    directories: dict[str | None, ScriptDirectory] = {}
+
+    def kept(config: Any) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in directories:
+            directories[place] = read(config)
+        return directories[place]
+
+    setattr(kept, _IS_TAKEN, True)
     return kept

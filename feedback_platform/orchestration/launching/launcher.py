@@ -31,6 +31,7 @@ from feedback_platform.orchestration.launching.starter import (
     WarmStarter,
 )
 from feedback_platform.orchestration.runs import is_alive, is_here, process_of
+from feedback_platform.orchestration.shortcuts import take_shortcuts
 
 # After it could not be started, runs are launched in Dagster's way for so long.
 _COLD_SECONDS: Final = 600.0
@@ -90,7 +91,8 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return cls(inst_data)
 
     def register_instance(self, instance: dg.DagsterInstance) -> None:
-        """Take note of the instance whose runs these are."""
+        """Take note of the instance whose runs these are; whoever launches them records much."""
+        take_shortcuts()
         super().register_instance(instance)
         self._fallback.register_instance(instance)
 

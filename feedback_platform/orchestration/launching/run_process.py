@@ -4,9 +4,11 @@ It is `dagster api execute_run` after its imports, by the same function of Dagst
 failures and interrupts are Dagster's own.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import dagster as dg
 import numpy as np
@@ -16,9 +18,12 @@ from dagster._serdes import deserialize_value
 from dagster._utils import get_run_crash_explanation
 from dagster._utils.interrupts import capture_interrupts
 
-from feedback_platform.orchestration.launching.kept_engines import keep_engines
+from feedback_platform.orchestration.jobs import PRIORITIES, PRIORITY_TAG, PROCESS
 from feedback_platform.orchestration.runs import fail_run, note_process
+from feedback_platform.orchestration.shortcuts import take_shortcuts
 
+_LIVE: Final = PRIORITIES[PROCESS]
+_LEAST_URGENT: Final = 19
 STOPPING: frozenset[signal.Signals] = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
@@ -28,7 +33,7 @@ def execute_run(arguments: str) -> None:
     Args:
         arguments: Dagster's `ExecuteRunArgs`, serialised.
     """
-    keep_engines()
+    take_shortcuts()
     # Python's own generator is seeded anew at a fork; that of NumPy is not.
     np.random.seed()  # noqa: NPY002 - whoever draws from it does so by this name
     with capture_interrupts(), _run(arguments) as (instance, run_id):
@@ -40,6 +45,7 @@ def execute_run(arguments: str) -> None:
         if run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run)
             return
+        os.nice(_niceness(run))
         _execute_run_command_body(run_id, instance, _ignore, set_exit_code_on_failure=False)
 
 
@@ -55,6 +61,19 @@ def report_death(arguments: str, exit_code: int) -> None:
         if not run.is_finished:
             told = get_run_crash_explanation(f"The process of run {run_id}", exit_code)
             fail_run(instance, run, told)
+
+
+def _niceness(run: dg.DagsterRun) -> int:
+    """Return how much a run leaves the processor to others: what is not live yields to what is.
+
+    A training takes all cores for minutes, and micro-batches go on beside it.
+    """
+    try:
+        behind = _LIVE - int(run.tags.get(PRIORITY_TAG, _LIVE))
+    except ValueError:
+        # Tags are written by anybody.
+        return 0
+    return max(0, min(behind // 2, _LEAST_URGENT))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from dagster._core.launcher.base import WorkerStatus
 
+from feedback_platform.orchestration.jobs import PRIORITY_TAG
 from feedback_platform.orchestration.runs import PROCESS_TAG, is_alive, process_of
 from feedback_platform_tests.orchestration.launching.launched import PATIENCE, Launched, processes
 from feedback_platform_tests.waiting import until
@@ -49,6 +50,22 @@ def test_a_step_that_fails_fails_its_run(launched: Launched) -> None:
     assert launched.ended(run) == dg.DagsterRunStatus.FAILURE
     (failure,) = launched.instance.all_logs(run, of_type=dg.DagsterEventType.STEP_FAILURE)
     assert "it breaks" in str(failure.get_dagster_event().step_failure_data.error)
+
+
+@pytest.mark.parametrize(
+    ("priority", "niceness"), [("40", 0), ("20", 10), ("-100", 19), ("100", 0), ("high", 0)]
+)
+def test_what_is_less_urgent_leaves_the_processor_to_what_is_live(
+    launched: Launched, priority: str, niceness: int
+) -> None:
+    run, file = launched.start("waiting", tags={PRIORITY_TAG: priority})
+    own, _ = processes(file)
+
+    found = psutil.Process(own).nice() - psutil.Process().nice()
+
+    file.unlink()
+    assert found == niceness
+    assert launched.ended(run) == dg.DagsterRunStatus.SUCCESS
 
 
 def test_a_run_that_is_cancelled_is_interrupted(launched: Launched) -> None:
