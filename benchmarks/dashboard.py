@@ -159,7 +159,7 @@ def publish(directory: Path, interactions: int, days: int) -> Path:
             schema, _, table = name.partition(".")
             shown.append(PublishedTable(schema, table))
     path = directory / "feedback.duckdb"
-    write_database(path, directory / "tables", shown, PublishedState(1, files), rows, ())
+    write_database(path, directory / "tables", shown, PublishedState(1, files), rows, {})
     return path
 
 

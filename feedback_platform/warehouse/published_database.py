@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,9 @@ def write_database(
     tables: Sequence[PublishedTable],
     state: PublishedState,
     rows: Mapping[str, int],
-    macros: Iterable[str],
+    macros: Mapping[str, str],
+    *,
+    base: Path | None = None,
 ) -> None:
     """Write the database of a state into a new file.
 
@@ -70,36 +73,75 @@ def write_database(
         tables: what readers see.
         state: the files behind it.
         rows: of each table; in a keyed one fewer than in its files.
-        macros: statements that create the readers' table macros.
+        macros: the readers' table macros by name, as statements after `create or replace`.
+        base: the database of the state before. DuckDB binds a view or a macro when it is created,
+            which takes longer than all else here, so those that stay the same are taken from it.
     """
-    files = files_by_table(state.files)
+    wanted = {**_views(directory, tables, state), **macros}
+    defined = _copied(base, path) if base is not None else {}
+    if not defined.keys() <= wanted.keys():
+        # Something of an earlier release, which readers should not find any more.
+        path.unlink()
+        defined = {}
     # One transaction: each of its own would wait for the disk.
     with duckdb.connect(path) as connection, transaction(connection):
         for schema in sorted({table.home for table in tables} | {"published"}):
             connection.execute(f"create schema if not exists {schema}")
-        for table in tables:
-            paths = [directory / file.name for file in files[table.qualified]]
-            query = view_of(table, paths) if table.key else f"from {rows_of(paths)}"
-            if table.time is not None and table.taking_part:
-                query = f"{query} {table.taking_part}"
-            connection.execute(f"create view {table.home}.{table.name} as {query}")
-        for statement in macros:
-            connection.execute(statement)
-        named = connection.from_arrow(
-            pa.table(
-                {
-                    "table": [file.table for file in state.files],
-                    "partition": [file.partition for file in state.files],
-                    "name": [file.name for file in state.files],
-                    "rows": pa.array([file.rows for file in state.files], pa.int64()),
-                }
-            )
+        for name, definition in wanted.items():
+            if defined.get(name) != definition:
+                connection.execute(f"create or replace {definition}")
+        _write_table(
+            connection,
+            "files",
+            {
+                "table": [file.table for file in state.files],
+                "partition": [file.partition for file in state.files],
+                "name": [file.name for file in state.files],
+                "rows": pa.array([file.rows for file in state.files], pa.int64()),
+            },
         )
-        named.create("published.files")
-        counted = pa.table({"table": list(rows), "rows": pa.array(list(rows.values()), pa.int64())})
-        connection.from_arrow(counted).create("published.tables")
+        counted = {"table": list(rows), "rows": pa.array(list(rows.values()), pa.int64())}
+        _write_table(connection, "tables", counted)
+        named = {"name": list(wanted), "definition": list(wanted.values())}
+        _write_table(connection, "definitions", named)
         connection.execute(
-            "create table published.state as select ?::bigint as through, "
+            "create or replace table published.state as select ?::bigint as through, "
             "now() at time zone 'UTC' as published_at",
             [state.through],
         )
+
+
+def _views(
+    directory: Path, tables: Sequence[PublishedTable], state: PublishedState
+) -> dict[str, str]:
+    """Return the view of each table by its name, without `create or replace`."""
+    files = files_by_table(state.files)
+    found = {}
+    for table in tables:
+        paths = [directory / file.name for file in files[table.qualified]]
+        query = view_of(table, paths) if table.key else f"from {rows_of(paths)}"
+        if table.time is not None and table.taking_part:
+            query = f"{query} {table.taking_part}"
+        name = f"{table.home}.{table.name}"
+        found[name] = f"view {name} as {query}"
+    return found
+
+
+def _copied(base: Path, path: Path) -> dict[str, str]:
+    """Copy a database; return what is defined in it, or nothing where it is of no use."""
+    try:
+        shutil.copyfile(base, path)
+        with duckdb.connect(path, read_only=True) as connection:
+            rows = connection.execute("select name, definition from published.definitions")
+            return dict(rows.fetchall())
+    except (FileNotFoundError, duckdb.Error):
+        path.unlink(missing_ok=True)
+        return {}
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, object]
+) -> None:
+    """Write one of the tables by which the database tells of itself."""
+    connection.execute(f"drop table if exists published.{name}")
+    connection.from_arrow(pa.table(dict(columns))).create(f"published.{name}")

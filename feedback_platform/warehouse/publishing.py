@@ -183,7 +183,8 @@ def publish(warehouse_path: Path, published_path: Path, lake: Lake) -> Publicati
         staged = published_path.with_name(f".{published_path.name}.{uuid4().hex}")
         try:
             state = PublishedState(through, files)
-            write_database(staged, directory, TABLES, state, rows, _macros(connection))
+            macros = _macros(connection)
+            write_database(staged, directory, TABLES, state, rows, macros, base=published_path)
             for path in [*(directory / file.name for file in fresh), staged]:
                 _sync(path)
             _mark_as_in_use(directory, outgoing.files)
@@ -256,19 +257,20 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _macros(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the statements that create the readers' table macros, as dbt defined them."""
+def _macros(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the readers' table macros by name, as dbt defined them."""
     rows = connection.execute(
         "select schema_name, function_name, parameters, macro_definition from duckdb_functions() "
         "where function_type = 'table_macro'"
     ).fetchall()
     found = {(schema, name): (parameters, text) for schema, name, parameters, text in rows}
-    return [
-        f"create macro {home_of(schema)}.{name}({', '.join(parameters)}) as table {text}"
-        for schema, name in TABLE_MACROS
-        if (schema, name) in found
-        for parameters, text in [found[schema, name]]
-    ]
+    macros = {}
+    for schema, name in TABLE_MACROS:
+        if (schema, name) in found:
+            parameters, text = found[schema, name]
+            macro = f"{home_of(schema)}.{name}"
+            macros[macro] = f"macro {macro}({', '.join(parameters)}) as table {text}"
+    return macros
 
 
 def _mark_as_in_use(directory: Path, files: list[PublishedFile]) -> None:

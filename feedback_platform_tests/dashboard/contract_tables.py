@@ -127,7 +127,7 @@ def published_with(
         rows[name] = len(frame)
     made = path.with_suffix(".new")
     made.unlink(missing_ok=True)
-    write_database(made, directory, shown, PublishedState(state.through, kept), rows, ())
+    write_database(made, directory, shown, PublishedState(state.through, kept), rows, {})
     made.replace(path)
     return path
 

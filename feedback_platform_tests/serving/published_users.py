@@ -114,7 +114,7 @@ def publish_users(
     made = path.with_name(f"{uuid4().hex}.duckdb")
     state = PublishedState(1, files)
     rows = {file.table: file.rows for file in files}
-    write_database(made, directory, _TABLES, state, rows, ())
+    write_database(made, directory, _TABLES, state, rows, {})
     with duckdb.connect(made) as connection:
         connection.execute("checkpoint")
     os.replace(made, path)  # noqa: PTH105 - a rename, as in the pipeline
