@@ -90,6 +90,8 @@ def _forget_dead_spark() -> None:
     machine = _java_machine()
     if machine is None or machine.poll() is None:
         return
+    if machine.stdin is not None:
+        machine.stdin.close()
     from pyspark import SparkContext  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
