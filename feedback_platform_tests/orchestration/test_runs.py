@@ -15,6 +15,7 @@ import pytest
 from feedback_platform.orchestration.failures import reported_failures
 from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.keys import WAREHOUSE_POOL
+from feedback_platform.orchestration.progress import PROGRESS_LOGGER, progress_logger
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
@@ -201,6 +202,6 @@ def test_a_run_that_is_told_to_end_is_no_failure_of_its_steps(
     def work() -> None:
         working()
 
-    definitions = dg.Definitions(jobs=[work])
+    definitions = dg.Definitions(jobs=[work], loggers={PROGRESS_LOGGER: progress_logger})
     with pytest.raises(raised):
         execute(definitions, load_settings(tmp_path, {}), "work")

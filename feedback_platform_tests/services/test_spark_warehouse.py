@@ -53,6 +53,15 @@ def processing(
         )
 
 
+def wait_for_models(run: subprocess.Popen[bytes], scratch: Path, models: int) -> None:
+    """Return when Spark has written so many models, or the run has ended."""
+
+    def is_so() -> bool:
+        return run.poll() is not None or len(list(scratch.rglob("_SUCCESS"))) >= STAGED + models
+
+    until(is_so, seconds=PATIENCE)
+
+
 def processed(directory: Path, environment: Mapping[str, str]) -> Path:
     log = directory / "log"
     code = processing(directory, environment, log).wait(PATIENCE)
@@ -66,15 +75,10 @@ def test_what_is_told_to_end_ends_with_java_and_the_next_run_builds_what_duckdb_
     directory = tmp_path / "spark"
     shutil.copytree(landed, directory)
     scratch = directory / "cache" / "spark"
-    for number, tables in ((signal.SIGTERM, STAGED + 2), (signal.SIGINT, STAGED + 4)):
+    for number, models in ((signal.SIGTERM, 2), (signal.SIGINT, 4)):
         log = tmp_path / f"log of {number.name}"
         run = processing(directory, spark_environment, log)
-        until(
-            lambda tables=tables, run=run: (
-                run.poll() is not None or len(list(scratch.rglob("_SUCCESS"))) >= tables
-            ),
-            seconds=PATIENCE,
-        )
+        wait_for_models(run, scratch, models)
         children = psutil.Process(run.pid).children(recursive=True)
         assert any(child.name() == "java" for child in children), log.read_text()[-3000:]
 
@@ -92,9 +96,11 @@ def test_what_is_told_to_end_ends_with_java_and_the_next_run_builds_what_duckdb_
     by_duckdb = processed(tmp_path / "duckdb", {})
 
     with duckdb.connect(by_duckdb, read_only=True) as connection:
-        tables = connection.sql('select "table", rows from published.tables order by 1').fetchall()
-    assert len([name for name, rows in tables if rows]) > 15
-    for name, _ in tables:
+        published = connection.sql(
+            'select "table", rows from published.tables order by 1'
+        ).fetchall()
+    assert len([name for name, rows in published if rows]) > 15
+    for name, _ in published:
         if name != "metrics.layer_freshness":  # says when it was asked
             assert_same(rows_of(by_spark, name), rows_of(by_duckdb, name), name)
 
