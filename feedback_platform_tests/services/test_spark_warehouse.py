@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -41,30 +42,41 @@ def spark_environment(service_dir: Path) -> dict[str, str]:
     return local_spark(service_dir / "spark warehouse", **SMALL) | {"FEEDBACK_WAREHOUSE": "spark"}
 
 
+@contextmanager
 def processing(
     directory: Path, environment: Mapping[str, str], log: Path
-) -> subprocess.Popen[bytes]:
-    with log.open("wb") as out:
-        return subprocess.Popen(
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
             [*COMMAND, "process", "--data-dir", str(directory)],
             env=os.environ | environment,
             stdout=out,
             stderr=subprocess.STDOUT,
-        )
+        ) as run,
+    ):
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def wait_for_models(run: subprocess.Popen[bytes], scratch: Path, models: int) -> None:
     """Return when Spark has written so many models, or the run has ended."""
 
     def is_so() -> bool:
-        return run.poll() is not None or len(list(scratch.rglob("_SUCCESS"))) >= STAGED + models
+        return (
+            run.poll() is not None
+            or len(list(scratch.glob("tables/*/*/_SUCCESS"))) >= STAGED + models
+        )
 
     until(is_so, seconds=PATIENCE)
 
 
 def processed(directory: Path, environment: Mapping[str, str]) -> Path:
     log = directory / "log"
-    code = processing(directory, environment, log).wait(PATIENCE)
+    with processing(directory, environment, log) as run:
+        code = run.wait(PATIENCE)
     assert code == 0, log.read_text()[-3000:]
     return directory / "published" / "feedback.duckdb"
 
@@ -77,14 +89,12 @@ def test_what_is_told_to_end_ends_with_java_and_the_next_run_builds_what_duckdb_
     scratch = directory / "cache" / "spark"
     for number, models in ((signal.SIGTERM, 2), (signal.SIGINT, 4)):
         log = tmp_path / f"log of {number.name}"
-        run = processing(directory, spark_environment, log)
-        wait_for_models(run, scratch, models)
-        children = psutil.Process(run.pid).children(recursive=True)
-        assert any(child.name() == "java" for child in children), log.read_text()[-3000:]
-
-        run.send_signal(number)
-
-        assert run.wait(GONE_WITHIN) == 130
+        with processing(directory, spark_environment, log) as run:
+            wait_for_models(run, scratch, models)
+            children = psutil.Process(run.pid).children(recursive=True)
+            assert any(child.name() == "java" for child in children), log.read_text()[-3000:]
+            run.send_signal(number)
+            assert run.wait(GONE_WITHIN) == 130
         psutil.wait_procs(children, timeout=5)
         assert [child for child in children if child.is_running()] == []
         assert "Interrupted; what was finished is kept." in log.read_text()
