@@ -20,12 +20,16 @@ def reported_failures() -> Iterator[None]:
 
     What was interrupted is not attempted again, though Dagster would: where a step has retries, a
     run that is cancelled would only start it anew, and succeed.
+
+    Raises:
+        Failure: of what a person has to mend.
+        RetryRequested: of what was interrupted, so that nobody waits before it ends.
     """
     try:
         yield
     except PermanentError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
-        # As if it had come between two attempts: the next one does not begin.
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
+        # As if it had come between two attempts: the next one is due at once, and does not begin.
         interrupts._received_interrupt["received"] = True  # noqa: SLF001 - nothing else sets it
-        raise
+        raise dg.RetryRequested(RETRIES.max_retries, seconds_to_wait=0) from interrupt

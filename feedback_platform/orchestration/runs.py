@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import dagster as dg
 import psutil
+from dagster._core.events import RunFailureReason
 
 from feedback_platform.errors import PermanentError
 from feedback_platform.orchestration.instance import prepare_home
@@ -39,6 +40,7 @@ def execute(
 
     Raises:
         RunFailedError: a step failed.
+        KeyboardInterrupt: Ctrl-C or SIGTERM ended the run, which Dagster takes for a failure.
     """
     prepare_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
@@ -49,6 +51,8 @@ def execute(
             tags={PROCESS_TAG: process_identity(psutil.Process())},
             raise_on_error=False,
         )
+    if was_interrupted(result):
+        raise KeyboardInterrupt
     if not result.success:
         raise RunFailedError(failure_of(result))
     return result
@@ -140,6 +144,15 @@ def is_alive(identity: str) -> bool:
 def is_here(identity: str) -> bool:
     """Return whether a process is on this host; an earlier release did not say where it was."""
     return identity.partition("@")[2] in {"", socket.gethostname()}
+
+
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Return whether a run ended because this process was told to end."""
+    ended = [event for event in result.all_events if event.is_job_failure]
+    return any(
+        event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+        for event in ended
+    )
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

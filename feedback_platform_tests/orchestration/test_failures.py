@@ -1,4 +1,5 @@
 import signal
+import time
 
 import dagster as dg
 import pytest
@@ -45,10 +46,11 @@ def test_only_what_may_pass_is_attempted_again(error: Exception, attempts: int) 
     assert RETRIES.max_retries > 0
 
 
-def test_what_is_interrupted_is_not_attempted_again() -> None:
+def test_what_is_interrupted_ends_at_once_and_is_not_attempted_again() -> None:
     attempts = []
+    patient = dg.RetryPolicy(max_retries=3, delay=60)
 
-    @dg.op(retry_policy=dg.RetryPolicy(max_retries=3))
+    @dg.op(retry_policy=patient)
     def interrupted(context: dg.OpExecutionContext) -> None:
         attempts.append(1)
         context.instance.report_run_canceling(context.run)
@@ -59,10 +61,13 @@ def test_what_is_interrupted_is_not_attempted_again() -> None:
     def cancelled() -> None:
         interrupted()
 
+    started = time.monotonic()
     with dg.DagsterInstance.ephemeral() as instance:
         with pytest.raises(DagsterExecutionInterruptedError):
             cancelled.execute_in_process(instance=instance)
         (run,) = instance.get_runs()
 
     assert attempts == [1]
+    assert patient.delay is not None
+    assert time.monotonic() - started < patient.delay
     assert run.status == dg.DagsterRunStatus.CANCELED

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,12 +12,16 @@ import dagster as dg
 import psutil
 import pytest
 
+from feedback_platform.orchestration.failures import reported_failures
 from feedback_platform.orchestration.instance import prepare_home
 from feedback_platform.orchestration.keys import WAREHOUSE_POOL
+from feedback_platform.orchestration.progress import PROGRESS_LOGGER, progress_logger
 from feedback_platform.orchestration.resources import PlatformResource
 from feedback_platform.orchestration.runs import (
     PROCESS_TAG,
+    RunFailedError,
     end_dead_runs,
+    execute,
     note_process,
     process_identity,
 )
@@ -173,3 +178,30 @@ def test_a_run_that_was_killed_holds_its_place_in_a_pool_no_longer(tmp_path: Pat
 def holder(storage: Any) -> str:
     (slot,) = storage.get_concurrency_info(WAREHOUSE_POOL).claimed_slots
     return str(slot.run_id)
+
+
+@pytest.mark.parametrize(
+    ("told", "raised"),
+    [
+        (signal.SIGTERM, KeyboardInterrupt),
+        (signal.SIGINT, KeyboardInterrupt),
+        (None, RunFailedError),
+    ],
+)
+def test_a_run_that_is_told_to_end_is_no_failure_of_its_steps(
+    tmp_path: Path, told: signal.Signals | None, raised: type[BaseException]
+) -> None:
+    @dg.op
+    def working() -> None:
+        with reported_failures():
+            if told is not None:
+                signal.raise_signal(told)
+            raise ValueError("a mistake")
+
+    @dg.job
+    def work() -> None:
+        working()
+
+    definitions = dg.Definitions(jobs=[work], loggers={PROGRESS_LOGGER: progress_logger})
+    with pytest.raises(raised):
+        execute(definitions, load_settings(tmp_path, {}), "work")

@@ -20,6 +20,16 @@ appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
 
 # For a job that is over before a second compilation would pay.
 SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# Small data: plans are interpreted, which takes less than to compile them.
+SMALL: Final = {
+    "spark__master": "local[2]",
+    "spark__driver__memory": "1g",
+    "spark__driver__extraJavaOptions": SHORT_LIVED,
+    "spark__sql__shuffle__partitions": "2",
+    "spark__sql__codegen__wholeStage": "false",
+    "spark__sql__codegen__factoryMode": "NO_CODEGEN",
+    "spark__sql__adaptive__enabled": "false",
+}
 
 
 def local_spark(directory: Path, **settings: str) -> dict[str, str]:

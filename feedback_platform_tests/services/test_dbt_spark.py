@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-import duckdb
 import polars as pl
 import pytest
 
@@ -22,7 +20,8 @@ from feedback_platform.warehouse.engines.building import build_on
 from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.services.bad_objects import write_bad_objects
-from feedback_platform_tests.services.local_spark import SHORT_LIVED, local_spark
+from feedback_platform_tests.services.local_spark import SMALL, local_spark
+from feedback_platform_tests.services.same_tables import assert_same, rows_of
 from feedback_platform_tests.warehouse.random_events import (
     START,
     USERS,
@@ -31,19 +30,6 @@ from feedback_platform_tests.warehouse.random_events import (
 )
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
-# exp, ln and pow of the Java machine and of the C library differ in the last bit at times; all else
-# is the same to the last.
-RELATIVE: Final = 1e-9
-# Small data: plans are interpreted, which takes less than to compile them.
-SMALL: Final = {
-    "spark__master": "local[2]",
-    "spark__driver__memory": "1g",
-    "spark__driver__extraJavaOptions": SHORT_LIVED,
-    "spark__sql__shuffle__partitions": "2",
-    "spark__sql__codegen__wholeStage": "false",
-    "spark__sql__codegen__factoryMode": "NO_CODEGEN",
-    "spark__sql__adaptive__enabled": "false",
-}
 LATER: Final = datetime(2026, 4, 1, tzinfo=UTC)
 SEGMENTS: Final = {
     ("ml", "segment_assignments"): pl.DataFrame(
@@ -135,47 +121,6 @@ def spark_built(
         spark_session().stop()
 
 
-def rows_of(platform: SmallPlatform, relation: str) -> list[tuple[Any, ...]]:
-    """All rows, in one order, but for the number of the batch; JSON as what it means."""
-    with duckdb.connect(platform.warehouse, read_only=True) as connection:
-        table = connection.sql(f"from {relation}")
-        shown = [name for name in table.columns if name != "batch_sequence"]
-        # Of the tables without a contract, Spark's JSON comes home as the text that it is there.
-        is_json = [
-            name == "properties" or str(table.types[table.columns.index(name)]) == "JSON"
-            for name in shown
-        ]
-        rows = table.project(", ".join(f'"{name}"' for name in shown)).fetchall()
-    meant = [
-        tuple(
-            json.loads(value) if known and value is not None else value
-            for value, known in zip(row, is_json, strict=True)
-        )
-        for row in rows
-    ]
-    return sorted(meant, key=lambda row: repr([_rounded(value) for value in row]))
-
-
-def _rounded(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def assert_same(found: Any, expected: Any, where: str) -> None:
-    """Compare values, floating-point numbers wherever they are to a relative tolerance."""
-    if isinstance(expected, float) and isinstance(found, float):
-        assert found == pytest.approx(expected, rel=RELATIVE, abs=0), where
-    elif isinstance(expected, dict) and isinstance(found, dict):
-        assert found.keys() == expected.keys(), where
-        for key, value in expected.items():
-            assert_same(found[key], value, f"{where}.{key}")
-    elif isinstance(expected, list | tuple) and isinstance(found, list | tuple):
-        assert len(found) == len(expected), where
-        for place, value in enumerate(expected):
-            assert_same(found[place], value, f"{where}[{place}]")
-    else:
-        assert found == expected, where
-
-
 def built(project: DbtProject, schema: str) -> list[str]:
     return sorted(
         f"{schema}.{node['name']}"
@@ -191,8 +136,8 @@ def test_every_table_of_a_layer_is_the_same_row_for_row(
     tables = built(duckdb_built.project, layer)
     empty = []
     for table in tables:
-        expected = rows_of(duckdb_built, table)
-        assert_same(rows_of(spark_built, table), expected, table)
+        expected = rows_of(duckdb_built.warehouse, table)
+        assert_same(rows_of(spark_built.warehouse, table), expected, table)
         if not expected:
             empty.append(table)
 
@@ -206,9 +151,9 @@ def test_the_layers_as_of_a_time_are_the_same(
     when = (START + timedelta(days=3)).strftime("timestamp '%Y-%m-%d %H:%M:%S'")
     for function in ("interaction.interactions", "feedback.feedback_scores"):
         relation = f"{function}_as_of({when})"
-        expected = rows_of(duckdb_built, relation)
+        expected = rows_of(duckdb_built.warehouse, relation)
         assert expected
-        assert_same(rows_of(spark_built, relation), expected, relation)
+        assert_same(rows_of(spark_built.warehouse, relation), expected, relation)
 
 
 def test_what_spark_built_is_published_as_ever(

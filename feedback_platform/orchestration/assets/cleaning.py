@@ -30,7 +30,8 @@ class CleaningConfig(dg.Config):
         sweep: look for new objects in all of the lake, not only in the newest hours.
         portion: of a backlog take no more than a portion, and leave the rest to runs to come. The
             sensor and the nightly sweep ask for it, so that nobody who waits for the pool
-            `warehouse` waits for all of a backlog.
+            `warehouse` waits for all of a backlog. Where an engine builds every table anew, all
+            of it is taken: each portion would cost another build of everything.
         replay: clean again what holds quarantined events, after the contract or the mapping was
             corrected; with the rules and statistics that it was cleaned with before. The job
             `replay_quarantine` sets it; each of the following does, too.
@@ -52,11 +53,11 @@ class CleaningConfig(dg.Config):
         narrowing = (self.replay_reason, self.replay_source, self.replay_from, self.replay_to)
         return self.replay or any(narrowing)
 
-    def task(self) -> CleaningTask:
-        """Return what to clean."""
+    def task(self, *, has_increments: bool = True) -> CleaningTask:
+        """Return what to clean, for a warehouse that takes in what is new, or builds all anew."""
         return CleaningTask(
             is_sweep=self.sweep,
-            is_portion=self.portion,
+            is_portion=self.portion and has_increments,
             replayed=self.replayed() if self.is_replay else None,
         )
 
@@ -101,8 +102,9 @@ def clean_events(
     context: dg.AssetExecutionContext, config: CleaningConfig, platform: PlatformResource
 ) -> Iterator[dg.MaterializeResult]:
     """Clean one micro-batch."""
+    task = config.task(has_increments=platform.settings.warehouse == "duckdb")
     with reported_failures():
-        yield from cleaned(context, platform, config.task())
+        yield from cleaned(context, platform, task)
 
 
 @dg.asset(

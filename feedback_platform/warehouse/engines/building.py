@@ -9,7 +9,7 @@ from pathlib import Path
 from feedback_platform.errors import PermanentError
 from feedback_platform.lake.batches import read_manifest, sequences_after
 from feedback_platform.lake.store import Lake
-from feedback_platform.spark_session import spark_session
+from feedback_platform.spark_session import end_spark, spark_session
 from feedback_platform.warehouse.connection import open_warehouse
 from feedback_platform.warehouse.engines.spark_results import bring_home, built_tables
 from feedback_platform.warehouse.engines.spark_sources import stage_in_spark
@@ -81,6 +81,10 @@ def build_on(
                 "update pipeline.state set completed_through = ?, basis = ?",
                 [through, basis],
             )
+    except BaseException:
+        # Of an interrupt dbt's thread hears nothing: it would go on writing what is removed here.
+        end_spark()
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return results
