@@ -126,7 +126,7 @@ def _sort_macros_into_packages_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _binding(
-    generator: type, of_the_context: dict[str, Any]
+    generator: Any, of_the_context: dict[str, Any]
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Return what binds all macros of a namespace to a context, and each of them once."""
     known: dict[int, Any] = {}

@@ -23,7 +23,7 @@ def remembered(train: Callable[..., Any]) -> Callable[..., Any]:
     known: list[tuple[Any, Any]] = []
 
     def once(*given: Any, **named: Any) -> Any:
-        asked = (given, named, dict(ranker.FEATURES))
+        asked = (given, named, dict(vars(ranker)["FEATURES"]))
         for before, trained in known:
             if is_same(before, asked):
                 return trained
