@@ -20,8 +20,6 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     _compile_each_template_once(patch)
     _tell_only_what_is_read(patch)
     _sort_macros_into_packages_once(patch)
-    _link_the_graph_once(patch)
-    _say_nothing_of_callers(patch)
     _look_for_plugins_once(patch)
     _have_one_empty_table(patch)
 
@@ -70,26 +68,26 @@ def _tell_only_what_is_read(patch: pytest.MonkeyPatch) -> None:
 
 
 def _sort_macros_into_packages_once(patch: pytest.MonkeyPatch) -> None:
-    """Two contexts of each node know 400 macros; which one a name stands for never changes."""
+    """Two contexts of each node know 600 macros; which one a name stands for never changes."""
     from dbt.clients.jinja import MacroGenerator
-    from dbt.context.configured import ConfiguredContext
     from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
-    from dbt.context.manifest import ManifestContext
 
     sort = MacroNamespaceBuilder.build_namespace
     # By the node's package and the number of macros: how they were sorted, and from what.
     sorted_before: dict[tuple[str, int], tuple[Any, Any]] = {}
 
     class Flat(MacroNamespace):  # type: ignore[misc] # dbt has no types here
-        """Each macro is bound once, and a name is looked up in one dictionary instead of five."""
+        """A name is looked up in one dictionary instead of five."""
 
-        def __init__(self, model: Any, **of_the_context: Any) -> None:
-            bind = _binding(MacroGenerator, of_the_context)
+        def __init__(self, model: Any, bound: Callable[[Any], Any]) -> None:
+            def all_bound(namespace: dict[str, Any]) -> dict[str, Any]:
+                return {name: bound(member) for name, member in namespace.items()}
+
             super().__init__(
-                bind(model.global_namespace),
-                bind(model.local_namespace),
-                bind(model.global_project_namespace),
-                {name: bind(package) for name, package in model.packages.items()},
+                all_bound(model.global_namespace),
+                all_bound(model.local_namespace),
+                all_bound(model.global_project_namespace),
+                {name: all_bound(package) for name, package in model.packages.items()},
             )
             self.flat: dict[str, Any] = {}
             for namespace in reversed([*self._search_order()]):
@@ -110,61 +108,10 @@ def _sort_macros_into_packages_once(patch: pytest.MonkeyPatch) -> None:
         if origin is not macros:
             model = sort(builder, macros, context)
             sorted_before[key] = (macros, model)
-        return Flat(model, context=context, node=builder.node, stack=builder.thread_ctx)
-
-    in_words = ManifestContext.to_dict
-
-    def to_dict(context: Any) -> Any:
-        if not isinstance(context.namespace, Flat):
-            return in_words(context)
-        members = ConfiguredContext.to_dict(context)
-        members.update(context.namespace.flat)
-        return members
+        node, stack = builder.node, builder.thread_ctx
+        return Flat(model, lambda known: MacroGenerator(known.macro, context, node, stack))
 
     patch.setattr(MacroNamespaceBuilder, "build_namespace", built)
-    patch.setattr(ManifestContext, "to_dict", to_dict)
-
-
-def _binding(
-    generator: Any, of_the_context: dict[str, Any]
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what binds all macros of a namespace to a context, and each of them once."""
-    known: dict[int, Any] = {}
-
-    def bound(macro: Any) -> Any:
-        if id(macro) not in known:
-            # What its two constructors do, 400 times for each context.
-            made = known[id(macro)] = generator.__new__(generator)
-            made.__dict__ = {"macro": macro, **of_the_context}
-        return known[id(macro)]
-
-    return lambda namespace: {name: bound(member.macro) for name, member in namespace.items()}
-
-
-def _link_the_graph_once(patch: pytest.MonkeyPatch) -> None:
-    """Which node comes after which is in the parsed project; whoever selects from it copies."""
-    from dbt.compilation import Compiler
-
-    link = Compiler.compile
-    linked: dict[tuple[Any, ...], tuple[Any, Any]] = {}
-
-    def once(compiler: Any, manifest: Any, **named: Any) -> Any:
-        key = (id(manifest), *named.items())
-        if key in linked:
-            compiler.initialize()
-        else:
-            # The manifest is kept with it, so that no other gets its number.
-            linked[key] = (manifest, link(compiler, manifest, **named))
-        return linked[key][1]
-
-    patch.setattr(Compiler, "compile", once)
-
-
-def _say_nothing_of_callers(patch: pytest.MonkeyPatch) -> None:
-    """Each adapter reads the source of all its callers, to name one of them in a message."""
-    from dbt_common.behavior_flags import BehaviorFlagRendered
-
-    patch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "the tests"))
 
 
 def _look_for_plugins_once(patch: pytest.MonkeyPatch) -> None:
