@@ -1,6 +1,7 @@
 # `make run` and `make demo` are all a new user needs; `make help` lists the rest.
 PYTHON ?= python3
 DATA_DIR ?= data
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py)
@@ -19,10 +20,10 @@ demo: $(VENV)/.runtime ## the whole loop once, without servers
 
 # Eight minutes at the most on two cores, and better six: see docs/testing.md.
 test: $(VENV)/.development ## the tests that need nothing but Python packages
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts, and the slow ones; none is skipped
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow and not services"
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not services"
 	@$(BIN)/pytest -m services
 
 lint: $(VENV)/.development ## static checks

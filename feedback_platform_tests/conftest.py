@@ -87,7 +87,15 @@ def _dbt_is_parsed_once() -> Iterator[None]:
         if project.engine not in of_this_project:
             if not of_this_project:
                 take_shortcuts(patch)
-            of_this_project[project.engine] = parse(project)
+            # dbt keeps the name of the file for that of the database: all warehouses are called so.
+            of_this_project[project.engine] = parse(
+                DbtProject(
+                    project.project_dir,
+                    project.target_dir,
+                    project.target_dir / "warehouse.duckdb",
+                    project.engine,
+                )
+            )
             _keep_for_good()
         return of_this_project[project.engine]
 
@@ -97,15 +105,21 @@ def _dbt_is_parsed_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dagster_waits_for_no_disk() -> Iterator[None]:
-    """Dagster records each step of a run; no test of this process pulls the plug."""
+def _no_disk_is_waited_for() -> Iterator[None]:
+    """No test of this process pulls the plug.
+
+    Dagster records each step of a run, and whatever is written to the lake is forced to disk: a
+    dozen times in a small one, of milliseconds each.
+    """
 
     def relax(connection: sqlite3.Connection, _: object) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("pragma synchronous = off")
 
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", relax)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
     sqlalchemy.event.remove(sqlalchemy.Engine, "connect", relax)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +63,17 @@ def test_a_page_shows_what_a_real_publication_has(published: Path, name: str) ->
     assert page.title[0].value == next(each.title for each in PAGES if each.name == name)
 
 
+@pytest.fixture(scope="module")
+def full_page(full: Path) -> Callable[[str], AppTest]:
+    """Each of its pages, run once, for all who only look at it."""
+    return cache(lambda name: shown(full, name))
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_shows_every_chart_when_every_table_has_rows(full: Path, name: str) -> None:
-    page = shown(full, name)
+def test_a_page_shows_every_chart_when_every_table_has_rows(
+    full_page: Callable[[str], AppTest], name: str
+) -> None:
+    page = full_page(name)
 
     assert not page.exception
     assert charts(page) >= CHARTS[name], texts(page)
@@ -135,8 +145,10 @@ def test_a_database_that_is_none_is_said_to_be_unreadable(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["experiments", "adjustments", "drift", "overview"])
-def test_what_others_wrote_is_text_and_nothing_else(full: Path, name: str) -> None:
-    page = shown(full, name)
+def test_what_others_wrote_is_text_and_nothing_else(
+    full_page: Callable[[str], AppTest], name: str
+) -> None:
+    page = full_page(name)
 
     assert not {"img", "a", "script"} & tags(page)
     assert all(NASTY not in each.value for each in page.markdown)

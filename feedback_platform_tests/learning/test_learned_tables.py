@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ from feedback_platform_tests.learning.few_sources import FEW_SOURCES, TINY_LIGHT
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, two_tastes
 from feedback_platform_tests.learning.ranker_frames import chains
 from feedback_platform_tests.learning.registered import corrupt, tear
+from feedback_platform_tests.learning.trained_once import recommender_once, segments_once
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLES = {
@@ -56,6 +57,12 @@ TABLES = {
 
 
 USER_FEATURES = AFFINITIES.select("user_id").unique().with_columns(sessions=pl.lit(2.0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _segments_once() -> Iterator[None]:
+    with segments_once():
+        yield
 
 
 @pytest.fixture
@@ -110,7 +117,8 @@ def in_rows() -> TrainingFrames:
 
 
 def learned_from(lake: Lake, frames: TrainingFrames, **told: Any) -> RegisteredRecommender:
-    return learn_recommender(lake, frames, **{"sources": FEW_SOURCES, **told})
+    chosen: dict[str, Any] = {"sources": FEW_SOURCES, "train": recommender_once, **told}
+    return learn_recommender(lake, frames, **chosen)
 
 
 def table(lake: Lake, name: str) -> pl.DataFrame:

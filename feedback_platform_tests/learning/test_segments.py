@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_platform.errors import InvalidInputError
@@ -17,6 +17,7 @@ from feedback_platform_tests.learning.affinities import (
     planted,
     segmented,
 )
+from feedback_platform_tests.seeds import examples
 
 
 def test_planted_groups_are_recovered_and_numbered_by_size() -> None:
@@ -173,7 +174,7 @@ def test_features_without_users_are_refused() -> None:
         max_size=12,
     )
 )
-@settings(max_examples=25, deadline=None)
+@examples(10)
 def test_any_users_get_segments_with_distinct_names_by_falling_size(
     users: dict[str, list[float]],
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from feedback_platform_tests.learning.few_sources import FEW_SOURCES, SMALL_LIGH
 from feedback_platform_tests.learning.frames import NO_ITEMS, NO_USERS, at, items_of, two_tastes
 from feedback_platform_tests.learning.movielens import movielens_frames
 from feedback_platform_tests.learning.ranker_frames import chains, shown_of
+from feedback_platform_tests.learning.trained_once import recommender_once
 
 
 def as_of(scores: pl.DataFrame, holdout: float = 0.2) -> TimeSplit:
@@ -57,6 +59,7 @@ def trained(
     items_at_cut: pl.DataFrame | None = None,
     users_at_cut: pl.DataFrame | None = None,
     sources: tuple[Source, ...] = (SMALL_LIGHTFM,),
+    train: Callable[..., TrainedRecommender] = recommender_once,
 ) -> TrainedRecommender:
     """On two tastes; what is known of items and users was known at the cut, unless told apart."""
     scores = two_tastes()
@@ -67,7 +70,7 @@ def trained(
         users if users_at_cut is None else users_at_cut,
         (split_per_user(split.train),),
     )
-    return train_recommender(
+    return train(
         hold_out,
         TrainingInput(scores, items, users, split.threshold),
         seed=seed,
@@ -90,7 +93,7 @@ def test_a_learnable_preference_beats_popularity() -> None:
 
 
 def test_training_is_repeatable() -> None:
-    first, again, other = trained(), trained(), trained(seed=2)
+    first, again, other = trained(), trained(train=train_recommender), trained(seed=2)
     assert first.files == again.files
     assert first.metrics == again.metrics
     assert first.files != other.files
@@ -187,6 +190,8 @@ def test_the_default_sources_beat_popularity_and_each_of_them_on_movielens(
     assert lists.join(scores, on=["user_id", "item_id"], how="semi").is_empty()
 
 
+# In short: test_a_learnable_preference_beats_popularity, at a global cut of planted tastes.
+@pytest.mark.slow
 def test_the_recommender_also_beats_popularity_at_the_global_cut(
     movielens: tuple[pl.DataFrame, pl.DataFrame],
 ) -> None:

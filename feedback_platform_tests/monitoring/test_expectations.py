@@ -5,13 +5,14 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 
 from feedback_platform.events.contract import EVENT_TYPES
+from feedback_platform.monitoring import validation
 from feedback_platform.monitoring.expectations import (
     validate_clean,
     validate_feedback,
@@ -125,132 +126,201 @@ def test_good_raw_objects_pass_every_expectation() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "sentence"),
-    [
-        ("event_id", None, "expect_column_values_to_not_be_null on event_id: 1 of 4 rows"),
+# Column, value of the first row, and what is said of it.
+Mistake = tuple[str, Any, str]
+MISTAKES: Final[list[Mistake]] = [
+    ("event_id", None, "expect_column_values_to_not_be_null on event_id: 1 of 4 rows"),
+    (
+        "event_id",
+        "e2",
+        "expect_column_values_to_be_unique on event_id: 2 of 4 rows, such as 'e2'",
+    ),
+    (
+        "event_type",
+        "item_hated",
+        "expect_column_values_to_be_in_set on event_type: 1 of 4 rows, such as 'item_hated'",
+    ),
+    (
+        "occurred_at",
+        RECEIVED + pd.Timedelta(hours=25),
         (
-            "event_id",
-            "e2",
-            "expect_column_values_to_be_unique on event_id: 2 of 4 rows, such as 'e2'",
+            "expect_column_values_to_be_between on hours from received_at to occurred_at: "
+            "1 of 4 rows, such as 25.0"
         ),
+    ),
+    (
+        "value",
+        5.5,
         (
-            "event_type",
-            "item_hated",
-            "expect_column_values_to_be_in_set on event_type: 1 of 4 rows, such as 'item_hated'",
+            "expect_column_values_to_be_between on value where event_type is item_rated: "
+            "1 of 1 rows, such as 5.5"
         ),
+    ),
+    (
+        "user_id",
+        None,
         (
-            "occurred_at",
-            RECEIVED + pd.Timedelta(hours=25),
-            (
-                "expect_column_values_to_be_between on hours from received_at to occurred_at: "
-                "1 of 4 rows, such as 25.0"
-            ),
+            "expect_column_values_to_not_be_null on user_id "
+            "where event_type is item_rated: 1 of 1 rows"
         ),
+    ),
+    (
+        "item_id",
+        None,
         (
-            "value",
-            5.5,
-            (
-                "expect_column_values_to_be_between on value where event_type is item_rated: "
-                "1 of 1 rows, such as 5.5"
-            ),
+            "expect_column_values_to_not_be_null on item_id "
+            "where event_type is item_rated: 1 of 1 rows"
         ),
+    ),
+    (
+        "clock_offset_seconds",
+        -100_000.0,
         (
-            "user_id",
-            None,
-            (
-                "expect_column_values_to_not_be_null on user_id "
-                "where event_type is item_rated: 1 of 1 rows"
-            ),
+            "expect_column_values_to_be_between on clock_offset_seconds: 1 of 4 rows, "
+            "such as -100000.0"
         ),
+    ),
+    (
+        "normalised_value",
+        -0.01,
+        "expect_column_values_to_be_between on normalised_value: 1 of 4 rows, such as -0.01",
+    ),
+    (
+        "is_imputed",
+        True,
         (
-            "item_id",
-            None,
-            (
-                "expect_column_values_to_not_be_null on item_id "
-                "where event_type is item_rated: 1 of 1 rows"
-            ),
+            "expect_column_values_to_not_be_null on imputation_rule where is_imputed is True: "
+            "1 of 2 rows"
         ),
+    ),
+    (
+        "is_outlier",
+        True,
         (
-            "clock_offset_seconds",
-            -100_000.0,
-            (
-                "expect_column_values_to_be_between on clock_offset_seconds: 1 of 4 rows, "
-                "such as -100000.0"
-            ),
+            "expect_column_values_to_not_be_null on outlier_rule where is_outlier is True: "
+            "1 of 1 rows"
         ),
-        (
-            "normalised_value",
-            -0.01,
-            "expect_column_values_to_be_between on normalised_value: 1 of 4 rows, such as -0.01",
-        ),
-        (
-            "is_imputed",
-            True,
-            (
-                "expect_column_values_to_not_be_null on imputation_rule where is_imputed is True: "
-                "1 of 2 rows"
-            ),
-        ),
-        (
-            "is_outlier",
-            True,
-            (
-                "expect_column_values_to_not_be_null on outlier_rule where is_outlier is True: "
-                "1 of 1 rows"
-            ),
-        ),
-    ],
-)
-def test_a_bad_clean_event_fails_with_the_right_sentence(
-    column: str, value: Any, sentence: str
+    ),
+]
+MISTAKES_OF_FEEDBACK: Final[list[Mistake]] = [
+    ("feedback_id", None, "expect_column_values_to_not_be_null on feedback_id: 1 of 2 rows"),
+    (
+        "feedback_id",
+        "f2",
+        "expect_column_values_to_be_unique on feedback_id: 2 of 2 rows, such as 'f2'",
+    ),
+    (
+        "feedback_score",
+        1.5,
+        "expect_column_values_to_be_between on feedback_score: 1 of 2 rows, such as 1.5",
+    ),
+    (
+        "confidence",
+        -1.0,
+        "expect_column_values_to_be_between on confidence: 1 of 2 rows, such as -1.0",
+    ),
+    (
+        "feedback_type",
+        "vague",
+        "expect_column_values_to_be_in_set on feedback_type: 1 of 2 rows, such as 'vague'",
+    ),
+    ("timestamp", None, "expect_column_values_to_not_be_null on timestamp: 1 of 2 rows"),
+    (
+        "is_known_item",
+        False,
+        "expect_column_values_to_be_in_set on is_known_item: 1 of 2 rows, such as False",
+    ),
+]
+
+
+TYPED: Final = {"value", "user_id", "item_id"}
+
+
+def _together(mistakes: list[Mistake]) -> list[list[Mistake]]:
+    """Mistakes that one row can have at once: a suite takes a second, whatever it looks for.
+
+    What is promised of events of a type is promised of none whose type is unknown.
+    """
+    groups: list[list[Mistake]] = []
+    for mistake in mistakes:
+        for group in groups:
+            is_typed = [known[0] in TYPED for known in (*group, mistake)]
+            columns = [known[0] for known in (*group, mistake)]
+            if len(set(columns)) == len(columns) and not (
+                "event_type" in columns and any(is_typed)
+            ):
+                group.append(mistake)
+                break
+        else:
+            groups.append([mistake])
+    return groups
+
+
+def _severity(results: list[Any]) -> dict[str, bool]:
+    """Of each broken promise, by its sentence."""
+    return {
+        validation._sentence(result): validation._is_severe(result)
+        for result in results
+        if not result.success
+    }
+
+
+@pytest.fixture
+def results(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What became of each expectation."""
+    seen: list[Any] = []
+    validate = validation._results
+
+    def kept(*given: Any) -> list[Any]:
+        seen[:] = validate(*given)
+        return seen
+
+    monkeypatch.setattr(validation, "_results", kept)
+    return seen
+
+
+@pytest.mark.parametrize("mistakes", _together(MISTAKES))
+def test_bad_clean_events_fail_with_the_right_sentences(
+    mistakes: list[Mistake], results: list[Any]
 ) -> None:
+    frame = _clean()
+    for column, value, _ in mistakes:
+        frame.loc[0, column] = value
+
+    result = validate_clean(frame)
+
+    assert not result.success
+    assert result.failed == sorted(sentence for _, _, sentence in mistakes)
+    assert _severity(results) == {
+        sentence: "hours from" not in sentence and "seconds" not in sentence
+        for _, _, sentence in mistakes
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "is_severe"),
+    [("event_id", None, True), ("clock_offset_seconds", -100_000.0, False)],
+)
+def test_one_severe_mistake_is_enough(column: str, value: Any, *, is_severe: bool) -> None:
     frame = _clean()
     frame.loc[0, column] = value
 
-    result = validate_clean(frame)
-    assert (result.success, result.failed) == (False, [sentence])
-    assert result.is_severe is ("hours from" not in sentence and "seconds" not in sentence)
+    assert validate_clean(frame).is_severe is is_severe
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "sentence"),
-    [
-        ("feedback_id", None, "expect_column_values_to_not_be_null on feedback_id: 1 of 2 rows"),
-        (
-            "feedback_id",
-            "f2",
-            "expect_column_values_to_be_unique on feedback_id: 2 of 2 rows, such as 'f2'",
-        ),
-        (
-            "feedback_score",
-            1.5,
-            "expect_column_values_to_be_between on feedback_score: 1 of 2 rows, such as 1.5",
-        ),
-        (
-            "confidence",
-            -1.0,
-            "expect_column_values_to_be_between on confidence: 1 of 2 rows, such as -1.0",
-        ),
-        (
-            "feedback_type",
-            "vague",
-            "expect_column_values_to_be_in_set on feedback_type: 1 of 2 rows, such as 'vague'",
-        ),
-        ("timestamp", None, "expect_column_values_to_not_be_null on timestamp: 1 of 2 rows"),
-        (
-            "is_known_item",
-            False,
-            "expect_column_values_to_be_in_set on is_known_item: 1 of 2 rows, such as False",
-        ),
-    ],
-)
-def test_bad_feedback_fails_with_the_right_sentence(column: str, value: Any, sentence: str) -> None:
+@pytest.mark.parametrize("mistakes", _together(MISTAKES_OF_FEEDBACK))
+def test_bad_feedback_fails_with_the_right_sentences(
+    mistakes: list[Mistake], results: list[Any]
+) -> None:
     frame = _feedback()
-    frame.loc[0, column] = value
+    for column, value, _ in mistakes:
+        frame.loc[0, column] = value
 
     result = validate_feedback(frame, _scores())
-    assert (result.success, result.is_severe, result.failed) == (False, True, [sentence])
+
+    assert (result.success, result.is_severe) == (False, True)
+    assert result.failed == sorted(sentence for _, _, sentence in mistakes)
+    assert all(_severity(results).values())
 
 
 def test_every_broken_promise_has_a_sentence() -> None:
@@ -280,21 +350,25 @@ def test_a_sentence_names_no_user() -> None:
     assert failed == ["expect_compound_columns_to_be_unique on user_id, item_id: 2 of 2 rows"]
 
 
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        (
-            {"is_imputed": True, "imputation_rule": "median"},
-            "share imputed: 1, expected open to 0.25",
-        ),
-        ({"is_outlier": True, "outlier_rule": "iqr"}, "share of outliers: 1, expected open to 0.1"),
-        ({"device_category": "unknown"}, "share of unknown devices: 1, expected open to 0.5"),
-    ],
-)
-def test_an_unusual_share_is_a_warning(changed: dict[str, Any], sentence: str) -> None:
-    result = validate_clean(_many(_clean(), "event_id").assign(**changed))
+def test_unusual_shares_are_warnings() -> None:
+    result = validate_clean(
+        _many(_clean(), "event_id").assign(
+            is_imputed=True,
+            imputation_rule="median",
+            is_outlier=True,
+            outlier_rule="iqr",
+            device_category="unknown",
+        )
+    )
 
-    assert result.failed == [f"expect_column_mean_to_be_between on {sentence}"]
+    assert result.failed == [
+        f"expect_column_mean_to_be_between on {sentence}"
+        for sentence in (
+            "share imputed: 1, expected open to 0.25",
+            "share of outliers: 1, expected open to 0.1",
+            "share of unknown devices: 1, expected open to 0.5",
+        )
+    ]
     assert not result.is_severe
 
 

@@ -70,6 +70,15 @@ def empty(tmp_path: Path) -> Installation:
     return Installation(tmp_path / "data")
 
 
+@pytest.fixture(scope="module")
+def grown(published: Installation, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """One piece of feedback more, in a batch of its own."""
+    installation = published.copy_to(tmp_path_factory.mktemp("grown") / "data")
+    land(installation, "one", NOON + timedelta(days=2))
+    installation.process()
+    return installation
+
+
 def ask(
     sensor: dg.SensorDefinition,
     installation: Installation,
@@ -417,19 +426,25 @@ def test_where_there_is_a_model_no_first_one_is_asked_for(
     assert str(ask(first_training_sensor, copy, instance)).startswith("There are models")
 
 
-def register_model(installation: Installation, through: int | None) -> str:
+def register_model(installation: Installation, through: int | None, at: datetime = NOON) -> str:
     """A version that knows the batches up to one."""
     version = registry.register(
         installation.lake,
         RECOMMENDER,
         files={"model.npz": b"weights"},
-        trained_at=NOON,
+        trained_at=at,
         trigger="manual",
         metrics={},
         parameters={},
         lineage=Lineage(data_through=through),
     )
     return version.version
+
+
+def batches(installation: Installation) -> list[int]:
+    """Those that brought feedback."""
+    given = installation.query("select distinct batch_sequence from feedback.user_feedback")
+    return sorted(given["batch_sequence"])
 
 
 def given_in(installation: Installation) -> list[int]:
@@ -449,34 +464,42 @@ def test_growth_waits_for_a_first_model(
 
 
 def test_little_new_feedback_trains_nothing(
-    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    grown: Installation,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    register_model(copy, published_through(copy.platform.settings.published_path))
-    (before,) = given_in(copy)
-    monkeypatch.setattr(sensors, "GROWTH", 1 / before)
-    assert ask(growth_sensor, copy, instance) == "0 of 1 new pieces of feedback so far."
+    installation = grown.copy_to(tmp_path / "data")
+    before, new = given_in(installation)
+    assert new == 1
+    first, second = batches(installation)
 
-    land(copy, "one", NOON + timedelta(days=2))
-    copy.process()
-    assert given_in(copy) == [before, 1]
+    register_model(installation, first)
     monkeypatch.setattr(sensors, "GROWTH", 1.5 / before)
-    assert ask(growth_sensor, copy, instance) == "1 of 2 new pieces of feedback so far."
+    said = ask(growth_sensor, installation, instance)
+    assert said == "1 of 2 new pieces of feedback so far."
+
+    register_model(installation, second, at=NOON + timedelta(hours=1))
+    monkeypatch.setattr(sensors, "GROWTH", 1 / (before + new))
+    assert ask(growth_sensor, installation, instance) == "0 of 1 new pieces of feedback so far."
 
 
 def test_enough_new_feedback_asks_for_one_training_after_each_version(
-    copy: Installation, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    grown: Installation,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    version = register_model(copy, published_through(copy.platform.settings.published_path))
-    land(copy, "one", NOON + timedelta(days=2))
-    copy.process()
-    monkeypatch.setattr(sensors, "GROWTH", 1 / sum(given_in(copy)))
+    installation = grown.copy_to(tmp_path / "data")
+    version = register_model(installation, batches(installation)[0])
+    monkeypatch.setattr(sensors, "GROWTH", 1 / sum(given_in(installation)))
 
-    request = asked(ask(growth_sensor, copy, instance))
+    request = asked(ask(growth_sensor, installation, instance))
 
     assert request.run_key == f"growth-{version}"
     assert request.run_config == training_config("growth")
     record_run(instance, TRAIN)
-    assert ask(growth_sensor, copy, instance) == "A training is under way."
+    assert ask(growth_sensor, installation, instance) == "A training is under way."
 
 
 def test_growth_is_looked_at_once_for_each_publication(
