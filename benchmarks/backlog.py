@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import json
-import platform as machine
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import psutil
+from machine import say_what_machine
 
 from feedback_platform.cleaning.micro_batch import BATCH_BYTES, PORTION
 from feedback_platform.lake.batches import manifests_after
@@ -208,8 +208,7 @@ def main(events: int, objects: int, of: Path | None) -> None:
     if of is not None:
         bare(of)
         return
-    busy = psutil.getloadavg()[1]
-    print(f"{machine.machine()}, {psutil.cpu_count()} cores, {busy:.1f} processes ready to run")
+    say_what_machine()
     with tempfile.TemporaryDirectory() as name:
         platform = Platform(Path(name))
         platform.start()
