@@ -4,9 +4,10 @@
         [--users 5000] [--seed 1]
 
 On the last week of the platform's own simulation and, where their path is given, on each user's
-last fifth of MovieLens-100k and of MovieLens latest-small (the files are those of ranker.py). The
-library is that of every training; the weights of a sum are chosen on splits of the training part,
-of which the last week has three. The peers are popularity and LightFM alone, and the library
+last fifth of MovieLens-100k and of MovieLens latest-small, and on a quarter of MovieLens-100k that
+is drawn at random as recommendations.py draws it (the files are those of ranker.py). The library is
+that of every training; the weights of a sum are chosen on splits of the training part, of which the
+last week and the quarter have three. The peers are popularity and LightFM alone, and the library
 without the two sources that learn from the order of a user's feedback. There is no ranker here.
 """
 
@@ -20,6 +21,12 @@ from typing import Final
 import polars as pl
 from machine import say_what_machine
 from ranker import Feedback, inner_splits, read_100k, read_small, simulated
+from recommendations import (
+    SEED_OF_THE_SPLIT,
+    SEEDS_OF_THE_INNER_SPLITS,
+    read_ratings,
+    stratified_split,
+)
 
 from feedback_platform.learning.columns import ITEM_ID, USER_ID
 from feedback_platform.learning.ensemble import Ensemble, Member
@@ -48,19 +55,26 @@ def main() -> None:
     say_what_machine()
     if chosen.movielens_100k:
         data = read_100k(chosen.movielens_100k)
-        report("MovieLens-100k, last fifths", data, split_per_user(data.scores), chosen.seed)
+        split = split_per_user(data.scores)
+        report("MovieLens-100k, last fifths", data, split, inner_splits(split, data), chosen.seed)
+        split = stratified_split(read_ratings(chosen.movielens_100k), ITEM_ID, SEED_OF_THE_SPLIT)
+        inner = [stratified_split(split.train, ITEM_ID, at) for at in SEEDS_OF_THE_INNER_SPLITS]
+        report("MovieLens-100k, a quarter at random", data, split, inner, chosen.seed)
     if chosen.movielens_small:
         data = read_small(chosen.movielens_small)
-        report("MovieLens small, last fifths", data, split_per_user(data.scores), chosen.seed)
+        split = split_per_user(data.scores)
+        report("MovieLens small, last fifths", data, split, inner_splits(split, data), chosen.seed)
     data, split = simulated(chosen.seed, chosen.users)
-    report("Simulated product, the last week", data, split, chosen.seed)
+    inner = inner_splits(split, data)
+    report("Simulated product, the last week", data, split, inner, chosen.seed)
 
 
-def report(title: str, data: Feedback, split: TimeSplit, seed: int) -> None:
+def report(
+    title: str, data: Feedback, split: TimeSplit, inner: Sequence[TimeSplit], seed: int
+) -> None:
     """Choose weights on the inner splits, fit on the training part, and print what comes of it."""
     users, items = (data.scores[name].n_unique() for name in (USER_ID, ITEM_ID))
     able = within_reach(DEFAULT_SOURCES, users, items)
-    inner = inner_splits(split, data)
     parts = [fitted(able, each, data, seed) for each in inner]
     models = fitted(able, split, data, seed)
     print(f"{title}: {users:,} users, {items:,} items; nDCG@10")
