@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,18 +98,13 @@ def report(query: Query, rounds: int) -> None:
     for name, metric in METRICS.items():
         scopes: list[Scope] = [{}, {PLACEMENT: EACH}] if PLACEMENT in metric.dimensions else [{}]
         for scope in scopes:
-            _line(
-                name,
-                PLACEMENT if scope else "",
-                [
-                    _times(lambda n=name, s=scope, at=span: measure(query, n, s, at), rounds)  # type: ignore[misc]
-                    for span in spans
-                ],
-            )
-    _line("bare query", PLACEMENT, [_times(lambda at=at: _bare(query, at), rounds) for at in spans])  # type: ignore[misc]
+            times = [_times(partial(measure, query, name, scope, span), rounds) for span in spans]
+            _print_row(name, PLACEMENT if scope else "", times)
+    times = [_times(partial(_bare, query, span), rounds) for span in spans]
+    _print_row("bare query", PLACEMENT, times)
     rules = default_trigger_rules()
-    wall, cpu = _times(lambda: observe(query, rules, Book(), 1), rounds)
-    print(f"what the {len(rules)} rules that ship measure, in all: {wall:.0f} ms ({cpu:.0f})")
+    wall, cpu = _times(partial(observe, query, rules, Book(), 1), rounds)
+    print(f"rules that ship ({len(rules)}), all that they measure: {wall:.0f} ms ({cpu:.0f})")
 
 
 def _bare(query: Query, span: Span) -> pl.DataFrame:
@@ -117,7 +113,7 @@ def _bare(query: Query, span: Span) -> pl.DataFrame:
     )
 
 
-def _line(name: str, scope: str, times: list[tuple[float, float]]) -> None:
+def _print_row(name: str, scope: str, times: list[tuple[float, float]]) -> None:
     day, every = (f"{wall:.0f} ({cpu:.0f})" for wall, cpu in times)
     print(f"{name:<22}{scope:<12}{day:>20}{every:>22}", flush=True)
 
