@@ -4,7 +4,9 @@ DATA_DIR ?= data
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py)
+# Parts of benchmarks, and benchmarks that take more of MovieLens than the others.
+BENCHMARK_PARTS := $(addprefix benchmarks/,constant_answer.py machine.py open_loop.py)
+WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py source_library.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-services lint bench lock clean
@@ -34,12 +36,13 @@ lint: $(VENV)/.development ## static checks
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.spark ## what the parts cost, each beside a peer; takes long, on an idle machine
-	@for script in $(filter-out $(WITH_MOVIELENS),$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out $(BENCHMARK_PARTS) $(WITH_MOVIELENS),$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 	@if [ -n "$(MOVIELENS_100K)" ]; then \
 	  $(BIN)/python benchmarks/recommendations.py --movielens-100k "$(MOVIELENS_100K)"; \
+	  $(BIN)/python benchmarks/source_library.py --movielens-100k "$(MOVIELENS_100K)"; \
 	  $(BIN)/python benchmarks/ranker.py --movielens-100k "$(MOVIELENS_100K)"; \
 	else echo "recommendations.py is left out: it needs MOVIELENS_100K=<path of u.data>"; \
-	  $(BIN)/python benchmarks/ranker.py; fi
+	  $(BIN)/python benchmarks/source_library.py; $(BIN)/python benchmarks/ranker.py; fi
 	@if [ -n "$(MOVIELENS_100K)" ] && [ -n "$(MOVIELENS_100K_TEST)" ]; then \
 	  $(BIN)/python benchmarks/lightfm_example.py --movielens-100k "$(MOVIELENS_100K)" --test "$(MOVIELENS_100K_TEST)"; \
 	else echo "lightfm_example.py is left out: it needs MOVIELENS_100K_TEST=<path of ua.test>, too"; fi
@@ -75,7 +78,7 @@ $(VENV)/.development: requirements/development.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --require-hashes -r requirements/development.txt
 	@touch $@
 
-# Spark takes 450 MB to fetch, and only those who chose it need it.
+# Spark is larger than everything else together, and only those who chose it need it.
 $(VENV)/.spark: requirements/spark.txt $(VENV)/.development
 	@$(BIN)/pip install --quiet --require-hashes -r requirements/spark.txt
 	@touch $@

@@ -1,6 +1,6 @@
 """A burst: how fast it drains, in how much memory, and how long a schedule waits meanwhile.
 
-    python benchmarks/backlog.py [--events 1000000] [--objects 1000]
+    python benchmarks/backlog.py [--events 1000000] [--objects 1000] [--only-cleaning]
 
 The real `feedback-platform dev` runs on an empty directory. Once it has published a first few
 events, a burst lands at once, in so many raw objects. The sensor asks for one bounded run after
@@ -8,13 +8,16 @@ another; what readers see is asked every half second. As soon as a run works on 
 burst, the job `quality`, which a schedule starts every hour, is asked for, and waits for the pool
 `warehouse` as the micro-batches do. The peer is the bare engine: Polars reads the same lines, drops
 duplicates, parses the times and writes Parquet, in a process of its own.
+
+With `--only-cleaning` nothing is started: the same burst is cleaned in a process of its own, and
+the peak of its memory is printed beside the peer's. Few large objects take more than many small.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import platform as machine
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,8 +33,11 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import psutil
+from machine import say_what_machine
 
+from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.micro_batch import BATCH_BYTES, PORTION
+from feedback_platform.cleaning.processing import clean_new
 from feedback_platform.lake.batches import manifests_after
 from feedback_platform.lake.raw import list_raw_objects, read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
@@ -196,20 +202,57 @@ def bare(directory: Path) -> None:
         frame.write_parquet(directory / f"bare-{number}.parquet", compression="zstd")
         rows += frame.height
         held.clear()
-    click.echo(json.dumps({"rows": rows, "seconds": time.perf_counter() - began}))
+    click.echo(json.dumps({"rows": rows, "seconds": time.perf_counter() - began, "peak": peak()}))
+
+
+def clean(directory: Path) -> None:
+    """Clean what is in a lake as a run does: print events, seconds and the peak of memory."""
+    began = time.perf_counter()
+    outcome = clean_new(Lake(directory.as_uri()), default_rules(), is_sweep=False)
+    found = {"rows": outcome.rows, "seconds": time.perf_counter() - began, "peak": peak()}
+    click.echo(json.dumps(found))
+
+
+def peak() -> int:
+    """Return the most MiB that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def report_cleaning(events: int, objects: int) -> None:
+    """Print what cleaning a burst takes, without Dagster, tables and readers."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name) / "lake"
+        land(Lake(directory.as_uri()), events, objects, "burst")
+        for title, step in (("platform", "clean"), ("bare engine", "bare")):
+            command = [sys.executable, __file__, f"--{step}", str(directory)]
+            found = json.loads(subprocess.check_output(command))  # noqa: S603 - this file
+            print(
+                f"{title:<12} {found['rows']:>10,} events from {objects:,} objects: peak memory "
+                f"{found['peak']:,} MiB, {found['rows'] / found['seconds']:,.0f} events/s",
+                flush=True,
+            )
 
 
 @click.command()
 @click.option("--events", default=1_000_000, show_default=True)
 @click.option("--objects", default=1_000, show_default=True)
-@click.option("--bare", "of", type=click.Path(path_type=Path), hidden=True)
-def main(events: int, objects: int, of: Path | None) -> None:
+@click.option("--only-cleaning", is_flag=True)
+@click.option("--bare", "bare_of", type=click.Path(path_type=Path), hidden=True)
+@click.option("--clean", "clean_of", type=click.Path(path_type=Path), hidden=True)
+def main(
+    events: int, objects: int, bare_of: Path | None, clean_of: Path | None, *, only_cleaning: bool
+) -> None:
     """Print what a burst costs."""
-    if of is not None:
-        bare(of)
+    if bare_of is not None:
+        bare(bare_of)
         return
-    busy = psutil.getloadavg()[1]
-    print(f"{machine.machine()}, {psutil.cpu_count()} cores, {busy:.1f} processes ready to run")
+    if clean_of is not None:
+        clean(clean_of)
+        return
+    say_what_machine()
+    if only_cleaning:
+        report_cleaning(events, objects)
+        return
     with tempfile.TemporaryDirectory() as name:
         platform = Platform(Path(name))
         platform.start()

@@ -22,7 +22,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -36,7 +35,9 @@ from typing import Any
 import click
 import orjson
 import polars as pl
+import polars.selectors as cs
 import psutil
+from machine import say_what_machine
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.engines.selection import chosen_engine
@@ -134,7 +135,7 @@ def clean_plainly(lake: Lake) -> None:
         held.append(read_raw_object(lake, key))
         if sum(map(len, held)) < BATCH_BYTES and key != objects[-1]:
             continue
-        times = pl.col("occurred_at", "sent_at", "received_at")
+        times = cs.by_name("occurred_at", "sent_at", "received_at", require_all=False)
         frame = (
             pl.read_ndjson(io.BytesIO(b"".join(held)), ignore_errors=True)
             .unique("event_id", keep="first")
@@ -207,9 +208,8 @@ def main(
     """Measure and print a table."""
     if context.invoked_subcommand is not None:
         return
-    cores = psutil.cpu_count()
-    print(f"{platform.machine()}, {cores} cores, Polars {pl.__version__}", end=", ")
-    print(f"{psutil.getloadavg()[1]:.1f} processes ready to run in the last five minutes")
+    say_what_machine()
+    print(f"Polars {pl.__version__}")
     print(
         f"{'contender':<16} {'events':>11} {'events/s':>10} {'of plain':>9} {'CPU/event':>11} "
         f"{'of plain':>9} {'peak':>9}"

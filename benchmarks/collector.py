@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import platform
 import random
 import socket
 import subprocess
@@ -30,6 +29,7 @@ import orjson
 import psutil
 import uvicorn
 import uvloop
+from machine import say_what_machine
 
 from feedback_platform.lake.raw import list_raw_objects
 from feedback_platform.lake.store import Lake
@@ -202,7 +202,7 @@ def main(
     """Measure and print a table."""
     if context.invoked_subcommand is not None:
         return
-    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    say_what_machine()
     print(
         f"{'events a request':>16} {'server':<18} {'requests/s':>10} {'events/s':>10} "
         f"{'of bare':>8} {'p50':>9} {'p99':>9} {'CPU/request':>12} {'objects':>8} {'errors':>7}"

@@ -27,6 +27,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+from machine import say_what_machine
 from streamlit.testing.v1 import AppTest
 
 from feedback_platform.dashboard import app
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=730)
     given = parser.parse_args()
+    say_what_machine()
     Snapshot.rows = noted(Snapshot.rows)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as directory:
         path = publish(Path(directory), given.interactions, given.days)

@@ -6,7 +6,8 @@ Streams, as the platform takes them (sums of blocks of 200, a look after each bl
 as river has it by itself (a look at every 32nd value):
 - stationary: families of six streams of so many values each; how many of the streams, and of the
   families, raise an alarm at any of their looks;
-- not independent: the rate follows the hour of the day, or is each user's own for 20 values;
+- not independent: the rate follows the hour of the day, or is each user's own for 20 values; how
+  many streams are found to change at all, and with a consequence, and how many by ADWIN alone;
 - a change: how many values it takes.
 
 Features: forty that stay as they are, held against a training at each look; by the platform's
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import scipy.stats
+from machine import say_what_machine
 
 from feedback_platform.monitoring.drift import StreamState, adaptive_window, advance
 from feedback_platform.monitoring.feature_drift import FeatureLook, compare
@@ -128,9 +130,8 @@ def stationary(families: int, values: int, seed: int) -> None:
 
 def dependent(streams: int, values: int, seed: int) -> None:
     """Print what is found in streams that only seem to change."""
-    print(
-        f"not independent, {streams} streams of {values:,} values: any change, with a consequence"
-    )
+    print(f"not independent, {streams} streams of {values:,} values each")
+    print(f"  {'':<20} {'any change':>10} {'a consequence':>14} {'ADWIN, .002':>12}")
     for label, draw in {
         "±5 % by the hour": with_hours(0.05),
         "±10 % by the hour": with_hours(0.1),
@@ -139,10 +140,12 @@ def dependent(streams: int, values: int, seed: int) -> None:
         "users of 20 values": of_users,
     }.items():
         rng = np.random.default_rng(seed)
-        results = [found("click_through", draw(rng, values)) for _ in range(streams)]
+        drawn = [draw(rng, values) for _ in range(streams)]
+        results = [found("click_through", each) for each in drawn]
+        alone = sum(by_river(each, 0.002, 32) is not None for each in drawn)
         print(
-            f"  {label:<20} {sum(result[0] > 0 for result in results):>3}"
-            f" {sum(result[1] > 0 for result in results):>3}"
+            f"  {label:<20} {sum(result[0] > 0 for result in results):>10}"
+            f" {sum(result[1] > 0 for result in results):>14} {alone:>12}"
         )
 
 
@@ -245,6 +248,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    say_what_machine()
     parts: list[Callable[[], None]] = [
         lambda: reference_values(given.seed),
         lambda: stationary(given.families, given.values, given.seed),

@@ -19,6 +19,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from machine import say_what_machine
+
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.reprocessing import reprocess
 from feedback_platform.cli.erasure import printed
@@ -36,6 +38,7 @@ FIRST_DAY = date(2026, 1, 5)
 def main() -> None:
     """Build, erase, prove, and try to bring them back."""
     arguments = _arguments()
+    say_what_machine()
     with tempfile.TemporaryDirectory() as directory:
         settings = load_settings(Path(directory) / "data", {})
         runner = JobRunner(settings)

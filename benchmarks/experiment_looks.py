@@ -1,32 +1,39 @@
 """What a look at an experiment costs, and that it does not follow what is stored.
 
+    python benchmarks/experiment_looks.py [--days 30 120] [--repeats 5]
+
 An experiment of a week, half of whose users meet it, in a product of 100,000 users with a million
-interactions a month: once with a month of history, and once with four. The tables are
-made up in DuckDB, in the order of time, as the warehouse has them.
+interactions a month: once with a month of history, and once with four. The tables are made up in
+DuckDB, in the order of time, as the warehouse has them. The peer is one bare query of the same
+week: impressions and clicks by variant, no user as a unit, nothing of before, no interval.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
+from machine import say_what_machine
 
 from feedback_platform.adjustment.flags.entries import Author
 from feedback_platform.experiments.definition import Design, Experiment, Goal, HoldOut, Lever
 from feedback_platform.experiments.entries import Started
 from feedback_platform.experiments.reading import look_at
 from feedback_platform.warehouse.experiment_tables import ExperimentTables
+from feedback_platform.warehouse.published import relation_frame
 
 USERS: Final = 100_000
 EVENTS_A_DAY: Final = 33_000
 ENDS: Final = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK: Final = timedelta(days=7)
-REPEATS: Final = 5
 _EVENTS: Final = f"""
     create table interaction.interactions as
     select
@@ -58,10 +65,29 @@ _SESSIONS: Final = """
     group by session_id
     order by started_at
 """
+_BARE: Final = """
+    with exposed as (
+        select user_id, arg_min(variant, occurred_at) as variant, min(occurred_at) as since
+        from interaction.interactions
+        where experiment_id = 'cards' and occurred_at >= $1::timestamp
+        group by user_id
+    )
+    select
+        exposed.variant, count(*) filter (where event_type = 'item_impression') as impressions,
+        count(*) filter (where event_type = 'item_clicked') as clicks
+    from interaction.interactions inner join exposed using (user_id)
+    where occurred_at >= $1::timestamp and occurred_at >= exposed.since
+    group by all
+"""
 
 
 def main() -> None:
     """Measure, and print a line a history."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--days", type=int, nargs="+", default=[30, 120], help="of history")
+    parser.add_argument("--repeats", type=int, default=5)
+    chosen = parser.parse_args()
+    say_what_machine()
     author = Author("person:benchmark", "to measure", ENDS)
     experiment = Experiment(
         key="cards",
@@ -76,23 +102,33 @@ def main() -> None:
         design=Design(2 * WEEK, cuped_window=WEEK),
     )
     started = Started(experiment, HoldOut(), author, ENDS - WEEK)
-    for days in (30, 120):
+    begins = (ENDS - WEEK).replace(tzinfo=None)
+    for days in chosen.days:
         with (
             tempfile.TemporaryDirectory() as directory,
             duckdb.connect(Path(directory) / "warehouse.duckdb") as connection,
         ):
             _fill(connection, days)
             tables = ExperimentTables(connection)
-            seconds = []
-            for _ in range(REPEATS):
-                begins = time.process_time()
-                look = look_at(tables, started, None, ENDS, 1)
-                seconds.append(time.process_time() - begins)
+            look = look_at(tables, started, None, ENDS, 1)
+            looking = partial(look_at, tables, started, None, ENDS, 1)
+            asking = partial(relation_frame, connection, _BARE, [begins])
+            ours, bare = (_median_seconds(call, chosen.repeats) for call in (looking, asking))
         users = sum(look.exposure.users.values())
         print(
             f"{days:>3} days, {days * EVENTS_A_DAY:>10,} interactions, {users:,} exposed users: "
-            f"{statistics.median(seconds):.2f} s of processors a look of four metrics with CUPED"
+            f"{ours:.2f} s of processors a look of four metrics with CUPED, "
+            f"{bare:.3f} s the bare query"
         )
+
+
+def _median_seconds(call: Callable[[], Any], repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats):
+        began = time.process_time()
+        call()
+        seconds.append(time.process_time() - began)
+    return statistics.median(seconds)
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, days: int) -> None:

@@ -25,6 +25,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+from machine import say_what_machine
 
 from feedback_platform.experiments.analysis import analyse
 from feedback_platform.experiments.decision import decide
@@ -213,6 +214,7 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=2, help="of the users that A/A draws")
     options = parser.parse_args()
+    say_what_machine()
     begun = time.perf_counter(), time.process_time()
     same_arms(options.experiments, options.seed)
     small_arms(options.experiments)

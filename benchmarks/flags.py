@@ -9,7 +9,6 @@ flags with rules, and the segments of all users; at last an experiment varies th
 from __future__ import annotations
 
 import json
-import platform
 import random
 import sys
 import tempfile
@@ -22,9 +21,9 @@ from typing import Any
 
 import click
 import orjson
-import psutil
 import uvloop
 from collector import cpu_seconds, free_port, server
+from machine import say_what_machine
 from open_loop import PLACES, Exchange, measure
 
 from feedback_platform.adjustment.flags.definition import Flag
@@ -137,7 +136,7 @@ def main(context: click.Context, seconds: float, rate: float, connections: int, 
     """Measure and print a table."""
     if context.invoked_subcommand is not None:
         return
-    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    say_what_machine()
     print("target: p99 of at most 5 ms at 5,000 requests/s")
     print(
         f"{'asked':<14} {'requests/s':>10} {'p50':>9} {'p95':>9} {'p99':>9} {'p99.9':>9} "

@@ -17,6 +17,7 @@ import click
 import orjson
 from confluent_kafka import Consumer
 from google.protobuf import descriptor_pool, message_factory, struct_pb2, timestamp_pb2
+from machine import say_what_machine
 
 from feedback_platform.events.registry.registry import SchemaRegistry
 from feedback_platform.events.schemas.framing import write_frame
@@ -105,6 +106,7 @@ def stored(broker: KafkaBroker, topic: str, lake: Lake) -> float:
 @click.option("--partitions", default=4, show_default=True)
 def main(messages: int, partitions: int) -> None:
     """Print messages a second, joining the group included."""
+    say_what_machine()
     with tempfile.TemporaryDirectory() as directory, kafka_broker(Path(directory)) as broker:
         lake = Lake((Path(directory) / "lake").as_uri())
         values = {"JSON": as_json(messages), "Protobuf": as_protobuf(messages, lake)}

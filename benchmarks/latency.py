@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -34,6 +32,7 @@ from typing import Final
 import dagster as dg
 import numpy as np
 import psutil
+from machine import say_what_machine
 from micro_batch import BEGINNING, land
 
 from feedback_platform.lake.store import Lake
@@ -75,11 +74,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1000, help="events a second")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     chosen = parser.parse_args()
-    load = os.getloadavg()[0]
-    print(
-        f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, "
-        f"load {load:.1f} before the start; {chosen.rate:,} events/s for {chosen.seconds:.0f} s"
-    )
+    say_what_machine()
+    print(f"{chosen.rate:,} events/s for {chosen.seconds:.0f} s")
     for way in chosen.ways:
         with tempfile.TemporaryDirectory() as name:
             settings = load_settings(Path(name), {"FEEDBACK_RUN_LAUNCHER": way})

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-import psutil
+from machine import say_what_machine
 
 from feedback_platform.lake.store import Lake
 from feedback_platform.learning.exploration import Exploration
@@ -74,7 +73,7 @@ def main() -> None:
         step = measured if chosen.step == "measure" else peer
         print(json.dumps(step(chosen.directory)))
         return
-    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    say_what_machine()
     head = "".join(f"{step + ', s':>18}" for step in STEPS)
     print(f"{'scores':>12}{'users':>10}{'items':>8}{head}{'memory, MB':>12}{'nDCG@10':>9}")
     for scores in chosen.scores:

@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from machine import say_what_machine
 from recommendations import read_ratings
 
 from feedback_platform.learning.columns import FEEDBACK_SCORE, ITEM_ID, USER_ID
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True, metavar="UA_TEST")
     parser.add_argument("--seeds", type=int, default=10)
     chosen = parser.parse_args()
+    say_what_machine()
     ratings = read_ratings(chosen.movielens_100k).with_columns(pl.lit(1.0).alias(FEEDBACK_SCORE))
     test = read_test(chosen.test)
     train = ratings.join(test, on=[USER_ID, ITEM_ID], how="anti")

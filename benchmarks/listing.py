@@ -3,7 +3,8 @@
     python benchmarks/listing.py [--objects 15000 100000] [--new 100] [--rounds 5]
 
 The S3 server is the one of the service tests; Go has to be installed to build it. The objects are
-empty files put in place by hand: only their names are listed.
+empty files put in place by hand: only their names are listed. The peer lists the whole hour with
+nothing around it: `os.walk` in a directory, the pages of ListObjectsV2 on S3.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import boto3
+from machine import say_what_machine
 
 from feedback_platform.lake import batches, keys
 from feedback_platform.lake.store import Lake
@@ -34,19 +38,40 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=100, help="objects that no batch has cleaned")
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    print(f"{'store':<10} {'objects':>8}  {'all new, s':>12}  {f'{chosen.new} new, s':>12}")
+    say_what_machine()
+    columns = "all new, s", f"{chosen.new} new, s", "bare, s"
+    print(f"{'store':<10} {'objects':>8}  {'  '.join(f'{column:>12}' for column in columns)}")
     for objects in chosen.objects:
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
-            _report("directory", directory.as_uri(), directory, objects, chosen.new, chosen.rounds)
+            url = directory.as_uri()
+            _report("directory", url, directory, objects, chosen.new, chosen.rounds, _walked)
         with tempfile.TemporaryDirectory() as name, s3_server(Path(name)) as server:
             os.environ.update(s3_variables(server.endpoint))
             directory = server.directory / BUCKET / PREFIX
             url = f"s3://{BUCKET}/{PREFIX}"
-            _report("s3", url, directory, objects, chosen.new, chosen.rounds)
+            _report("s3", url, directory, objects, chosen.new, chosen.rounds, _paged)
 
 
-def _report(store: str, url: str, directory: Path, objects: int, new: int, rounds: int) -> None:
+def _walked(directory: Path) -> list[str]:
+    return [name for _, _, names in os.walk(directory / keys.RAW) for name in names]
+
+
+def _paged(_directory: Path) -> list[str]:
+    pages = boto3.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=BUCKET, Prefix=f"{PREFIX}/{keys.RAW}/")
+    return [entry["Key"] for page in found for entry in page.get("Contents", [])]
+
+
+def _report(
+    store: str,
+    url: str,
+    directory: Path,
+    objects: int,
+    new: int,
+    rounds: int,
+    bare: Callable[[Path], list[str]],
+) -> None:
     raw_keys = _hour_of_traffic(objects)
     for key in raw_keys:
         path = directory / key
@@ -56,7 +81,8 @@ def _report(store: str, url: str, directory: Path, objects: int, new: int, round
     first = _median_seconds(lambda: batches.pending_objects(lake), objects, rounds)
     _clean(lake, raw_keys[:-new])
     tick = _median_seconds(lambda: batches.pending_objects(lake), new, rounds)
-    print(f"{store:<10} {objects:>8,}  {first:>12.3f}  {tick:>12.3f}", flush=True)
+    alone = _median_seconds(lambda: bare(directory), objects, rounds)
+    print(f"{store:<10} {objects:>8,}  {first:>12.3f}  {tick:>12.3f}  {alone:>12.3f}", flush=True)
 
 
 def _hour_of_traffic(objects: int) -> list[str]:

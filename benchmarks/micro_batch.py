@@ -8,7 +8,9 @@ event in ten does not say whose it is, and belongs to the user of its device. Th
 the next minutes are cleaned, taken in, transformed and published, one after another, and timed
 part by part. Ids are random, as SDKs make them. Of all events, one in a hundred is an hour late and
 one in a hundred a month; of the micro-batches', one in a hundred is a delivery again. Memory is the
-peak of the process that does the micro-batches.
+peak of the process that does the micro-batches. The peer is the bare engine: Polars reads the lines
+of each micro-batch, drops duplicates and parses times, and DuckDB appends the rows to one table in
+a file.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import platform
 import resource
 import statistics
 import subprocess
@@ -28,14 +29,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import numpy as np
 import polars as pl
-import psutil
+from machine import say_what_machine
 from numpy.typing import NDArray
 
 from feedback_platform.cleaning.configuration import default_rules
 from feedback_platform.cleaning.processing import clean_new
-from feedback_platform.lake.raw import write_raw_object
+from feedback_platform.lake.raw import list_raw_objects, read_raw_object, write_raw_object
 from feedback_platform.lake.store import Lake
 from feedback_platform.settings import DBT_PROJECT_DIR
 from feedback_platform.warehouse.connection import exclusive_warehouse
@@ -79,9 +81,10 @@ def main() -> None:
         found = _measured(chosen.directory, chosen.stored[0], chosen.events, chosen.rounds)
         print(json.dumps(found))
         return
-    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    say_what_machine()
     head = "".join(f"{part + ', s':>14}" for part in PARTS)
-    print(f"{'stored':>12}{head}{'together, s':>14}{'ratio':>8}{'CPU, s':>9}{'memory, MB':>12}")
+    tail = f"{'ratio':>8}{'CPU, s':>9}{'memory, MB':>12}{'bare, s':>9}"
+    print(f"{'stored':>12}{head}{'together, s':>14}{tail}")
     reference = 0.0
     for stored in chosen.stored:
         with tempfile.TemporaryDirectory() as name:
@@ -97,7 +100,7 @@ def main() -> None:
             f"{stored:>12,}"
             + "".join(f"{found[part]:>14.2f}" for part in PARTS)
             + f"{together:>14.2f}{together / reference:>8.2f}{found['cpu']:>9.2f}"
-            + f"{found['memory']:>12,.0f}",
+            + f"{found['memory']:>12,.0f}{found['bare']:>9.2f}",
             flush=True,
         )
 
@@ -123,10 +126,15 @@ def _measured(directory: Path, stored: int, events: int, rounds: int) -> dict[st
     chance = np.random.default_rng(stored + 1)
     begins = _hours(stored) * 3600
     timings: list[dict[str, float]] = []
+    bare = duckdb.connect(directory / "bare.duckdb")
     for number in range(rounds + 1):
         at = begins + number * 30
         land(run.lake, chance, at, 30, events, f"m{number:08d}", is_live=True)
         timings.append(run.once())
+        lines = read_raw_object(run.lake, list_raw_objects(run.lake)[-1])
+        began = time.perf_counter()
+        _append(bare, lines)
+        timings[-1]["bare"] = time.perf_counter() - began
     # The first finds caches and compiled statements that the others have.
     counted = timings[1:]
     found = {key: statistics.median(each[key] for each in counted) for key in counted[0]}
@@ -258,6 +266,16 @@ def _ids(source: NDArray[np.str_], number: NDArray[np.int64]) -> list[str]:
 def _times(seconds: NDArray[np.float64]) -> pl.Series:
     micros = (seconds * 1e6).astype("int64") + int(BEGINNING.timestamp()) * 1_000_000
     return pl.Series(micros).cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+
+
+def _append(bare: duckdb.DuckDBPyConnection, lines: bytes) -> None:
+    """Do with a raw object what a few lines of code do."""
+    times = pl.col("occurred_at", "received_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ")
+    rows = pl.read_ndjson(lines).unique("event_id", keep="first").with_columns(times)
+    bare.register("rows", rows.to_arrow())
+    bare.execute("create table if not exists events as from rows limit 0")
+    bare.execute("insert into events from rows")
+    bare.execute("checkpoint")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from machine import say_what_machine
 from ranker import DAYS_BEFORE, SAYS, SOURCES, Feedback, read_small, scores_until
 
 from feedback_platform.cleaning.configuration import UNKNOWN, default_rules
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--movielens-small", type=Path, metavar="PATH")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    say_what_machine()
     if chosen.movielens_small:
         movielens(chosen.movielens_small, chosen.seed)
     events, end = simulated(chosen.users, chosen.seed)

@@ -4,7 +4,8 @@
 
 Five sources, 100 trees of eight leaves, 100 stored candidates and up to 50 new ones, a history of
 143 items and 60 impressions of each user. Requests of a kind come from one user after the other.
-Times are of the processor, on one thread.
+Times are of the processor, on one thread. The peer is LightGBM, which only predicts by these trees
+for as many rows as a list has candidates after a click: no features are made, nothing is listed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 import polars as pl
+from machine import say_what_machine
 from numpy.typing import NDArray
 from online_lists import EVENTS_SCHEMA, session_rules
 
@@ -35,6 +37,7 @@ from feedback_platform.learning.ranker_trees import Trees
 
 SOURCES: Final = 5
 CANDIDATES: Final = 100
+NEW_CANDIDATES: Final = 50
 NEIGHBOURS: Final = 100
 CATEGORIES: Final = 30
 OWN: Final = 143
@@ -51,13 +54,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=2_000)
     parser.add_argument("--requests", type=int, default=1_500)
     chosen = parser.parse_args()
+    say_what_machine()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "a.lists"
         generator = np.random.default_rng(1)
         arrays = {**of_items(chosen.items, generator), **of_users(chosen, generator)}
-        write_arrays(path, facts(), {**arrays, **trees(generator)})
+        booster = trees(generator)
+        of_trees = {f"tree_{name}": array for name, array in Trees.of(booster).arrays.items()}
+        write_arrays(path, facts(), {**arrays, **of_trees})
         print(f"a file of {path.stat().st_size / 1e6:.0f} MB")
         report(OnlineLists.open(path), chosen.requests, generator)
+        report_peer(booster, chosen.requests, generator)
 
 
 def facts() -> dict[str, Any]:
@@ -77,14 +84,13 @@ def facts() -> dict[str, Any]:
     }
 
 
-def trees(generator: np.random.Generator) -> dict[str, NDArray[Any]]:
+def trees(generator: np.random.Generator) -> lgb.Booster:
     """Return trees that ask for all features."""
     width = SOURCES + len(FEATURES)
     rows = generator.random((4_000, width)).astype(np.float32)
     is_right = rows @ generator.random(width) + generator.normal(0, 1, len(rows)) > width / 4
     told = {"objective": "binary", "num_leaves": 8, "verbose": -1, "num_threads": 1}
-    booster = lgb.train(told, lgb.Dataset(rows, is_right.astype(int)), 100)
-    return {f"tree_{name}": array for name, array in Trees.of(booster).arrays.items()}
+    return lgb.train(told, lgb.Dataset(rows, is_right.astype(int)), 100)
 
 
 def of_items(items: int, generator: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -169,8 +175,7 @@ def report(lists: OnlineLists, requests: int, generator: np.random.Generator) ->
             started = time.thread_time_ns()
             ask(user, session)
             taken.append(time.thread_time_ns() - started)
-        low, median, late = np.quantile(np.array(taken[WARM_UP:]) / 1e3, [0.1, 0.5, 0.99])
-        print(f"{title:<28} a tenth {low:6.0f}  median {median:6.0f}  p99 {late:6.0f} µs")
+        _print_row(title, taken)
 
     timed("the published list", listed, 0)
     timed("after one click", listed, 1)
@@ -178,6 +183,22 @@ def report(lists: OnlineLists, requests: int, generator: np.random.Generator) ->
     timed("a stranger", listed, 0)
     timed("a stranger after one click", listed, 1)
     timed("an explanation", explained, 1)
+
+
+def report_peer(booster: lgb.Booster, requests: int, generator: np.random.Generator) -> None:
+    """Print what LightGBM takes for the rows of one list."""
+    rows = generator.random((CANDIDATES + NEW_CANDIDATES, SOURCES + len(FEATURES)))
+    taken = []
+    for _ in range(requests + WARM_UP):
+        started = time.thread_time_ns()
+        booster.predict(rows, num_threads=1)
+        taken.append(time.thread_time_ns() - started)
+    _print_row("LightGBM's trees alone", taken)
+
+
+def _print_row(title: str, taken: list[int]) -> None:
+    low, median, late = np.quantile(np.array(taken[WARM_UP:]) / 1e3, [0.1, 0.5, 0.99])
+    print(f"{title:<28} a tenth {low:6.0f}  median {median:6.0f}  p99 {late:6.0f} µs")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the ranker adds to the candidate sources, and what it costs.
 
-    python benchmarks/ranker.py [--movielens-100k PATH] [--movielens-small PATH] [--seed 1]
+    python benchmarks/ranker.py [--movielens-100k PATH] [--movielens-small PATH] [--users 5000]
 
 On the platform's own simulation, and on real ratings where their path is given: MovieLens-100k
 (`u.data`, or RecBole's `ml-100k.inter` with `ml-100k.item` beside it for the genres) and the
@@ -26,6 +26,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from machine import say_what_machine
 
 from feedback_platform.learning.columns import (
     CATEGORIES,
@@ -84,7 +85,6 @@ OUTER: Final = (0.4, 0.3, 0.2, 0.1)
 INNER: Final = (0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 # Weeks of the simulation that end so many days before the cut; they may overlap.
 DAYS_BEFORE: Final = (0, 3, 7)
-USERS: Final = 5_000
 REQUESTS: Final = 2_000
 RESAMPLES: Final = 2_000
 # What an event says of an item, on the platform's scale; a stand-in for its feedback scores.
@@ -147,8 +147,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--movielens-100k", type=Path, metavar="PATH")
     parser.add_argument("--movielens-small", type=Path, metavar="PATH")
+    parser.add_argument("--users", type=int, default=5_000, help="of the simulation")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn in training")
     chosen = parser.parse_args()
+    say_what_machine()
     seed = chosen.seed
     if chosen.movielens_100k:
         data = read_100k(chosen.movielens_100k)
@@ -159,7 +161,7 @@ def main() -> None:
         compare(
             "MovieLens small, each user's last fifth", data, [split_per_user(data.scores)], seed
         )
-    data, last = simulated(seed)
+    data, last = simulated(seed, chosen.users)
     compare("Simulated product, the last week", data, [last], seed)
 
 
@@ -328,9 +330,9 @@ def as_scores(ratings: pl.DataFrame, score: pl.Expr) -> pl.DataFrame:
     )
 
 
-def simulated(seed: int) -> tuple[Feedback, TimeSplit]:
+def simulated(seed: int, users: int) -> tuple[Feedback, TimeSplit]:
     """Return four weeks of the simulated product, and its split before the last week."""
-    simulation = simulate(SimulationParameters(first_day=date(2026, 1, 5), users=USERS, seed=seed))
+    simulation = simulate(SimulationParameters(first_day=date(2026, 1, 5), users=users, seed=seed))
     events = pl.DataFrame(
         [event for line in simulation.lines["line"] if (event := _event(line)) is not None],
         schema={

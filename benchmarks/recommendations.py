@@ -27,6 +27,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from machine import say_what_machine
 from numpy.typing import NDArray
 
 from feedback_platform.learning.columns import (
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--movielens-100k", type=Path, required=True, metavar="PATH")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn in training")
     chosen = parser.parse_args()
+    say_what_machine()
     scores = read_ratings(chosen.movielens_100k)
     by_user = stratified_split(scores, USER_ID, SEED_OF_THE_SPLIT)
     split = stratified_split(scores, ITEM_ID, SEED_OF_THE_SPLIT)

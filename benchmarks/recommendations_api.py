@@ -16,7 +16,6 @@ ranker of 100 trees.
 from __future__ import annotations
 
 import json
-import platform
 import random
 import sys
 import tempfile
@@ -34,6 +33,7 @@ import orjson
 import psutil
 import uvloop
 from collector import cpu_seconds, free_port, server
+from machine import say_what_machine
 from open_loop import PLACES, WARM_UP_SECONDS, Exchange, measure
 
 from feedback_platform.lake.store import Lake
@@ -132,7 +132,7 @@ def main(
     """Measure and print a table."""
     if context.invoked_subcommand is not None:
         return
-    print(f"{platform.machine()}, {psutil.cpu_count()} cores, Python {platform.python_version()}")
+    say_what_machine()
     print(
         f"{items:,} items, {users:,} users, {workers} workers, a click {ahead:g} s before each list"
     )
