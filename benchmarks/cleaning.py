@@ -36,6 +36,7 @@ from typing import Any
 import click
 import orjson
 import polars as pl
+import polars.selectors as cs
 import psutil
 
 from feedback_platform.cleaning.configuration import default_rules
@@ -134,7 +135,7 @@ def clean_plainly(lake: Lake) -> None:
         held.append(read_raw_object(lake, key))
         if sum(map(len, held)) < BATCH_BYTES and key != objects[-1]:
             continue
-        times = pl.col("occurred_at", "sent_at", "received_at")
+        times = cs.by_name("occurred_at", "sent_at", "received_at", require_all=False)
         frame = (
             pl.read_ndjson(io.BytesIO(b"".join(held)), ignore_errors=True)
             .unique("event_id", keep="first")
