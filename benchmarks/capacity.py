@@ -1,27 +1,29 @@
 """What a million events cost at each stage, how that grows, and what it comes to at a volume a day.
 
     python benchmarks/capacity.py [--days 10e6 1e9 100e9] [--assume peak=2 --assume stored_days=90]
-        [--stored 200000 1000000 4000000] [--save costs.json]
-    python benchmarks/capacity.py --measured costs.json --days 3e8  # only works out
+        [--stored 200000 1000000 4000000] [--save costs.json] [--page docs/capacity.md]
+    python benchmarks/capacity.py --measured costs.json --days 3e8      # works out only
 
 Each stage is measured at several sizes, by the processor's clock, so that a busy machine changes
 little; the work is that of the other benchmarks. A million events or so come through to the
 published tables at once, then micro-batches of two sizes follow; users ask the API; a night trains.
 Beside a stage stands a bare engine's way of the same, where there is one, from the same run.
 
-The tables are Markdown, as docs/capacity.md has them: costs, bytes, cores, disks. The first two
-were measured. The others are arithmetic over them (capacity_sizing.py) and over assumptions about
-the product, which are printed; --assume changes them. `a to b` cores: at the cost of the largest
-size that was measured, and if that cost went on growing as it did between the two largest.
+The tables are Markdown, as docs/capacity.md has them, and --page puts them there. Costs and bytes
+were measured. Cores and disks are arithmetic over them (capacity_sizing.py) and over assumptions
+about the product, which are printed; --assume changes them. `a to b` cores: at the cost of the
+largest size that was measured, and if that went on growing as between the two largest.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -44,8 +46,14 @@ from machine import say_what_machine
 LAYERS: Final = ("raw objects", "clean Parquet", "warehouse file", "published Parquet")
 LISTS_FILE: Final = "lists file"
 WRITER: Final = ("raw to clean", "taking in", "dbt", "publishing")
+# Not in the sum: the dearer way to collect, and reads that the published files are not made for.
+APART: Final = ("collecting, one event a request", "reading a user's features")
+BEGIN: Final = "<!-- capacity.py begins -->"
+END: Final = "<!-- capacity.py ends -->"
 _LONG: Final = 0.01
-_UNITS: Final = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_HUNDRED: Final = 100
+_NUMBERS: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_SIZES: Final = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 Costs = dict[str, list[Cost]]
 
@@ -59,27 +67,27 @@ def main() -> None:
     parser.add_argument("--scores", type=int, nargs="+", default=[100_000, 400_000])
     parser.add_argument("--users", type=int, nargs="+", default=[5_000, 20_000, 50_000])
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 384])
-    parser.add_argument("--save", type=Path, help="where costs are kept while they are measured")
+    parser.add_argument("--save", type=Path, help="keeps costs while they are measured")
     parser.add_argument("--measured", type=Path, nargs="+", help="costs that were kept")
+    parser.add_argument("--page", type=Path, help="a page with a place for the tables")
     chosen = parser.parse_args()
     given = assumed(chosen.assume)
-    if chosen.measured:
-        found = [Cost(**each) for path in chosen.measured for each in json.loads(path.read_text())]
-    else:
-        say_what_machine()
-        found = []
-        began = time.monotonic()
-        for cost in measured(chosen):
-            found.append(cost)
-            print(f"{time.monotonic() - began:6.0f} s  {cost.stage}", file=sys.stderr)
-            if chosen.save:
-                chosen.save.write_text(json.dumps([asdict(each) for each in found]))
+    machine, found = kept(chosen.measured) if chosen.measured else measured(chosen)
     costs = by_stage(found)
-    print_costs({stage: of for stage, of in costs.items() if stage not in (*LAYERS, LISTS_FILE)})
-    print_bytes({stage: of for stage, of in costs.items() if stage in (*LAYERS, LISTS_FILE)})
-    print_cores(costs, chosen.days, given)
-    print_disks(costs, chosen.days, given)
-    print("Assumed: " + ", ".join(formula(given)) + ".")
+    on_disk = {stage: of for stage, of in costs.items() if stage in {*LAYERS, LISTS_FILE}}
+    spent = {stage: of for stage, of in costs.items() if stage not in on_disk}
+    tables = (
+        [machine.strip()],
+        table_of_costs(spent),
+        table_of_bytes(on_disk),
+        table_of_cores(costs, chosen.days, given),
+        table_of_disks(costs, chosen.days, given),
+        ["Assumed: " + ", ".join(formula(given)) + "."],
+    )
+    text = "\n\n".join("\n".join(table) for table in tables)
+    print(text)
+    if chosen.page:
+        put(chosen.page, text)
 
 
 def assumed(changes: Sequence[str]) -> Assumptions:
@@ -95,7 +103,22 @@ def assumed(changes: Sequence[str]) -> Assumptions:
     return given
 
 
-def measured(chosen: argparse.Namespace) -> Iterator[Cost]:
+def measured(chosen: argparse.Namespace) -> tuple[str, list[Cost]]:
+    """Return what machine it was, and what each stage takes; say on stderr how far it has come."""
+    with redirect_stdout(io.StringIO()) as said:
+        say_what_machine()
+    found: list[Cost] = []
+    began = time.monotonic()
+    for cost in stages(chosen):
+        found.append(cost)
+        print(f"{time.monotonic() - began:6.0f} s  {cost.stage}", file=sys.stderr)
+        if chosen.save:
+            costs = [asdict(each) for each in found]
+            chosen.save.write_text(json.dumps({"machine": said.getvalue(), "costs": costs}))
+    return said.getvalue(), found
+
+
+def stages(chosen: argparse.Namespace) -> Iterator[Cost]:
     """Give what each stage takes at each size."""
     yield from capacity_stages.collecting(chosen.connections)
     for step, of in (("pipeline", chosen.stored), ("learning", chosen.scores)):
@@ -107,6 +130,22 @@ def measured(chosen: argparse.Namespace) -> Iterator[Cost]:
         yield from capacity_stages.in_a_process("dashboard", size)
 
 
+def kept(paths: Iterable[Path]) -> tuple[str, list[Cost]]:
+    """Return what `--save` has kept, of one run or of several parts."""
+    read = [json.loads(path.read_text()) for path in paths]
+    machines = dict.fromkeys(each["machine"].strip() for each in read)
+    return "\n".join(machines), [Cost(**cost) for each in read for cost in each["costs"]]
+
+
+def put(page: Path, text: str) -> None:
+    """Replace what stands between the marks of a page."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{page} has no place for the tables: the lines {BEGIN} and {END}.")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
 def by_stage(found: Sequence[Cost]) -> Costs:
     """Return the costs of each stage by size, in the order in which events go through them."""
     places = {stage: place for place, stage in enumerate([*demands(1, Assumptions()), *LAYERS])}
@@ -116,94 +155,94 @@ def by_stage(found: Sequence[Cost]) -> Costs:
     return {stage: list(of) for stage, of in groupby(ordered, key=lambda cost: cost.stage)}
 
 
-def print_costs(costs: Costs) -> None:
-    """Print what was measured of the processor and of memory."""
-    print("| stage | of a million | seconds at each size | growth | of the peer | memory |")
-    print("|---|---|---|---|---|---|")
+def table_of_costs(costs: Costs) -> list[str]:
+    """Return what was measured of the processor and of memory."""
+    lines = [
+        "| stage | seconds of the processor for a million | by | growth | peer | peak of memory |",
+        "|---|---|---|---|---|---|",
+    ]
     for stage, of in costs.items():
         last = of[-1]
         at = "; ".join(f"{short(each.size)}: {seconds(each.each)}" for each in of)
-        peer = (
-            "" if last.peer is None else f"{last.each / last.peer:.2g} times {seconds(last.peer)}"
-        )
+        peer = ""
+        if last.peer is not None:
+            peer = f"{seconds(last.peer)}, {last.each / last.peer:.2g}-fold"
         memory = "" if last.memory is None else f"{last.memory / 2**20:,.0f} MiB"
-        print(
-            f"| {stage} | {last.unit} | by {last.grows_with}: {at} | {exponent(of)} | {peer} "
+        lines.append(
+            f"| {stage} | {last.unit}, at {at} | {last.grows_with} | {exponent(of)} | {peer} "
             f"| {memory} |"
         )
-    print()
+    return lines
 
 
-def print_bytes(costs: Costs) -> None:
-    """Print what was measured of the disk."""
-    print("| stored | bytes of each, by size | growth |\n|---|---|---|")
+def table_of_bytes(costs: Costs) -> list[str]:
+    """Return what was measured of the disk."""
+    lines = ["| stored | bytes of each, by how many there are | growth |", "|---|---|---|"]
     for stage, of in costs.items():
         at = "; ".join(f"{short(each.size)}: {each.each:,.0f}" for each in of)
-        print(f"| {stage} | {of[-1].unit}: {at} | {exponent(of)} |")
-    print()
+        lines.append(f"| {stage} | {of[-1].unit}, at {at} | {exponent(of)} |")
+    return lines
 
 
-def print_cores(costs: Costs, days: Sequence[float], given: Assumptions) -> None:
-    """Print how many cores each stage needs in its busiest hour."""
-    print("| cores | " + " | ".join(f"{short(events)} a day" for events in days) + " |")
-    print("|---" * (len(days) + 1) + "|")
+def table_of_cores(costs: Costs, days: Sequence[float], given: Assumptions) -> list[str]:
+    """Return how many cores each stage needs in its busiest hour."""
+    lines = head("cores", days)
     low, high = [0.0] * len(days), [0.0] * len(days)
     for stage, of in costs.items():
-        cells = [cores(of, events, given) for events in days]
-        if None in cells:
+        cells = [cell for events in days if (cell := cores(of, events, given)) is not None]
+        if not cells:
             continue
-        print(f"| {stage} | " + " | ".join(span(*cell) for cell in cells if cell) + " |")
-        if stage != "collecting, one event a request":
-            for place, cell in enumerate(filter(None, cells)):
-                low[place] += cell[0]
-                high[place] += cell[1]
+        lines.append(row(stage, [span(*cell) for cell in cells]))
+        if stage not in APART:
+            low = [sum(pair) for pair in zip(low, (cell[0] for cell in cells), strict=True)]
+            high = [sum(pair) for pair in zip(high, (cell[1] for cell in cells), strict=True)]
     runs = dagster_cores(given)
-    print("| Dagster's runs of micro-batches |" + f" {runs:.2g} |" * len(days))
+    lines.append(row("Dagster's runs of micro-batches", [number(runs)] * len(days)))
     total = [span(a + runs, b + runs) for a, b in zip(low, high, strict=True)]
-    print("| **together, with batches of 100 collected** | " + " | ".join(total) + " |\n")
+    return [*lines, row("**together**, in batches of 100, without features", total)]
 
 
-def print_disks(costs: Costs, days: Sequence[float], given: Assumptions) -> None:
-    """Print rates, users, disks, and how busy the one writer is."""
-    print("| | " + " | ".join(f"{short(events)} a day" for events in days) + " |")
-    print("|---" * (len(days) + 1) + "|")
-
-    def row(title: str, values: Sequence[str]) -> None:
-        print(f"| {title} | " + " | ".join(values) + " |")
-
-    def of_all(title: str, value: str, factor: float) -> None:
-        row(title, [short(events * factor) + value for events in days])
-
-    of_all("events a second, average", "", 1 / SECONDS_A_DAY)
-    of_all("events a second, busiest hour", "", given.peak / SECONDS_A_DAY)
-    row("users of a month", [short(sizes(events, given)["users"]) for events in days])
-    row("stored events", [short(sizes(events, given)["stored events"]) for events in days])
+def table_of_disks(costs: Costs, days: Sequence[float], given: Assumptions) -> list[str]:
+    """Return rates, users, disks, and how busy the one writer is."""
+    lines = head("", days)
+    lines.append(row("events a second", [short(events / SECONDS_A_DAY) for events in days]))
+    busiest = [short(events / SECONDS_A_DAY * given.peak) for events in days]
+    lines.append(row("events a second, busiest hour", busiest))
+    for title in ("users", "scores", "stored events"):
+        lines.append(row(title, [short(sizes(events, given)[title]) for events in days]))
     for layer in LAYERS:
         if layer in costs:
-            each = costs[layer][-1].each
-            title = f"{layer}, a day; {given.stored_days:g} days"
-            at = [(events * each, events * each * given.stored_days) for events in days]
-            row(title, [f"{short(a)}B; {short(b)}B" for a, b in at])
+            held = [events * costs[layer][-1].each for events in days]
+            at = [f"{size_of(day)}; {size_of(day * given.stored_days)}" for day in held]
+            lines.append(row(f"{layer}, a day; {given.stored_days:g} days", at))
     if LISTS_FILE in costs:
         each = costs[LISTS_FILE][-1].each
-        row(LISTS_FILE, [short(sizes(events, given)["users"] * each) + "B" for events in days])
+        at = [size_of(sizes(events, given)["users"] * each) for events in days]
+        lines.append(row(LISTS_FILE, at))
     writer = sum(costs[stage][-1].each for stage in WRITER if stage in costs)
-    busy = [events * writer / SECONDS_A_DAY for events in days]
-    row("processor seconds a second of the one writer", [f"{each:.2g}" for each in busy])
-    print()
+    busy = [number(events * writer / SECONDS_A_DAY) for events in days]
+    return [*lines, row("cores of the one writer for events alone, on average", busy)]
+
+
+def head(title: str, days: Sequence[float]) -> list[str]:
+    """Return the first lines of a table with a column for each volume."""
+    names = row(title, [f"{short(events)} a day" for events in days])
+    return [names, "|---" * (len(days) + 1) + "|"]
+
+
+def row(title: str, cells: Sequence[str]) -> str:
+    """Return a line of a table."""
+    return f"| {title} | " + " | ".join(cells) + " |"
 
 
 def exponent(of: Sequence[Cost]) -> str:
-    """Return how the cost per unit grows, and what that makes of ten times the size."""
-    if len(of) == 1:
-        return ""
-    found = growth(of)
-    return f"{found:+.2f} ({10**found:.2f} a tenfold)"
+    """Return how the cost of each grows, and what that makes of ten times the size."""
+    return "" if len(of) == 1 else f"{growth(of):+.2f}, {10 ** growth(of):.2f} a tenfold"
 
 
 def seconds(each: float) -> str:
     """Return the seconds of a million; of one, where one takes long."""
-    return f"{each:.2f} each" if each >= _LONG else f"{each * 1e6:,.3g}"
+    return f"{each:.2f} each" if each >= _LONG else f"{float(f'{each * 1e6:.3g}'):,.6g}"
 
 
 def span(low: float, high: float) -> str:
@@ -214,17 +253,22 @@ def span(low: float, high: float) -> str:
 
 def number(value: float) -> str:
     """Return two digits of a number, without an exponent."""
-    if value >= 100:  # noqa: PLR2004
+    if value >= _HUNDRED:
         return f"{float(f'{value:.2g}'):,.0f}"
     return f"{value:.2g}" if value >= _LONG else "< 0.01"
 
 
-def short(value: float) -> str:
+def short(value: float, units: Sequence[tuple[float, str]] = _NUMBERS) -> str:
     """Return a number with a letter for its thousands."""
-    for size, letter in _UNITS:
+    for size, letter in units:
         if value >= size:
             return f"{value / size:.3g} {letter}"
     return f"{value:.3g}"
+
+
+def size_of(value: float) -> str:
+    """Return bytes in decimal units."""
+    return short(value, _SIZES)
 
 
 if __name__ == "__main__":

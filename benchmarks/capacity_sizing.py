@@ -55,7 +55,7 @@ class Assumptions:
     utilisation: float = 0.6  # of a core that is not overloaded
     night_hours: float = 4.0  # for training, grouping and listing
     batch_seconds: float = 10.0  # from one micro-batch to the next
-    batch_cpu: float = 17.0  # processor seconds of Dagster's run of one: docs/latency.md
+    batch_cpu: float = 13.0  # of a run around one: 17 s in docs/latency.md, less its own work
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Demand:
 
 
 def growth(costs: Sequence[Cost]) -> float:
-    """Return the exponent of the cost per unit between the two largest sizes."""
+    """Return the exponent of the cost per unit between the two largest sizes; 0 for one size."""
+    if len(costs) == 1:
+        return 0.0
     before, last = sorted(costs, key=lambda cost: cost.size)[-2:]
     return math.log(last.each / before.each) / math.log(last.size / before.size)
 
