@@ -14,6 +14,7 @@ from typing import Final
 
 SECONDS_A_DAY: Final = 86_400
 EVENTS: Final = "events"
+SCORES: Final = "scores"
 SCORES_A_USER: Final = 140
 # Answered from a table in memory by a key: a difference between two sizes is the machine's, and no
 # growth to be continued over five powers of ten.
@@ -84,13 +85,26 @@ def growth(costs: Sequence[Cost]) -> float:
     return math.log(last.each / before.each) / math.log(last.size / before.size)
 
 
+def line(costs: Sequence[Cost], units: float) -> float:
+    """Return the seconds of so many units on the straight line through the two largest sizes.
+
+    For what does its units in one go, once: what it takes before the first does not multiply.
+    """
+    if len(costs) == 1:
+        return units * costs[0].each
+    before, last = sorted(costs, key=lambda cost: cost.size)[-2:]
+    took = last.each * last.size
+    slope = (took - before.each * before.size) / (last.size - before.size)
+    return took + max(0.0, slope) * (units - last.size)
+
+
 def sizes(days: float, given: Assumptions) -> dict[str, float]:
     """Return what stages grow with, at so many events a day."""
     users = days / given.events_a_user_day * given.users_a_month
     return {
         "stored events": days * given.stored_days,
         "users": users,
-        "scores": users * SCORES_A_USER,
+        SCORES: users * SCORES_A_USER,
     }
 
 
@@ -100,7 +114,7 @@ def demands(events: float, given: Assumptions) -> dict[str, Demand]:
     def online(units: float) -> Demand:
         return Demand(units, SECONDS_A_DAY, given.peak)
 
-    scores = Demand(sizes(events, given)["scores"], given.night_hours * 3600, 1.0)
+    scores = Demand(sizes(events, given)[SCORES], given.night_hours * 3600, 1.0)
     return {
         "collecting, one event a request": online(events),
         "collecting, 100 events a request": online(events),
@@ -124,14 +138,19 @@ def demands(events: float, given: Assumptions) -> dict[str, Demand]:
 def cores(costs: Sequence[Cost], events: float, given: Assumptions) -> tuple[float, float] | None:
     """Return how many cores a stage needs, at the largest size's cost and if that went on growing.
 
-    Cores = units * seconds each / seconds there are * peak / utilisation. None where the stage is
+    Cores = units * seconds each / seconds there are * peak / utilisation; of what is done in one go
+    the seconds are those of a straight line. None where the stage is
     not part of a day, such as a score that is computed whole.
     """
     last = max(costs, key=lambda cost: cost.size)
     demand = demands(events, given).get(last.stage)
     if demand is None:
         return None
-    flat = demand.units * last.each / demand.seconds * demand.peak / given.utilisation
+    is_at_once = last.grows_with == SCORES
+    spent = line(costs, demand.units) if is_at_once else demand.units * last.each
+    flat = spent / demand.seconds * demand.peak / given.utilisation
+    if is_at_once:
+        return flat, flat
     there = sizes(events, given).get(last.grows_with)
     if there is None or there <= last.size or last.stage in LOOKED_UP:
         return flat, flat

@@ -26,7 +26,7 @@ import duckdb
 import learning
 import micro_batch
 import numpy as np
-from capacity_sizing import EVENTS, Cost
+from capacity_sizing import EVENTS, SCORES, Cost
 from cleaning import clean_plainly
 
 from feedback_platform.dashboard.snapshot import Snapshot
@@ -169,8 +169,8 @@ def learn(scores: int) -> list[Cost]:
     return [
         Cost(
             stage,
-            "scores",
-            "scores",
+            SCORES,
+            SCORES,
             scores,
             found[step] / scores,
             found["memory"] * 2**20,
