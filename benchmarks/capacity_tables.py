@@ -24,7 +24,6 @@ WRITER: Final = ("raw to clean", "taking in", "dbt", "publishing")
 # Not in the sum: the dearer way to collect, and reads that the published files are not made for.
 APART: Final = ("collecting, one event a request", "reading a user's features")
 _LONG: Final = 0.01
-_HUNDRED: Final = 100
 _NUMBERS: Final = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SIZES: Final = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -152,9 +151,7 @@ def span(low: float, high: float) -> str:
 
 def number(value: float) -> str:
     """Return two digits of a number, without an exponent."""
-    if value >= _HUNDRED:
-        return f"{float(f'{value:.2g}'):,.0f}"
-    return f"{value:.2g}" if value >= _LONG else "< 0.01"
+    return f"{float(f'{value:.2g}'):,.12g}" if value >= _LONG else "< 0.01"
 
 
 def short(value: float, units: Sequence[tuple[float, str]] = _NUMBERS) -> str:
