@@ -1,7 +1,7 @@
 """What a million events cost at each stage, how that grows, and what it comes to at a volume a day.
 
     python benchmarks/capacity.py [--days 10e6 1e9 100e9] [--assume peak=2 --assume stored_days=90]
-        [--stored 125000 500000 2000000] [--save costs.json] [--page docs/capacity.md]
+        [--stored 100000 400000 1600000] [--save costs.json] [--page docs/capacity.md]
     python benchmarks/capacity.py --measured costs.json --days 3e8      # works out only
 
 Each stage is measured at several sizes, by the processor's clock, so that a busy machine changes
@@ -43,8 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--days", type=float, nargs="+", default=[10e6, 1e9, 100e9], metavar="N")
     parser.add_argument("--assume", action="append", default=[], metavar="NAME=NUMBER")
-    parser.add_argument("--stored", type=int, nargs="+", default=[125_000, 500_000, 2_000_000])
-    parser.add_argument("--scores", type=int, nargs="+", default=[50_000, 200_000])
+    parser.add_argument("--stored", type=int, nargs="+", default=[100_000, 400_000, 1_600_000])
+    parser.add_argument("--scores", type=int, nargs="+", default=[25_000, 100_000])
     parser.add_argument("--users", type=int, nargs="+", default=[5_000, 50_000])
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 384])
     parser.add_argument("--save", type=Path, help="keeps costs while they are measured")
