@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.step == "store":
-        _store(chosen.directory, chosen.stored[0])
+        store(Run(chosen.directory), chosen.stored[0])
         return
     if chosen.step == "measure":
         found = _measured(chosen.directory, chosen.stored[0], chosen.events, chosen.rounds)
@@ -105,26 +105,29 @@ def main() -> None:
         )
 
 
-def _hours(stored: int) -> int:
+def hours_of(stored: int) -> int:
+    """Return how many hours so many events take to come."""
     return -(-stored * 24 // EVENTS_A_DAY)
 
 
-def _store(directory: Path, stored: int) -> None:
-    """Bring a history through to the published tables."""
-    run = _Run(directory)
+def store(run: Run, stored: int) -> dict[str, float]:
+    """Bring a history through to the published tables; return the seconds of each part in all."""
+    spent: dict[str, float] = dict.fromkeys(PARTS, 0.0)
     chance = np.random.default_rng(stored)
-    hours = _hours(stored)
+    hours = hours_of(stored)
     pieces = -(-stored // RUN_ROWS)
     for piece in range(pieces):
         for hour in range(hours * piece // pieces, hours * (piece + 1) // pieces):
             land(run.lake, chance, hour * 3600, 3600, stored // hours, f"{hour:08d}")
-        run.once()
+        timings = run.once()
+        spent = {part: spent[part] + timings[part] for part in PARTS}
+    return spent
 
 
 def _measured(directory: Path, stored: int, events: int, rounds: int) -> dict[str, float]:
-    run = _Run(directory)
+    run = Run(directory)
     chance = np.random.default_rng(stored + 1)
-    begins = _hours(stored) * 3600
+    begins = hours_of(stored) * 3600
     timings: list[dict[str, float]] = []
     bare = duckdb.connect(directory / "bare.duckdb")
     for number in range(rounds + 1):
@@ -142,40 +145,42 @@ def _measured(directory: Path, stored: int, events: int, rounds: int) -> dict[st
     return {**found, "memory": memory}
 
 
-class _Run:
-    def __init__(self, directory: Path) -> None:
+class Run:
+    """An installation in a directory, and the way of events through it, timed by a clock."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.perf_counter) -> None:
         self.lake = Lake((directory / "lake").as_uri())
-        self._warehouse = directory / "warehouse" / "warehouse.duckdb"
-        self._published = directory / "published" / "feedback.duckdb"
+        self.warehouse = directory / "warehouse" / "warehouse.duckdb"
+        self.published = directory / "published" / "feedback.duckdb"
+        self._clock = clock
         self._cache = directory / "cache"
-        self._project = DbtProject(DBT_PROJECT_DIR, directory / "target", self._warehouse)
+        self._project = DbtProject(DBT_PROJECT_DIR, directory / "target", self.warehouse)
         self._definitions = self._project.fingerprint()
 
     def once(self) -> dict[str, float]:
         """Take what has landed through to the published tables; return seconds by part."""
-        began, cpu = time.perf_counter(), time.process_time()
+        began, cpu = self._clock(), time.process_time()
         parts = {
-            "clean": _seconds(lambda: clean_new(self.lake, default_rules(), is_sweep=False)),
+            "clean": self._seconds(lambda: clean_new(self.lake, default_rules(), is_sweep=False)),
         }
-        with exclusive_warehouse(self._warehouse) as path:
+        with exclusive_warehouse(self.warehouse) as path:
             remaining, parts["take in"], parts["transform"] = 1, 0.0, 0.0
             while remaining:
-                staging = time.perf_counter()
+                staging = self._clock()
                 staged = stage_batches(path, self.lake, self._cache)
-                parts["take in"] += time.perf_counter() - staging
-                building = time.perf_counter()
+                parts["take in"] += self._clock() - staging
+                building = self._clock()
                 build_tables(self._project, staged, self._definitions)
-                parts["transform"] += time.perf_counter() - building
+                parts["transform"] += self._clock() - building
                 remaining = staged.remaining
-            parts["publish"] = _seconds(lambda: publish(path, self._published, self.lake))
-        together = time.perf_counter() - began
+            parts["publish"] = self._seconds(lambda: publish(path, self.published, self.lake))
+        together = self._clock() - began
         return {**parts, "together": together, "cpu": time.process_time() - cpu}
 
-
-def _seconds(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+    def _seconds(self, call: Callable[[], Any]) -> float:
+        began = self._clock()
+        call()
+        return self._clock() - began
 
 
 def land(

@@ -159,19 +159,25 @@ def main(
             print_measured("constant", process, port, load)
 
 
-def print_measured(name: str, process: psutil.Process, port: int, load: list[str]) -> None:
-    """Measure a server and print a row."""
+def measured(process: psutil.Process, port: int, load: list[str]) -> dict[str, float]:
+    """Return what a server did under load, its processor seconds and its memory in bytes."""
     before = cpu_seconds(process)
     asked = [sys.executable, __file__, "generate", str(port), *load]
     found: dict[str, float] = json.loads(check_output(asked))  # noqa: S603
     spent = cpu_seconds(process) - before
     everyone = [process, *process.children(recursive=True)]
     memory = sum(each.memory_info().rss for each in everyone)
+    return {**found, "spent": spent, "memory": memory}
+
+
+def print_measured(name: str, process: psutil.Process, port: int, load: list[str]) -> None:
+    """Measure a server and print a row."""
+    found = measured(process, port, load)
     latencies = " ".join(f"{found[place] * 1e3:>6.2f} ms" for place in PLACES)
     print(
         f"{name:<10} {found['requests_per_second']:>8,.0f} {latencies} "
         f"{found['p99'] / _TARGET_SECONDS:>9.2f} {found['late']:>6.1%} "
-        f"{spent / found['answered'] * 1e6:>6.0f} µs {memory / 2**20:>5,.0f} MB "
+        f"{found['spent'] / found['answered'] * 1e6:>6.0f} µs {found['memory'] / 2**20:>5,.0f} MB "
         f"{found['failures']:>7,.0f}"
     )
 

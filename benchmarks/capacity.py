@@ -1,0 +1,120 @@
+"""What a million events cost at each stage, how that grows, and what it comes to at a volume a day.
+
+    python benchmarks/capacity.py [--days 10e6 1e9 100e9] [--assume peak=2 --assume stored_days=90]
+        [--stored 100000 400000 1600000] [--save costs.json] [--page docs/capacity.md]
+    python benchmarks/capacity.py --measured costs.json --days 3e8      # works out only
+
+Each stage is measured at several sizes, by the processor's clock, so that a busy machine changes
+little; the work is that of the other benchmarks. A million events or so come through to the
+published tables at once, then micro-batches of two sizes follow; users ask the API; a night trains.
+Beside a stage stands a bare engine's way of the same, where there is one, from the same run.
+
+The tables are Markdown, as docs/capacity.md has them, and --page puts them there. Costs and bytes
+were measured. Cores and disks are arithmetic over them (capacity_sizing.py) and over assumptions
+about the product, which are printed; --assume changes them. `a to b` cores: at the cost of the
+largest size that was measured, and if that went on growing as between the two largest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+import capacity_servers
+import capacity_stages
+from capacity_sizing import Assumptions, Cost
+from capacity_tables import tables
+from machine import say_what_machine
+
+BEGIN: Final = "<!-- capacity.py begins -->"
+END: Final = "<!-- capacity.py ends -->"
+
+
+def main() -> None:
+    """Measure, or read what was measured; print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--days", type=float, nargs="+", default=[10e6, 1e9, 100e9], metavar="N")
+    parser.add_argument("--assume", action="append", default=[], metavar="NAME=NUMBER")
+    parser.add_argument("--stored", type=int, nargs="+", default=[100_000, 400_000, 1_600_000])
+    parser.add_argument("--scores", type=int, nargs="+", default=[25_000, 100_000])
+    parser.add_argument("--users", type=int, nargs="+", default=[5_000, 50_000])
+    parser.add_argument("--connections", type=int, nargs="+", default=[64, 384])
+    parser.add_argument("--save", type=Path, help="keeps costs while they are measured")
+    parser.add_argument("--measured", type=Path, nargs="+", help="costs that were kept")
+    parser.add_argument("--page", type=Path, help="a page with a place for the tables")
+    chosen = parser.parse_args()
+    given = assumed(chosen.assume)
+    machine, found = kept(chosen.measured) if chosen.measured else measured(chosen)
+    parts = [[machine.strip()], *tables(found, chosen.days, given)]
+    text = "\n\n".join("\n".join(part) for part in parts)
+    print(text)
+    if chosen.page:
+        put(chosen.page, text)
+
+
+def assumed(changes: Sequence[str]) -> Assumptions:
+    """Return the assumptions with what the command line says otherwise."""
+    given = Assumptions()
+    for change in changes:
+        name, _, number = change.partition("=")
+        try:
+            given = replace(given, **{name: float(number)})
+        except (TypeError, ValueError):
+            names = ", ".join(asdict(given))
+            raise SystemExit(f"--assume {change}: NAME=NUMBER, and a name of {names}") from None
+    return given
+
+
+def measured(chosen: argparse.Namespace) -> tuple[str, list[Cost]]:
+    """Return what machine it was, and what each stage takes; say on stderr how far it has come."""
+    with redirect_stdout(io.StringIO()) as said:
+        say_what_machine()
+    found: list[Cost] = []
+    began = time.monotonic()
+    for cost in stages(chosen):
+        found.append(cost)
+        print(f"{time.monotonic() - began:6.0f} s  {cost.stage}", file=sys.stderr)
+        if chosen.save:
+            costs = [asdict(each) for each in found]
+            chosen.save.write_text(json.dumps({"machine": said.getvalue(), "costs": costs}))
+    return said.getvalue(), found
+
+
+def stages(chosen: argparse.Namespace) -> Iterator[Cost]:
+    """Give what each stage takes at each size."""
+    yield from capacity_servers.collecting(chosen.connections)
+    for step, of in (("pipeline", chosen.stored), ("learning", chosen.scores)):
+        for size in of:
+            yield from capacity_stages.in_a_process(step, size)
+    yield from capacity_servers.listing(chosen.users)
+    yield from capacity_servers.flag(chosen.users)
+    for size in chosen.stored:
+        yield from capacity_stages.in_a_process("dashboard", size)
+
+
+def kept(paths: Iterable[Path]) -> tuple[str, list[Cost]]:
+    """Return what `--save` has kept, of one run or of several parts."""
+    read = [json.loads(path.read_text()) for path in paths]
+    machines = dict.fromkeys(each["machine"].strip() for each in read)
+    return "\n".join(machines), [Cost(**cost) for each in read for cost in each["costs"]]
+
+
+def put(page: Path, text: str) -> None:
+    """Replace what stands between the marks of a page."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{page} has no place for the tables: the lines {BEGIN} and {END}.")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+if __name__ == "__main__":
+    main()
