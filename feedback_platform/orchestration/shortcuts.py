@@ -15,6 +15,8 @@ from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import SingletonThreadPool
 
 _STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _IS_TAKEN: Final = "is_shortcut"
@@ -34,7 +36,32 @@ def take_shortcuts(replace: Callable[[Any, str, Any], None] = setattr) -> None:
         replace(ScriptDirectory, "from_config", _once_for_each_place(ScriptDirectory.from_config))
 
 
-def _once_for_each_file(create_engine: Callable[..., Any]) -> Callable[..., Any]:
+def keep_connections(replace: Callable[[Any, str, Any], None] = setattr) -> None:
+    """Let Dagster keep its connections open, too, in a process that executes one run.
+
+    SQLite tidies up whenever the last connection to a file closes, and reads the file's schema
+    whenever one opens: that is a third of what recording a hundred events takes.
+
+    Args:
+        replace: what sets an attribute; that of a test takes it back.
+    """
+    for storage in _STORAGES:
+        replace(storage, "create_engine", _once_for_each_file(_keeping_connections))
+
+
+def _keeping_connections(url: str, **named: Any) -> Engine:
+    # A connection for each thread, as SQLite wants it; it holds no lock while nobody uses it.
+    engine = create_engine(url, **{**named, "poolclass": SingletonThreadPool})
+    # Dagster disposes of its engine after each use.
+    engine.dispose = _nothing  # type: ignore[method-assign, assignment]
+    return engine
+
+
+def _nothing() -> None:
+    return
+
+
+def _once_for_each_file(create: Callable[..., Any]) -> Callable[..., Any]:
     # Every run has a file of its own, and a server sees many of them.
     engines: OrderedDict[str, Any] = OrderedDict()
     lock = Lock()
@@ -42,7 +69,7 @@ def _once_for_each_file(create_engine: Callable[..., Any]) -> Callable[..., Any]
     def kept(url: str, **named: Any) -> Any:
         with lock:
             if url not in engines:
-                engines[url] = create_engine(url, **named)
+                engines[url] = create(url, **named)
             engines.move_to_end(url)
             while len(engines) > _MOST_ENGINES:
                 engines.popitem(last=False)

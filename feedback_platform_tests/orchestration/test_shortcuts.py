@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from dagster._core.storage.runs.sqlite import sqlite_run_storage as storage
 from sqlalchemy.pool import NullPool
 
-from feedback_platform.orchestration.shortcuts import take_shortcuts
+from feedback_platform.orchestration.shortcuts import keep_connections, take_shortcuts
 
 
 @pytest.fixture
@@ -50,6 +50,22 @@ def test_an_instance_that_is_opened_again_finds_what_the_first_recorded(tmp_path
         run = one.create_run_for_job(_nothing)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as other:
         assert other.get_run_by_id(run.run_id) is not None
+
+
+def test_kept_connections_record_what_others_see_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_connections(monkeypatch.setattr)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as one:
+        result = _nothing.execute_in_process(instance=one)
+        monkeypatch.undo()
+        with dg.DagsterInstance.local_temp(str(tmp_path)) as other:
+            run = other.get_run_by_id(result.run_id)
+            seen = [entry.dagster_event_type for entry in other.all_logs(result.run_id)]
+
+    assert run is not None
+    assert run.is_success
+    assert seen[-1] == dg.DagsterEventType.RUN_SUCCESS
 
 
 @dg.job

@@ -20,7 +20,7 @@ from dagster._utils.interrupts import capture_interrupts
 
 from feedback_platform.orchestration.jobs import PRIORITIES, PRIORITY_TAG, PROCESS
 from feedback_platform.orchestration.runs import fail_run, note_process
-from feedback_platform.orchestration.shortcuts import take_shortcuts
+from feedback_platform.orchestration.shortcuts import keep_connections, take_shortcuts
 
 _LIVE: Final = PRIORITIES[PROCESS]
 _LEAST_URGENT: Final = 19
@@ -34,6 +34,7 @@ def execute_run(arguments: str) -> None:
         arguments: Dagster's `ExecuteRunArgs`, serialised.
     """
     take_shortcuts()
+    keep_connections()
     # Python's own generator is seeded anew at a fork; that of NumPy is not.
     np.random.seed()  # noqa: NPY002 - whoever draws from it does so by this name
     with capture_interrupts(), _run(arguments) as (instance, run_id):
