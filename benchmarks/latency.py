@@ -6,8 +6,9 @@ Dagster's code server and daemon are started as `feedback-platform dev` starts t
 for people, once with Dagster's own run launcher and once with that of this platform. An object a
 second lands, with so many events; a reader looks at the published database whenever it is replaced.
 Objects that landed before the first publication are left out, and those of a time in which the
-platform settles: it is starting then, and trains its first models. The stages are those that Dagster's own log of each run tells of. On a machine that has
-something else to do, only the processor time of a run says much.
+platform settles: it is starting then, and trains its first models. The stages are those that
+Dagster's own log of each run tells of. On a machine that has something else to do, only the
+processor time of a run says much.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from sqlalchemy.pool import SingletonThreadPool
 _STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _IS_TAKEN: Final = "is_shortcut"
 _MOST_ENGINES: Final = 64
+# With more than these, the pool closes connections that may be in use.
+_MOST_THREADS: Final = 64
 
 
 def take_shortcuts(replace: Callable[[Any, str, Any], None] = setattr) -> None:
@@ -51,7 +53,8 @@ def keep_connections(replace: Callable[[Any, str, Any], None] = setattr) -> None
 
 def _keeping_connections(url: str, **named: Any) -> Engine:
     # A connection for each thread, as SQLite wants it; it holds no lock while nobody uses it.
-    engine = create_engine(url, **{**named, "poolclass": SingletonThreadPool})
+    kept = {"poolclass": SingletonThreadPool, "pool_size": _MOST_THREADS}
+    engine = create_engine(url, **{**named, **kept})
     # Dagster disposes of its engine after each use.
     engine.dispose = _nothing  # type: ignore[method-assign, assignment]
     return engine
