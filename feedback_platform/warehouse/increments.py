@@ -18,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -146,10 +145,11 @@ def _send(connection: duckdb.DuckDBPyConnection, nodes: list[SentNode]) -> list[
     of = {node.unique_id: node for node in nodes}
     order = graphlib.TopologicalSorter({node.unique_id: node.needs for node in nodes})
     order.prepare()
-    ready, results = deque[str](), list[NodeResult]()
+    cursors = [connection.cursor() for _ in range(_CONNECTIONS)]
+    free, ready = list(cursors), deque[str]()
     running: dict[Future[NodeResult], duckdb.DuckDBPyConnection] = {}
-    with ExitStack() as cursors, ThreadPoolExecutor(_CONNECTIONS) as pool:
-        free = [cursors.enter_context(connection.cursor()) for _ in range(_CONNECTIONS)]
+    results: list[NodeResult] = []
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
         try:
             while order.is_active():
                 ready += order.get_ready()
