@@ -10,14 +10,10 @@ changes nothing.
 
 from __future__ import annotations
 
-import graphlib
 import hashlib
 import json
 import logging
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +26,6 @@ from feedback_platform.warehouse.connection import open_warehouse, transaction
 from feedback_platform.warehouse.loading import StagedBatches, complete
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
-_CONNECTIONS: Final = 2
 _VERSIONS: Final = ("dbt-core", "dbt-adapters", "dbt-duckdb", "duckdb")
 _logger: Final = logging.getLogger("feedback_platform.increments")
 
@@ -43,14 +38,12 @@ class SentNode:
         unique_id: dbt's name of it.
         name: its short name.
         kind: model or seed.
-        needs: the nodes that have to be there before it, by their unique ids.
         statements: in their order, for one transaction.
     """
 
     unique_id: str
     name: str
     kind: str
-    needs: list[str]
     statements: list[str]
 
 
@@ -60,7 +53,7 @@ class Recording:
 
     Attributes:
         sent: each statement, by the node that it belongs to.
-        ended: the nodes.
+        ended: the nodes, in an order in which each comes after those it depends on.
     """
 
     sent: dict[str, list[str]] = field(default_factory=dict)
@@ -74,23 +67,18 @@ class Recording:
         """Take down that a node has ended."""
         self.ended.append(result)
 
-    def increment(self, needs: Mapping[str, Sequence[str]]) -> list[SentNode] | None:
+    def increment(self) -> list[SentNode] | None:
         """Return what to send the next time, or None where that cannot be known.
 
         Of what lies outside a model's transaction only look-ups are left out.
-
-        Args:
-            needs: what each node depends on, by unique ids; of other nodes and sources, too.
         """
         found = []
-        known = {node.unique_id for node in self.ended}
         for node in self.ended:
             sent = self.sent.get(node.unique_id, [])
             inside = _transaction_in(sent) if node.kind == "model" else []
             if inside is None:
                 return None
-            needed = [each for each in needs.get(node.unique_id, ()) if each in known]
-            found.append(SentNode(node.unique_id, node.name, node.kind, needed, inside))
+            found.append(SentNode(node.unique_id, node.name, node.kind, inside))
         return found or None
 
 
@@ -128,53 +116,20 @@ def _sent_again(path: Path, kept: Path, through: int) -> list[NodeResult] | None
         return None
     with open_warehouse(path) as connection:
         try:
-            results = _send(connection, nodes)
-        except (duckdb.Error, graphlib.CycleError, KeyError) as error:
+            results = [_run(connection, node) for node in nodes]
+        except duckdb.Error as error:
             _logger.warning("dbt runs this increment anew: %s", " ".join(str(error).split()))
             return None
         complete(connection, through)
     return results
 
 
-def _send(connection: duckdb.DuckDBPyConnection, nodes: list[SentNode]) -> list[NodeResult]:
-    """Send each node's statements once those it needs are there, on two connections as dbt does.
-
-    Raises:
-        duckdb.Error: one of them failed; those after it were not sent.
-    """
-    of = {node.unique_id: node for node in nodes}
-    order = graphlib.TopologicalSorter({node.unique_id: node.needs for node in nodes})
-    order.prepare()
-    cursors = [connection.cursor() for _ in range(_CONNECTIONS)]
-    free, ready = list(cursors), deque[str]()
-    running: dict[Future[NodeResult], duckdb.DuckDBPyConnection] = {}
-    results: list[NodeResult] = []
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        try:
-            while order.is_active():
-                ready += order.get_ready()
-                while ready and free:
-                    cursor = free.pop()
-                    running[pool.submit(_run, cursor, of[ready.popleft()])] = cursor
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    free.append(running.pop(future))
-                    results.append(future.result())
-                    order.done(results[-1].unique_id)
-        except BaseException:
-            # Of an error beside it, or because this process is told to end.
-            for cursor in running.values():
-                cursor.interrupt()
-            raise
-    return results
-
-
-def _run(cursor: duckdb.DuckDBPyConnection, node: SentNode) -> NodeResult:
+def _run(connection: duckdb.DuckDBPyConnection, node: SentNode) -> NodeResult:
     began = time.perf_counter()
     if node.statements:
-        cursor.execute("set TimeZone = 'UTC'")
-        with transaction(cursor):
+        with transaction(connection):
             for statement in node.statements:
-                cursor.execute(statement)
+                connection.execute(statement)
     seconds = time.perf_counter() - began
     status = "success" if node.statements else "skipped"
     return NodeResult(node.unique_id, node.name, node.kind, status, seconds, 0, "")
@@ -184,7 +139,7 @@ def _recorded(project: DbtProject, kept: Path) -> list[NodeResult]:
     """Have dbt run an increment, and keep what it sent."""
     recording = Recording()
     results = project.run(on_result=recording.note_result, on_statement=recording.note_statement)
-    nodes = recording.increment(project.manifest["parent_map"])
+    nodes = recording.increment()
     for former in kept.parent.glob("increment-*.json"):
         former.unlink(missing_ok=True)
     if nodes is not None:
