@@ -26,7 +26,7 @@ import duckdb
 import learning
 import micro_batch
 import numpy as np
-from capacity_sizing import EVENTS, SCORES, Cost
+from capacity_sizing import EVENTS, MICRO_BATCH, SCORES, Cost
 from cleaning import clean_plainly
 
 from feedback_platform.dashboard.snapshot import Snapshot
@@ -92,7 +92,7 @@ def _micro_batches(run: micro_batch.Run, stored: int) -> list[Cost]:
     low, high = (median(spent[events][1:]) for events in BATCHES)
     slope = max(0.0, (high - low) / (many - few))
     return [
-        Cost("a micro-batch, before its events", "batches", STORED, stored, low - slope * few),
+        Cost(MICRO_BATCH, "batches", STORED, stored, low - slope * few),
         Cost("an event of a micro-batch", EVENTS, STORED, stored, slope),
     ]
 
