@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ from capacity_tables import tables
 from machine import say_what_machine
 
 
-def events_a_day(text: str) -> float:
+def volume(text: str) -> float:
     """Return a volume of the command line; raise ValueError for what is none."""
     number = float(text)
     if not 0 < number < math.inf:
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--days",
-        type=events_a_day,
+        type=volume,
         nargs="+",
         default=[10e6, 1e9, 100e9],
         metavar="N",
@@ -83,6 +84,8 @@ def main() -> None:
     given = assumed(chosen.assume)
     if chosen.page:
         around(chosen.page)  # Better now than after ten minutes.
+    # Told to end, it ends its servers and removes their data, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     machine, found = kept(chosen.measured) if chosen.measured else measured(chosen)
     parts = [[machine.strip()], *tables(found, chosen.days, given)]
     text = "\n\n".join("\n".join(part) for part in parts)
