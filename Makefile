@@ -5,7 +5,7 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 # Parts of benchmarks, and benchmarks that take more of MovieLens than the others.
-BENCHMARK_PARTS := $(addprefix benchmarks/,constant_answer.py machine.py open_loop.py capacity_servers.py capacity_sizing.py capacity_stages.py capacity_tables.py)
+BENCHMARK_PARTS := $(addprefix benchmarks/,constant_answer.py machine.py open_loop.py capacity_files.py capacity_servers.py capacity_sizing.py capacity_stages.py capacity_tables.py)
 WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py source_library.py)
 
 .DEFAULT_GOAL := help

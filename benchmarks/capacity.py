@@ -19,58 +19,79 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
+import math
+import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
 
 import capacity_servers
 import capacity_stages
-from capacity_sizing import Assumptions, Cost
+from capacity_files import around, assumed, kept, put, save
+from capacity_sizing import Cost
 from capacity_tables import tables
 from machine import say_what_machine
 
-BEGIN: Final = "<!-- capacity.py begins -->"
-END: Final = "<!-- capacity.py ends -->"
+
+def volume(text: str) -> float:
+    """Return a volume of the command line; raise ValueError for what is none."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError(text)
+    return number
 
 
 def main() -> None:
     """Measure, or read what was measured; print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--days", type=float, nargs="+", default=[10e6, 1e9, 100e9], metavar="N")
-    parser.add_argument("--assume", action="append", default=[], metavar="NAME=NUMBER")
-    parser.add_argument("--stored", type=int, nargs="+", default=[100_000, 400_000, 1_600_000])
+    parser.add_argument(
+        "--days",
+        type=volume,
+        nargs="+",
+        default=[10e6, 1e9, 100e9],
+        metavar="N",
+        help="events a day, a column for each",
+    )
+    parser.add_argument(
+        "--assume",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="what a product is like; those there are stand under the tables",
+    )
+    parser.add_argument(
+        "--stored", type=int, nargs="+", default=[100_000, 400_000, 1_600_000], help="events"
+    )
     parser.add_argument("--scores", type=int, nargs="+", default=[25_000, 100_000])
     parser.add_argument("--users", type=int, nargs="+", default=[5_000, 50_000])
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 384])
-    parser.add_argument("--save", type=Path, help="keeps costs while they are measured")
-    parser.add_argument("--measured", type=Path, nargs="+", help="costs that were kept")
-    parser.add_argument("--page", type=Path, help="a page with a place for the tables")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="keeps costs while they are measured"
+    )
+    parser.add_argument(
+        "--measured",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="costs that were kept; measures nothing",
+    )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="puts the tables between the marks of a page"
+    )
     chosen = parser.parse_args()
     given = assumed(chosen.assume)
+    if chosen.page:
+        around(chosen.page)  # Better now than after ten minutes.
+    # Told to end, it ends its servers and removes their data, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     machine, found = kept(chosen.measured) if chosen.measured else measured(chosen)
     parts = [[machine.strip()], *tables(found, chosen.days, given)]
     text = "\n\n".join("\n".join(part) for part in parts)
     print(text)
     if chosen.page:
         put(chosen.page, text)
-
-
-def assumed(changes: Sequence[str]) -> Assumptions:
-    """Return the assumptions with what the command line says otherwise."""
-    given = Assumptions()
-    for change in changes:
-        name, _, number = change.partition("=")
-        try:
-            given = replace(given, **{name: float(number)})
-        except (TypeError, ValueError):
-            names = ", ".join(asdict(given))
-            raise SystemExit(f"--assume {change}: NAME=NUMBER, and a name of {names}") from None
-    return given
 
 
 def measured(chosen: argparse.Namespace) -> tuple[str, list[Cost]]:
@@ -83,8 +104,7 @@ def measured(chosen: argparse.Namespace) -> tuple[str, list[Cost]]:
         found.append(cost)
         print(f"{time.monotonic() - began:6.0f} s  {cost.stage}", file=sys.stderr)
         if chosen.save:
-            costs = [asdict(each) for each in found]
-            chosen.save.write_text(json.dumps({"machine": said.getvalue(), "costs": costs}))
+            save(chosen.save, said.getvalue(), found)
     return said.getvalue(), found
 
 
@@ -98,22 +118,6 @@ def stages(chosen: argparse.Namespace) -> Iterator[Cost]:
     yield from capacity_servers.flag(chosen.users)
     for size in chosen.stored:
         yield from capacity_stages.in_a_process("dashboard", size)
-
-
-def kept(paths: Iterable[Path]) -> tuple[str, list[Cost]]:
-    """Return what `--save` has kept, of one run or of several parts."""
-    read = [json.loads(path.read_text()) for path in paths]
-    machines = dict.fromkeys(each["machine"].strip() for each in read)
-    return "\n".join(machines), [Cost(**cost) for each in read for cost in each["costs"]]
-
-
-def put(page: Path, text: str) -> None:
-    """Replace what stands between the marks of a page."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{page} has no place for the tables: the lines {BEGIN} and {END}.")
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 SECONDS_A_DAY: Final = 86_400
+A_MILLION: Final = 1e6
 EVENTS: Final = "events"
 SCORES: Final = "scores"
 SCORES_A_USER: Final = 140
+MICRO_BATCH: Final = "a micro-batch, before its events"
 # Answered from a table in memory by a key: a difference between two sizes is the machine's, and no
 # growth to be continued over five powers of ten.
 LOOKED_UP: Final = frozenset({"a click and the list after it", "evaluating a flag"})
@@ -44,6 +46,9 @@ class Cost:
     peer: float | None = None
 
 
+_DIVISORS: Final = frozenset({"events_a_user_day", "utilisation", "night_hours", "batch_seconds"})
+
+
 @dataclass(frozen=True)
 class Assumptions:
     """What a product is like; none of it was measured, and all of it can be told to the script."""
@@ -60,6 +65,21 @@ class Assumptions:
     night_hours: float = 4.0  # for training, grouping and listing
     batch_seconds: float = 10.0  # from one micro-batch to the next
     batch_cpu: float = 13.0  # of a run around one: 17 s in docs/latency.md, less its own work
+    # What a batch takes more for each million stored, by the straight line through the 1 M and 50 M
+    # of docs/layers.md: (4.01 s - 2.06 s) / 49. Sizes that take minutes to prepare do not show it.
+    batch_scan: float = 0.04
+
+    def __post_init__(self) -> None:
+        """Refuse what no product is like.
+
+        Raises:
+            ValueError: a number is negative or no number, or one that others are divided by is 0.
+        """
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not 0 <= value < math.inf or (value == 0 and each.name in _DIVISORS):
+                kind = "above" if each.name in _DIVISORS else "at least"
+                raise ValueError(f"{each.name} is {kind} 0, not {value:g}")
 
 
 @dataclass(frozen=True)
@@ -78,10 +98,13 @@ class Demand:
 
 
 def growth(costs: Sequence[Cost]) -> float:
-    """Return the exponent of the cost per unit between the two largest sizes; 0 for one size."""
-    if len(costs) == 1:
+    """Return the exponent of the cost per unit between the two largest sizes.
+
+    It is 0 for one size, and where nothing was to be seen of a cost, which noise may do.
+    """
+    before, last = _two_largest(costs)
+    if before.size == last.size or min(before.each, last.each) <= 0:
         return 0.0
-    before, last = sorted(costs, key=lambda cost: cost.size)[-2:]
     return math.log(last.each / before.each) / math.log(last.size / before.size)
 
 
@@ -90,19 +113,24 @@ def line(costs: Sequence[Cost], units: float) -> float:
 
     For what does its units in one go, once: what it takes before the first does not multiply.
     """
-    if len(costs) == 1:
-        return units * costs[0].each
-    before, last = sorted(costs, key=lambda cost: cost.size)[-2:]
+    before, last = _two_largest(costs)
+    if before.size == last.size:
+        return units * last.each
     took = last.each * last.size
     slope = (took - before.each * before.size) / (last.size - before.size)
     return took + max(0.0, slope) * (units - last.size)
 
 
-def sizes(days: float, given: Assumptions) -> dict[str, float]:
+def _two_largest(costs: Sequence[Cost]) -> tuple[Cost, Cost]:
+    ordered = sorted(costs, key=lambda cost: cost.size)
+    return ordered[-2:][0], ordered[-1]
+
+
+def sizes(events: float, given: Assumptions) -> dict[str, float]:
     """Return what stages grow with, at so many events a day."""
-    users = days / given.events_a_user_day * given.users_a_month
+    users = events / given.events_a_user_day * given.users_a_month
     return {
-        "stored events": days * given.stored_days,
+        "stored events": events * given.stored_days,
         "users": users,
         SCORES: users * SCORES_A_USER,
     }
@@ -122,9 +150,7 @@ def demands(events: float, given: Assumptions) -> dict[str, Demand]:
         "taking in": online(events),
         "dbt": online(events),
         "publishing": online(events),
-        "a micro-batch, before its events": Demand(
-            SECONDS_A_DAY / given.batch_seconds, SECONDS_A_DAY, 1.0
-        ),
+        MICRO_BATCH: Demand(SECONDS_A_DAY / given.batch_seconds, SECONDS_A_DAY, 1.0),
         "training": scores,
         "segments": scores,
         "making lists": scores,
@@ -138,22 +164,28 @@ def demands(events: float, given: Assumptions) -> dict[str, Demand]:
 def cores(costs: Sequence[Cost], events: float, given: Assumptions) -> tuple[float, float] | None:
     """Return how many cores a stage needs, at the largest size's cost and if that went on growing.
 
-    Cores = units * seconds each / seconds there are * peak / utilisation; of what is done in one go
-    the seconds are those of a straight line. None where the stage is
-    not part of a day, such as a score that is computed whole.
+    Cores = units * seconds each / seconds there are * peak / utilisation. Of what is done in one go
+    the seconds are those of a straight line; a micro-batch's look at what is stored grows by
+    `batch_scan`. None where the stage is not part of a day, such as a score that is computed whole.
     """
     last = max(costs, key=lambda cost: cost.size)
     demand = demands(events, given).get(last.stage)
     if demand is None:
         return None
-    is_at_once = last.grows_with == SCORES
-    spent = line(costs, demand.units) if is_at_once else demand.units * last.each
-    flat = spent / demand.seconds * demand.peak / given.utilisation
-    if is_at_once:
-        return flat, flat
+
+    def needed(spent: float) -> float:
+        return spent / demand.seconds * demand.peak / given.utilisation
+
+    if last.grows_with == SCORES:
+        at_once = needed(line(costs, demand.units))
+        return at_once, at_once
+    flat = needed(demand.units * last.each)
     there = sizes(events, given).get(last.grows_with)
     if there is None or there <= last.size or last.stage in LOOKED_UP:
         return flat, flat
+    if last.stage == MICRO_BATCH:
+        scanned = (there - last.size) / A_MILLION * given.batch_scan
+        return flat, needed(demand.units * (last.each + scanned))
     return flat, flat * (there / last.size) ** max(0.0, growth(costs))
 
 

@@ -26,7 +26,7 @@ import duckdb
 import learning
 import micro_batch
 import numpy as np
-from capacity_sizing import EVENTS, SCORES, Cost
+from capacity_sizing import EVENTS, MICRO_BATCH, SCORES, Cost
 from cleaning import clean_plainly
 
 from feedback_platform.dashboard.snapshot import Snapshot
@@ -92,7 +92,7 @@ def _micro_batches(run: micro_batch.Run, stored: int) -> list[Cost]:
     low, high = (median(spent[events][1:]) for events in BATCHES)
     slope = max(0.0, (high - low) / (many - few))
     return [
-        Cost("a micro-batch, before its events", "batches", STORED, stored, low - slope * few),
+        Cost(MICRO_BATCH, "batches", STORED, stored, low - slope * few),
         Cost("an event of a micro-batch", EVENTS, STORED, stored, slope),
     ]
 
@@ -202,7 +202,11 @@ def page(interactions: int) -> list[Cost]:
 def in_a_process(step: str, size: int) -> list[Cost]:
     """Have a step measured in a process of its own, whose memory is nobody else's."""
     command = [sys.executable, __file__, step, str(size)]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
+    # Gigabytes, which the process does not remove if it is killed: this one does.
+    with tempfile.TemporaryDirectory() as place:
+        printed = subprocess.run(  # noqa: S603
+            command, check=True, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": place}
+        ).stdout
     return [Cost(**each) for each in json.loads(printed.splitlines()[-1])]
 
 

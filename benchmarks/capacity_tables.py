@@ -63,7 +63,7 @@ def table_of_costs(costs: Costs) -> list[str]:
         last = of[-1]
         at = "; ".join(f"{short(each.size)}: {seconds(each.each)}" for each in of)
         peer = ""
-        if last.peer is not None:
+        if last.peer:
             peer = f"{seconds(last.peer)}, {last.each / last.peer:.2g}-fold"
         memory = "" if last.memory is None else f"{last.memory / 2**20:,.0f} MiB"
         lines.append(
@@ -155,7 +155,8 @@ def number(value: float) -> str:
 
 
 def short(value: float, units: Sequence[tuple[float, str]] = _NUMBERS) -> str:
-    """Return a number with a letter for its thousands."""
+    """Return three digits of a number with a letter for its thousands."""
+    value = float(f"{value:.3g}")
     for size, letter in units:
         if value >= size:
             return f"{value / size:.3g} {letter}"
