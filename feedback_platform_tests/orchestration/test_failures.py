@@ -4,6 +4,7 @@ import time
 import dagster as dg
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._utils import interrupts
 
 from feedback_platform.errors import LakeUnavailableError, NothingToLearnError
 from feedback_platform.orchestration.failures import RETRIES, reported_failures
@@ -17,7 +18,9 @@ def test_a_permanent_failure_ends_the_run_at_once_in_its_own_words() -> None:
     assert caught.value.allow_retries is False
 
 
-@pytest.mark.parametrize("error", [LakeUnavailableError("down"), OSError("disk"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [LakeUnavailableError("down"), OSError("disk"), RuntimeError("x")]
+)
 def test_any_other_failure_is_left_to_the_retries(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, reported_failures():
         raise error
@@ -44,6 +47,14 @@ def test_only_what_may_pass_is_attempted_again(error: Exception, attempts: int) 
     assert not once.execute_in_process(raise_on_error=False).success
     assert len(seen) == attempts
     assert RETRIES.max_retries > 0
+
+
+def test_an_interrupt_that_duckdb_has_made_an_error_of_is_one() -> None:
+    with pytest.raises(dg.RetryRequested) as caught, reported_failures():
+        raise RuntimeError("Query interrupted")
+    interrupts.pop_captured_interrupt()
+
+    assert caught.value.seconds_to_wait == 0
 
 
 def test_what_is_interrupted_ends_at_once_and_is_not_attempted_again() -> None:
