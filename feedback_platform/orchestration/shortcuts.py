@@ -16,13 +16,11 @@ from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.pool import SingletonThreadPool
+from sqlalchemy.pool import QueuePool
 
 _STORAGES: Final = (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage)
 _IS_TAKEN: Final = "is_shortcut"
 _MOST_ENGINES: Final = 64
-# With more than these, the pool closes connections that may be in use.
-_MOST_THREADS: Final = 64
 
 
 def take_shortcuts(replace: Callable[[Any, str, Any], None] = setattr) -> None:
@@ -52,9 +50,8 @@ def keep_connections(replace: Callable[[Any, str, Any], None] = setattr) -> None
 
 
 def _keeping_connections(url: str, **named: Any) -> Engine:
-    # A connection for each thread, as SQLite wants it; it holds no lock while nobody uses it.
-    kept = {"poolclass": SingletonThreadPool, "pool_size": _MOST_THREADS}
-    engine = create_engine(url, **{**named, **kept})
+    # Each use has a connection of its own; it holds no lock while nobody uses it.
+    engine = create_engine(url, **{**named, "poolclass": QueuePool})
     # Dagster disposes of its engine after each use.
     engine.dispose = _nothing  # type: ignore[method-assign, assignment]
     return engine

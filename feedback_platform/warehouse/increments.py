@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -94,7 +95,7 @@ def build_tables(project: DbtProject, staged: StagedBatches, definitions: str) -
         TransformationError: a model failed; those after it were not run.
     """
     path = project.warehouse_path
-    kept = project.target_dir / f"increment-{_key(definitions, path)}.json"
+    kept = project.target_dir / f"increment-{_key(project, definitions)}.json"
     if staged.is_rebuild:
         results = project.run()
     else:
@@ -140,12 +141,14 @@ def _recorded(project: DbtProject, kept: Path) -> list[NodeResult]:
     recording = Recording()
     results = project.run(on_result=recording.note_result, on_statement=recording.note_statement)
     nodes = recording.increment()
-    for former in kept.parent.glob("increment-*.json"):
-        former.unlink(missing_ok=True)
-    if nodes is not None:
-        beside = kept.with_name(f".{kept.name}.{uuid4().hex}")
-        beside.write_text(json.dumps([asdict(node) for node in nodes]), encoding="utf-8")
-        beside.replace(kept)
+    # What is kept saves time, and no more: where there is no room for it, the tables are there.
+    with suppress(OSError):
+        for former in kept.parent.glob("*increment-*.json*"):
+            former.unlink(missing_ok=True)
+        if nodes is not None:
+            beside = kept.with_name(f".{kept.name}.{uuid4().hex}")
+            beside.write_text(json.dumps([asdict(node) for node in nodes]), encoding="utf-8")
+            beside.replace(kept)
     return results
 
 
@@ -166,7 +169,21 @@ def _without_comment(statement: str) -> str:
     return statement.partition("*/")[2].strip().lower() or statement.strip().lower()
 
 
-def _key(definitions: str, path: Path) -> str:
-    """Return what tells one set of statements from another; they name the database, too."""
-    parts = [definitions, path.stem, *map(version, _VERSIONS)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+def _key(project: DbtProject, definitions: str) -> str:
+    """Return what tells one set of statements from another.
+
+    They name the database, and come from what dbt has parsed: a file may have changed since.
+    """
+    parsed = [
+        (name, node["config"], node.get("checksum"))
+        for name, node in sorted(project.manifest["nodes"].items())
+        if node["resource_type"] in {"model", "seed"}
+    ]
+    macros = [
+        (name, macro["macro_sql"])
+        for name, macro in sorted(project.manifest["macros"].items())
+        if macro["package_name"] == project.manifest["metadata"]["project_name"]
+    ]
+    versions = [version(name) for name in _VERSIONS]
+    parts = [definitions, project.warehouse_path.stem, versions, parsed, macros]
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

@@ -70,7 +70,8 @@ def _niceness(run: dg.DagsterRun) -> int:
     A training takes all cores for minutes, and micro-batches go on beside it.
     """
     try:
-        behind = _LIVE - int(run.tags.get(PRIORITY_TAG, _LIVE))
+        # A backfill has no priority, which Dagster takes for none at all.
+        behind = _LIVE - int(run.tags.get(PRIORITY_TAG, "0"))
     except ValueError:
         # Tags are written by anybody.
         return 0

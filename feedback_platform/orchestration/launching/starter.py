@@ -39,7 +39,7 @@ class WarmStarter:
     Args:
         origin: Dagster's `JobPythonOrigin` of the code to load, serialised.
         watched: directories in which no source file may change after that.
-        load_seconds: how long loading may take.
+        load_seconds: how long loading may take, a second attempt included.
 
     Raises:
         ColdError: it did not come to be ready.
@@ -49,11 +49,12 @@ class WarmStarter:
         self, origin: str, watched: Iterable[Path], load_seconds: float = LOAD_SECONDS
     ) -> None:
         code = [origin, [str(each) for each in watched]]
+        until = time.monotonic() + load_seconds
         kind, content = self._load(code, load_seconds)
         if kind == messages.THREADED:
             # Whoever parses the dbt project first keeps threads of dbt's parser. The next process
             # finds it parsed.
-            kind, content = self._load(code, load_seconds)
+            kind, content = self._load(code, until - time.monotonic())
         if kind != messages.READY:
             raise ColdError(f"The warm process did not start: {content}")
 

@@ -53,12 +53,13 @@ def test_a_step_that_fails_fails_its_run(launched: Launched) -> None:
 
 
 @pytest.mark.parametrize(
-    ("priority", "niceness"), [("40", 0), ("20", 10), ("-100", 19), ("100", 0), ("high", 0)]
+    ("priority", "niceness"),
+    [("40", 0), ("20", 10), (None, 19), ("-100", 19), ("100", 0), ("high", 0)],
 )
 def test_what_is_less_urgent_leaves_the_processor_to_what_is_live(
-    launched: Launched, priority: str, niceness: int
+    launched: Launched, priority: str | None, niceness: int
 ) -> None:
-    run, file = launched.start("waiting", tags={PRIORITY_TAG: priority})
+    run, file = launched.start("waiting", tags={PRIORITY_TAG: priority} if priority else {})
     own, _ = processes(file)
 
     found = psutil.Process(own).nice() - psutil.Process().nice()
