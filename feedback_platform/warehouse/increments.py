@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -27,6 +28,7 @@ from feedback_platform.warehouse.connection import open_warehouse, transaction
 from feedback_platform.warehouse.loading import StagedBatches, complete
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
+_LISTEN_SECONDS: Final = 0.5
 _VERSIONS: Final = ("dbt-core", "dbt-adapters", "dbt-duckdb", "duckdb")
 _logger: Final = logging.getLogger("feedback_platform.increments")
 
@@ -117,12 +119,28 @@ def _sent_again(path: Path, kept: Path, through: int) -> list[NodeResult] | None
         return None
     with open_warehouse(path) as connection:
         try:
-            results = [_run(connection, node) for node in nodes]
+            results = _interruptible(connection, nodes)
         except duckdb.Error as error:
             _logger.warning("dbt runs this increment anew: %s", " ".join(str(error).split()))
             return None
         complete(connection, through)
     return results
+
+
+def _interruptible(
+    connection: duckdb.DuckDBPyConnection, nodes: list[SentNode]
+) -> list[NodeResult]:
+    """Run nodes in a thread: DuckDB hears an interrupt of the main one after its statement only."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(lambda: [_run(connection, node) for node in nodes])
+        try:
+            # A signal that another thread was given is seen when this one wakes up.
+            while not wait([running], timeout=_LISTEN_SECONDS).done:
+                pass
+            return running.result()
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def _run(connection: duckdb.DuckDBPyConnection, node: SentNode) -> NodeResult:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import _thread
 import json
 from pathlib import Path
 from random import Random
+from threading import Timer
 
 import pytest
 
@@ -80,6 +82,26 @@ def test_where_a_statement_fails_dbt_runs_the_increment(counted: SmallPlatform) 
     arrive(counted, 2)
 
     assert dbt_runs(counted) == 3
+    assert counted.tables() == counted.rebuilt().stored()
+
+
+def test_an_interrupt_ends_what_is_being_sent_and_the_next_run_makes_up_for_it(
+    counted: SmallPlatform,
+) -> None:
+    arrive(counted, 1)
+    whole = kept(counted).read_text()
+    endless = json.loads(whole)
+    statement = "create temp table endless as select sum(i) from range(100_000_000_000) as r(i)"
+    endless[len(endless) // 2]["statements"].append(statement)
+    kept(counted).write_text(json.dumps(endless))
+    alarm = Timer(1.0, _thread.interrupt_main)
+    alarm.start()
+
+    with pytest.raises(KeyboardInterrupt):
+        arrive(counted, 2)
+
+    kept(counted).write_text(whole)
+    counted.process()
     assert counted.tables() == counted.rebuilt().stored()
 
 
