@@ -68,6 +68,9 @@ LONGEST_WAIT: Final = timedelta(minutes=10)
 FIRST_TRAINING_FEEDBACK: Final = 1_000
 # A young product doubles in days; one that has grown gains a fifth in weeks, and has its nights.
 GROWTH: Final = 0.2
+# One that grows by a fifth every minute would never do anything but train: after a training there
+# is none for growth for so many times as long as it took.
+REST: Final = 9
 
 
 @dg.sensor(
@@ -154,7 +157,8 @@ def first_training_sensor(
     job_name=jobs.TRAIN,
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Retrains once there is a fifth more feedback than the newest model knows.",
+    description="Retrains once there is a fifth more feedback than the newest model knows, "
+    "for a tenth of the time at most.",
 )
 def growth_sensor(
     context: dg.SensorEvaluationContext, platform: PlatformResource
@@ -175,8 +179,8 @@ def growth_sensor(
     if found["is_new"] < max(needed, 1):
         reason = f"{found['is_new']} of {needed} new pieces of feedback so far."
         return dg.SensorResult(skip_reason=dg.SkipReason(reason), cursor=seen)
-    if _is_unfinished(context.instance, jobs.TRAIN):
-        return dg.SkipReason("A training is under way.")
+    if too_soon := _why_not_yet(context.instance):
+        return dg.SkipReason(too_soon)
     # A training that fails is not asked for again; the nightly one follows.
     request = dg.RunRequest(run_key=f"growth-{trained[-1]}", run_config=training_config("growth"))
     return dg.SensorResult(run_requests=[request], cursor=seen)
@@ -314,6 +318,20 @@ def _has_succeeded(instance: dg.DagsterInstance, job: str, tags: dict[str, str])
 def _was_canceled(instance: dg.DagsterInstance) -> bool:
     runs = instance.get_runs(filters=dg.RunsFilter(job_name=jobs.TRAIN), limit=1)
     return bool(runs) and runs[0].status == dg.DagsterRunStatus.CANCELED
+
+
+def _why_not_yet(instance: dg.DagsterInstance) -> str | None:
+    """Say why there is to be no training for growth now, or nothing."""
+    if _is_unfinished(instance, jobs.TRAIN):
+        return "A training is under way."
+    filters = dg.RunsFilter(job_name=jobs.TRAIN, statuses=[dg.DagsterRunStatus.SUCCESS])
+    for record in instance.get_run_records(filters, limit=1):
+        if record.start_time is not None and record.end_time is not None:
+            over = record.end_time + REST * (record.end_time - record.start_time)
+            seconds = over - datetime.now(UTC).timestamp()
+            if seconds > 0:
+                return f"The last training was long: the next for growth is due in {seconds:.0f} s."
+    return None
 
 
 def _patience(instance: dg.DagsterInstance, job: str) -> tuple[int, timedelta]:

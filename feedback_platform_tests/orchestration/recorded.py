@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import dagster as dg
 
@@ -23,3 +24,15 @@ def record_run(
 
 def record_failure(instance: dg.DagsterInstance, job: str = PROCESS) -> None:
     instance.report_run_failed(record_run(instance, job))
+
+
+def record_success(
+    instance: dg.DagsterInstance, job: str, *, began: datetime, ended: datetime
+) -> None:
+    run = record_run(instance, job)
+    for kind, at in (
+        (dg.DagsterEventType.RUN_START, began),
+        (dg.DagsterEventType.RUN_SUCCESS, ended),
+    ):
+        event = dg.DagsterEvent(event_type_value=kind.value, job_name=job)
+        instance.run_storage.handle_run_event(run.run_id, event, at)

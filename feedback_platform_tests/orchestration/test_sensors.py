@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,7 +44,11 @@ from feedback_platform.warehouse.loading import replace_tables
 from feedback_platform.warehouse.published import published_through
 from feedback_platform.warehouse.publishing import publish
 from feedback_platform_tests.installation import Installation
-from feedback_platform_tests.orchestration.recorded import record_failure, record_run
+from feedback_platform_tests.orchestration.recorded import (
+    record_failure,
+    record_run,
+    record_success,
+)
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 EVENT = b'{"event_id":"%s","event_type":"item_viewed","user_id":"u","item_id":"i"}\n'
@@ -500,6 +505,23 @@ def test_enough_new_feedback_asks_for_one_training_after_each_version(
     assert request.run_config == training_config("growth")
     record_run(instance, TRAIN)
     assert ask(growth_sensor, installation, instance) == "A training is under way."
+
+
+def test_trainings_for_growth_take_a_tenth_of_the_time_at_most(
+    copy: Installation, instance: dg.DagsterInstance
+) -> None:
+    register_model(copy, 0)
+    now, minute = datetime.now(UTC), timedelta(minutes=1)
+
+    record_success(instance, TRAIN, began=now - 10 * minute, ended=now - 8 * minute)
+    reason = ask(growth_sensor, copy, instance)
+    assert isinstance(reason, str)
+    assert re.fullmatch(
+        r"The last training was long: the next for growth is due in (599|600) s\.", reason
+    )
+
+    record_success(instance, TRAIN, began=now - 12 * minute, ended=now - 10.9 * minute)
+    asked(ask(growth_sensor, copy, instance))
 
 
 def test_growth_is_looked_at_once_for_each_publication(
