@@ -64,7 +64,7 @@ class Assumptions:
     utilisation: float = 0.6  # of a core that is not overloaded
     night_hours: float = 4.0  # for training, grouping and listing
     batch_seconds: float = 10.0  # from one micro-batch to the next
-    batch_cpu: float = 7.7  # of a run around one: 17 s in docs/latency.md, less its own work
+    batch_cpu: float = 2.0  # of a run around one: 4.7 s in docs/latency.md, less its own work
     # What a batch takes more for each million stored, by the straight line through the 1 M and 50 M
     # of docs/layers.md: (4.01 s - 2.06 s) / 49. Sizes that take minutes to prepare do not show it.
     batch_scan: float = 0.04
