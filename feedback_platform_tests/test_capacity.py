@@ -30,7 +30,13 @@ files = loaded("capacity_files")
 # A user a day sends 100 events: 864,000 events a day are ten a second, of 8,640 users.
 EVENTS = 864_000.0
 GIVEN = sizing.Assumptions(
-    users_a_month=2, stored_days=10, peak=3, utilisation=0.5, batch_seconds=10, night_hours=1
+    batch_cpu=13,
+    users_a_month=2,
+    stored_days=10,
+    peak=3,
+    utilisation=0.5,
+    batch_seconds=10,
+    night_hours=1,
 )
 
 
@@ -107,7 +113,7 @@ def test_what_is_not_part_of_a_day_needs_no_cores() -> None:
 
 
 def test_a_run_around_a_batch_costs_the_same_whatever_comes() -> None:
-    assert sizing.dagster_cores(sizing.Assumptions()) == pytest.approx(13 / 10 / 0.6)
+    assert sizing.dagster_cores(sizing.Assumptions(batch_cpu=13)) == pytest.approx(13 / 10 / 0.6)
 
 
 def test_the_sum_leaves_out_the_dearer_way_to_collect() -> None:
