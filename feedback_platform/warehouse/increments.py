@@ -29,6 +29,7 @@ from feedback_platform.warehouse.loading import StagedBatches, complete
 from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 
 _LISTEN_SECONDS: Final = 0.5
+_INTERRUPT_SECONDS: Final = 0.05
 _VERSIONS: Final = ("dbt-core", "dbt-adapters", "dbt-duckdb", "duckdb")
 _logger: Final = logging.getLogger("feedback_platform.increments")
 
@@ -139,7 +140,10 @@ def _interruptible(
                 pass
             return running.result()
         except BaseException:
-            connection.interrupt()
+            # Said once, it would be lost between two statements, and all the others still be sent.
+            while not running.done():
+                connection.interrupt()
+                wait([running], timeout=_INTERRUPT_SECONDS)
             raise
 
 
