@@ -7,13 +7,20 @@ and numbers have four bytes. Sums are made in whichever order the executors are 
 agree to a few digits and not to the last bit.
 
 The driver holds the names and the factors, as serving does; the feedback stays with the executors.
+
+Each iteration is computed from the one before, and a task carries all that it is computed from.
+After some ten iterations that is deeper than a thread's stack: an executor ends itself then, and on
+one machine all of Spark with it. So the items' factors are written down every few iterations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -24,8 +31,10 @@ from feedback_platform.learning.columns import CONFIDENCE, FEEDBACK_SCORE, ITEM_
 from feedback_platform.learning.factorisation import Factorisation
 from feedback_platform.learning.ranking import numbered
 from feedback_platform.learning.training_data import POSITIVE_THRESHOLD
+from feedback_platform.spark_session import SparkUnavailableError
 
-_ITEMS_TO_RANK = 2
+_ITEMS_TO_RANK: Final = 2
+_ITERATIONS_BETWEEN_CHECKPOINTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,7 @@ def fit_spark_als(
 
     Raises:
         NothingToLearnError: no score is positive with any confidence, or there is only one item.
+        SparkUnavailableError: a cluster has no directory for checkpoints.
     """
     # PySpark is an extra.
     from pyspark.ml.recommendation import ALS  # noqa: PLC0415
@@ -98,7 +108,7 @@ def fit_spark_als(
             for name, ids, number in ((USER_ID, user_ids, "user"), (ITEM_ID, item_ids, "item"))
         )
         pairs = positive.join(users, USER_ID).join(items, ITEM_ID)
-        fitted = ALS(
+        als = ALS(
             rank=parameters.components,
             regParam=parameters.regularisation,
             alpha=parameters.confidence,
@@ -110,15 +120,21 @@ def fit_spark_als(
             itemCol="item",
             ratingCol="weight",
             seed=seed,
-        ).fit(pairs.select("user", "item", (f.col("weight") / mean).cast("float").alias("weight")))
+            checkpointInterval=_ITERATIONS_BETWEEN_CHECKPOINTS,
+        )
+        weighted = pairs.select(
+            "user", "item", (f.col("weight") / mean).cast("float").alias("weight")
+        )
+        with _checkpoints(session.sparkContext):
+            fitted = als.fit(weighted)
+            of_users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
+            of_items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
         liked = pl.from_arrow(positive.groupBy(ITEM_ID).agg(f.sum("weight").alias("w")).toArrow())
     finally:
         positive.unpersist()
     popularity = pl.DataFrame({ITEM_ID: item_ids}).join(
         pl.DataFrame(liked), on=ITEM_ID, how="left", maintain_order="left"
     )
-    of_users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
-    of_items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
     return Factorisation(
         user_ids=tuple(user_ids),
         item_ids=tuple(item_ids),
@@ -128,6 +144,26 @@ def fit_spark_als(
         item_biases=np.zeros(len(of_items), dtype=np.float32),
         item_popularity=(popularity["w"].fill_null(0) / mean).cast(pl.Float32).to_numpy(),
     )
+
+
+@contextlib.contextmanager
+def _checkpoints(context: Any) -> Iterator[None]:
+    """Give Spark a directory for checkpoints, where its configuration names none.
+
+    Raises:
+        SparkUnavailableError: it is a cluster, whose executors do not see this machine's files.
+    """
+    if context.getConf().get("spark.checkpoint.dir"):
+        yield
+    elif context.master.startswith("local"):
+        with tempfile.TemporaryDirectory(prefix="feedback-platform-als-") as directory:
+            context.setCheckpointDir(Path(directory).as_uri())
+            yield
+    else:
+        raise SparkUnavailableError(
+            "Factorising on a cluster needs a directory that driver and executors reach: name one "
+            "(hdfs://…, s3a://…) by spark.checkpoint.dir, in spark-defaults.conf or with --conf."
+        )
 
 
 def _names(frame: Any) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,9 @@ from feedback_platform.learning.training_data import (
     USERS_SCHEMA,
     split_per_user,
 )
-from feedback_platform.spark_session import spark_session
+from feedback_platform.spark_session import SparkUnavailableError, spark_session
 from feedback_platform_tests.learning.movielens import movielens_frames
-from feedback_platform_tests.services.local_spark import local_spark
+from feedback_platform_tests.services.local_spark import SHORT_LIVED, local_spark
 
 SOME = SparkAlsParameters(components=4, regularisation=0.2, confidence=3, iterations=6, blocks=2)
 
@@ -34,7 +36,8 @@ SOME = SparkAlsParameters(components=4, regularisation=0.2, confidence=3, iterat
 @pytest.fixture(scope="module")
 def spark(service_dir: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in local_spark(service_dir / "spark als").items():
+        java = {"spark__driver__extraJavaOptions": SHORT_LIVED}
+        for name, value in local_spark(service_dir / "spark als", **java).items():
             environment.setenv(name, value)
         session = spark_session()
         yield session
@@ -103,6 +106,25 @@ def test_it_is_a_candidate_source_like_others() -> None:
 
     assert source == spark_als(4, 0.2, 3)
     assert source.fit(data, 1).item_ids == data.preferences.item_ids
+
+
+def test_many_iterations_do_not_outgrow_a_stack(spark: Any, tmp_path: Path) -> None:
+    many = replace(SOME, iterations=40, blocks=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path))
+        model = fit_spark_als(of_spark(spark, some_scores()), parameters=many, seed=1)
+
+    assert np.abs(model.user_embeddings).max() > 0
+    assert list(tmp_path.iterdir()) == [], "checkpoints were left behind"
+
+
+def test_a_cluster_without_a_directory_for_checkpoints_is_refused(
+    spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = of_spark(spark, some_scores())
+    monkeypatch.setattr(spark.sparkContext, "master", "spark://elsewhere:7077")
+    with pytest.raises(SparkUnavailableError, match=r"name one .* by spark\.checkpoint\.dir"):
+        fit_spark_als(scores, parameters=SOME, seed=1)
 
 
 def test_without_a_positive_score_there_is_nothing_to_learn(spark: Any) -> None:
