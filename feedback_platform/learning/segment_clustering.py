@@ -9,13 +9,14 @@ no starting point.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering, KMeans
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 KMEANS: Final = "k-means"
 WARD: Final = "ward"
@@ -41,9 +42,15 @@ def by_k_means(points: Points, k: int, seed: int) -> Labels:
     # the segment with the nearest mean, as `SegmentModel.assign` has it.
     # On so few numbers OpenMP's threads mostly wait for each other: on busy cores one thread is 25
     # times as fast, and its sums do not depend on which thread came first.
-    with threadpool_limits(1):
+    with _threads().limit(limits=1):
         fitted = KMeans(n_clusters=k, n_init=_RESTARTS, tol=0, random_state=seed).fit(points)
     return np.asarray(fitted.labels_, dtype=np.int64)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Return what limits threads; it looks through all that is loaded, which takes milliseconds."""
+    return ThreadpoolController()
 
 
 def by_ward(points: Points, k: int, seed: int) -> Labels:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -49,20 +52,19 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         WarehouseUnreadableError: the file is no database any more, or another program has it open.
     """
-    try:
-        connection = duckdb.connect(path)
-    except (duckdb.IOException, duckdb.SerializationException) as error:
-        raise WarehouseUnreadableError(
-            f"The warehouse {path} cannot be opened: {' '.join(str(error).split())} "
-            "Close whatever else has it open. If the file is damaged, delete it: all of it comes "
-            "from the lake, and the next run builds it anew."
-        ) from error
-    try:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(files("feedback_platform.warehouse").joinpath("schema.sql").read_text())
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = duckdb.connect(path)
+            stack.callback(connection.close)
+            connection.execute("set TimeZone = 'UTC'")
+            _create_fixed_tables(connection)
+        except (duckdb.IOException, duckdb.SerializationException) as error:
+            raise WarehouseUnreadableError(
+                f"The warehouse {path} cannot be opened: {' '.join(str(error).split())} "
+                "Close whatever else has it open. If the file is damaged, delete it: all of it "
+                "comes from the lake, and the next run builds it anew."
+            ) from error
         yield connection
-    finally:
-        connection.close()
 
 
 def single_row(
@@ -86,6 +88,29 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.rollback()
         raise
     connection.commit()
+
+
+def _create_fixed_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what is not there yet; a warehouse that has been through it is asked one question.
+
+    The statements change nothing where all is in place, but take as long as a small increment's.
+    """
+    definitions, digest = _fixed_schema()
+    known = "select schema_digest from pipeline.fixed_tables"
+    with contextlib.suppress(duckdb.CatalogException):
+        if single_row(connection, known) == (digest,):
+            return
+    connection.execute(definitions)
+    connection.execute(
+        "create or replace table pipeline.fixed_tables as select ? as schema_digest", [digest]
+    )
+
+
+@cache
+def _fixed_schema() -> tuple[str, str]:
+    """Return schema.sql and its digest."""
+    text = files("feedback_platform.warehouse").joinpath("schema.sql").read_text()
+    return text, hashlib.sha256(text.encode()).hexdigest()
 
 
 def _acquire(descriptor: int, path: Path, wait: float) -> None:

@@ -127,3 +127,21 @@ def test_single_row_takes_parameters_and_refuses_other_numbers_of_rows(path: Pat
         assert single_row(connection, "select ?, 2", [1]) == (1, 2)
         with pytest.raises(ValueError, match="too many values"):
             single_row(connection, "select unnest([1, 2])")
+
+
+def test_a_warehouse_of_an_earlier_release_gets_the_tables_that_came_since(path: Path) -> None:
+    with exclusive_warehouse(path), open_warehouse(path) as connection:
+        connection.execute("drop table ml.user_segments")
+        connection.execute("update pipeline.fixed_tables set schema_digest = 'an earlier one'")
+
+    with open_warehouse(path) as connection:
+        assert connection.execute("from ml.user_segments").fetchall() == []
+
+
+def test_a_warehouse_from_before_it_knew_its_tables_gets_what_it_lacks(path: Path) -> None:
+    with exclusive_warehouse(path), open_warehouse(path) as connection:
+        connection.execute("drop table ml.user_segments")
+        connection.execute("drop table pipeline.fixed_tables")
+
+    with open_warehouse(path) as connection:
+        assert connection.execute("from ml.user_segments").fetchall() == []
