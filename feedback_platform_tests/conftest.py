@@ -2,26 +2,30 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+import botocore.session
 import pytest
 import sqlalchemy
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
+from feedback_platform.warehouse import published_database, publishing
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.dagster_shortcuts import shortcuts_taken
 from feedback_platform_tests.dbt_shortcuts import take_shortcuts
+from feedback_platform_tests.dbt_statements import RENDERED, statements_sent_again
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
 if TYPE_CHECKING:
@@ -99,9 +103,32 @@ def _dbt_is_parsed_once() -> Iterator[None]:
             _keep_for_good()
         return of_this_project[project.engine]
 
+    as_data = cast("cached_property[dict[str, Any]]", vars(DbtProject)["manifest"]).func
+    data_of_this_project: dict[str, dict[str, Any]] = {}
+
+    def manifest(project: DbtProject) -> dict[str, Any]:
+        if project.project_dir != DBT_PROJECT_DIR:
+            return as_data(project)
+        if project.engine not in data_of_this_project:
+            data_of_this_project[project.engine] = as_data(project)
+        return data_of_this_project[project.engine]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DbtProject, "parsed", property(parsed))
+        patch.setattr(DbtProject, "manifest", property(manifest))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_renders_once() -> Iterator[None]:
+    with statements_sent_again():
+        yield
+
+
+@pytest.fixture
+def rendered_by_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who tests what dbt itself does: it renders what it sends each time, as in the product."""
+    monkeypatch.setattr(DbtProject, "run", RENDERED)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -127,6 +154,35 @@ def _no_disk_is_waited_for() -> Iterator[None]:
 def _dagster_takes_shortcuts() -> Iterator[None]:
     # Importing it takes a second; whoever runs it has collected a test that does.
     with shortcuts_taken() if "dagster" in sys.modules else nullcontext():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _readers_macros_are_bound_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """DuckDB binds each as it is created, which is half of what a first publication takes.
+
+    A first one begins with what an earlier platform's database has; those that follow begin with
+    their own, as in the product.
+    """
+    write = published_database.write_database
+    first = tmp_path_factory.mktemp("published") / "first.duckdb"
+
+    def written(path: Path, *given: Any, base: Path | None = None) -> None:
+        is_first = base is None or not base.exists()
+        write(path, *given, base=first if is_first else base)
+        if is_first and not first.exists():
+            shutil.copyfile(path, first)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publishing, "write_database", written)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_of_aws_are_read_once() -> Iterator[None]:
+    """Whoever opens a bucket asks boto3 where it is, which parses megabytes each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
         yield
 
 

@@ -22,6 +22,7 @@ def take_shortcuts(patch: pytest.MonkeyPatch) -> None:
     _sort_macros_into_packages_once(patch)
     _look_for_plugins_once(patch)
     _have_one_empty_table(patch)
+    _do_not_look_who_calls(patch)
 
 
 def _compile_each_template_once(patch: pytest.MonkeyPatch) -> None:
@@ -128,3 +129,10 @@ def _have_one_empty_table(patch: pytest.MonkeyPatch) -> None:
     from dbt_common.clients import agate_helper
 
     patch.setattr(agate_helper, "empty_table", cache(agate_helper.empty_table))
+
+
+def _do_not_look_who_calls(patch: pytest.MonkeyPatch) -> None:
+    """Each behaviour flag reads the sources of all callers, for a warning that nobody sees."""
+    from dbt_common.behavior_flags import BehaviorFlagRendered
+
+    patch.setattr(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "an adapter"))

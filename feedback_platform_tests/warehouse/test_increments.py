@@ -25,11 +25,12 @@ class Counted(DbtProject):
 
 
 @pytest.fixture
-def counted(project: DbtProject, tmp_path: Path) -> SmallPlatform:
+def counted(project: DbtProject, tmp_path: Path, request: pytest.FixtureRequest) -> SmallPlatform:
     """A platform whose first increment is yet to come, and that has had its first batch."""
     own = Counted(project.project_dir, tmp_path / "target", tmp_path / "warehouse.duckdb")
     platform = SmallPlatform.at(tmp_path / "platform", own)
     arrive(platform, 0)
+    request.getfixturevalue("rendered_by_dbt")
     return platform
 
 

@@ -12,6 +12,8 @@ from feedback_platform.warehouse.transformation import DbtProject, NodeResult
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
 
+pytestmark = pytest.mark.usefixtures("rendered_by_dbt")
+
 ORDER = (
     "incoming",
     "devices",

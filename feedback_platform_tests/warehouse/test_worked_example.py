@@ -18,6 +18,8 @@ from feedback_platform.cleaning.reference import ALL_DEVICES, BEGINNING, Referen
 from feedback_platform.settings import PROJECT_DIR
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform
 
+pytestmark = pytest.mark.usefixtures("rendered_by_dbt")
+
 DOCUMENT = PROJECT_DIR / "docs" / "layers.md"
 STATISTICS = re.compile(r"\| mean and median \|.*\n\|[-|]+\n\|(.*)\|\n")
 BLOCK = re.compile(
