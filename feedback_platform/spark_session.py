@@ -25,7 +25,7 @@ _GRACE_SECONDS: Final = 5.0
 
 
 class SparkUnavailableError(PermanentError):
-    """Spark was chosen, and cannot be started here."""
+    """Spark was chosen, and cannot be started or cannot do its work here."""
 
 
 def spark_session() -> Any:

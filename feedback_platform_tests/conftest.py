@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import socket
 import sqlite3
 import sys
@@ -21,11 +20,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from feedback_platform.settings import DBT_PROJECT_DIR, PROJECT_DIR
-from feedback_platform.warehouse import published_database, publishing
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.dagster_shortcuts import shortcuts_taken
 from feedback_platform_tests.dbt_shortcuts import take_shortcuts
-from feedback_platform_tests.dbt_statements import RENDERED, statements_sent_again
+from feedback_platform_tests.dbt_statements import run_by_dbt, statements_sent_again
+from feedback_platform_tests.publishing_shortcuts import macros_bound_once
 from feedback_platform_tests.services.s3_server import BUCKET, s3_variables
 
 if TYPE_CHECKING:
@@ -127,8 +126,12 @@ def _dbt_renders_once() -> Iterator[None]:
 
 @pytest.fixture
 def rendered_by_dbt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For who tests what dbt itself does: it renders what it sends each time, as in the product."""
-    monkeypatch.setattr(DbtProject, "run", RENDERED)
+    """For who tests what dbt itself does: it renders what it sends each time, as in the product.
+
+    What a fixture of the module or the session has done by then is not; nor what a fixture does
+    that is asked for before.
+    """
+    monkeypatch.setattr(DbtProject, "run", run_by_dbt)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -159,28 +162,16 @@ def _dagster_takes_shortcuts() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _readers_macros_are_bound_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """DuckDB binds each as it is created, which is half of what a first publication takes.
-
-    A first one begins with what an earlier platform's database has; those that follow begin with
-    their own, as in the product.
-    """
-    write = published_database.write_database
-    first = tmp_path_factory.mktemp("published") / "first.duckdb"
-
-    def written(path: Path, *given: Any, base: Path | None = None) -> None:
-        is_first = base is None or not base.exists()
-        write(path, *given, base=first if is_first else base)
-        if is_first and not first.exists():
-            shutil.copyfile(path, first)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "write_database", written)
+    with macros_bound_once(tmp_path_factory.mktemp("published") / "first.duckdb"):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _descriptions_of_aws_are_read_once() -> Iterator[None]:
-    """Whoever opens a bucket asks boto3 where it is, which parses megabytes each time."""
+    """Whoever opens a bucket asks boto3 where it is, which parses megabytes each time.
+
+    Each session adds the same directory to where the shared loader looks, which does no harm.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
         yield

@@ -10,16 +10,15 @@ The driver holds the names and the factors, as serving does; the feedback stays 
 
 Each iteration is computed from the one before, and a task carries all that it is computed from.
 After some ten iterations that is deeper than a thread's stack: an executor ends itself then, and on
-one machine all of Spark with it. So the items' factors are written down every few iterations.
+one machine all of Spark with it. So the items' factors are written down every second iteration.
 """
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +33,8 @@ from feedback_platform.learning.training_data import POSITIVE_THRESHOLD
 from feedback_platform.spark_session import SparkUnavailableError
 
 _ITEMS_TO_RANK: Final = 2
+# With half of the usual stack, ten iterations fail without checkpoints and forty pass with these;
+# they cost less than can be told from one run to the next.
 _ITERATIONS_BETWEEN_CHECKPOINTS: Final = 2
 
 
@@ -88,13 +89,15 @@ def fit_spark_als(
     from pyspark.sql import functions as f  # noqa: PLC0415
 
     weight = f.col(CONFIDENCE) * f.col(FEEDBACK_SCORE)
-    positive = (
-        scores.filter((f.col(FEEDBACK_SCORE) >= threshold) & (weight > 0))
-        .select(USER_ID, ITEM_ID, weight.alias("weight"))
-        .persist()
-    )
     session = scores.sparkSession
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(_checkpoints(session.sparkContext))
+        positive = (
+            scores.filter((f.col(FEEDBACK_SCORE) >= threshold) & (weight > 0))
+            .select(USER_ID, ITEM_ID, weight.alias("weight"))
+            .persist()
+        )
+        stack.callback(positive.unpersist)
         user_ids = _names(positive.select(USER_ID).distinct())
         item_ids = sorted({*catalogue, *_names(scores.select(ITEM_ID).distinct())})
         if not user_ids or len(item_ids) < _ITEMS_TO_RANK:
@@ -125,13 +128,10 @@ def fit_spark_als(
         weighted = pairs.select(
             "user", "item", (f.col("weight") / mean).cast("float").alias("weight")
         )
-        with _checkpoints(session.sparkContext):
-            fitted = als.fit(weighted)
-            of_users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
-            of_items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
+        fitted = als.fit(weighted)
+        of_users = _embeddings(fitted.userFactors, len(user_ids), parameters.components)
+        of_items = _embeddings(fitted.itemFactors, len(item_ids), parameters.components)
         liked = pl.from_arrow(positive.groupBy(ITEM_ID).agg(f.sum("weight").alias("w")).toArrow())
-    finally:
-        positive.unpersist()
     popularity = pl.DataFrame({ITEM_ID: item_ids}).join(
         pl.DataFrame(liked), on=ITEM_ID, how="left", maintain_order="left"
     )
@@ -146,7 +146,7 @@ def fit_spark_als(
     )
 
 
-@contextlib.contextmanager
+@contextmanager
 def _checkpoints(context: Any) -> Iterator[None]:
     """Give Spark a directory for checkpoints, where its configuration names none.
 
@@ -156,8 +156,12 @@ def _checkpoints(context: Any) -> Iterator[None]:
     if context.getConf().get("spark.checkpoint.dir"):
         yield
     elif context.master.startswith("local"):
-        with tempfile.TemporaryDirectory(prefix="feedback-platform-als-") as directory:
-            context.setCheckpointDir(Path(directory).as_uri())
+        # After an interrupt executors may still write into it.
+        with tempfile.TemporaryDirectory(
+            prefix="feedback-platform-als-", ignore_cleanup_errors=True
+        ) as directory:
+            # Hadoop takes the text as it is: what a URL would escape is a part of the name to it.
+            context.setCheckpointDir(f"file://{directory}")
             yield
     else:
         raise SparkUnavailableError(

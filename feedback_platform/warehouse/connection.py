@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -52,18 +50,19 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         WarehouseUnreadableError: the file is no database any more, or another program has it open.
     """
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         try:
             connection = duckdb.connect(path)
             stack.callback(connection.close)
             connection.execute("set TimeZone = 'UTC'")
-            _create_fixed_tables(connection)
+            created = _digest_of_fixed_schema(connection)
         except (duckdb.IOException, duckdb.SerializationException) as error:
             raise WarehouseUnreadableError(
                 f"The warehouse {path} cannot be opened: {' '.join(str(error).split())} "
                 "Close whatever else has it open. If the file is damaged, delete it: all of it "
                 "comes from the lake, and the next run builds it anew."
             ) from error
+        _create_fixed_tables(connection, created)
         yield connection
 
 
@@ -90,27 +89,30 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _create_fixed_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create what is not there yet; a warehouse that has been through it is asked one question.
+def fixed_statements() -> str:
+    """Return the statements that create what exists before dbt runs."""
+    return files("feedback_platform.warehouse").joinpath("schema.sql").read_text()
 
-    The statements change nothing where all is in place, but take as long as a small increment's.
+
+def _digest_of_fixed_schema(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return what this warehouse's fixed tables were made of; None where that is not recorded."""
+    with suppress(duckdb.CatalogException):
+        (digest,) = single_row(connection, "select digest from pipeline.fixed_schema")
+        return str(digest)
+    return None
+
+
+def _create_fixed_tables(connection: duckdb.DuckDBPyConnection, created: str | None) -> None:
+    """Create what is not there yet; a warehouse that has all of it is left alone.
+
+    The statements would change nothing there, and take as long as a small increment's.
     """
-    definitions, digest = _fixed_schema()
-    known = "select schema_digest from pipeline.fixed_tables"
-    with contextlib.suppress(duckdb.CatalogException):
-        if single_row(connection, known) == (digest,):
-            return
-    connection.execute(definitions)
-    connection.execute(
-        "create or replace table pipeline.fixed_tables as select ? as schema_digest", [digest]
-    )
-
-
-@cache
-def _fixed_schema() -> tuple[str, str]:
-    """Return schema.sql and its digest."""
-    text = files("feedback_platform.warehouse").joinpath("schema.sql").read_text()
-    return text, hashlib.sha256(text.encode()).hexdigest()
+    statements = fixed_statements()
+    digest = hashlib.sha256(statements.encode()).hexdigest()
+    if created != digest:
+        connection.execute(statements)
+        record = "create or replace table pipeline.fixed_schema as select ? as digest"
+        connection.execute(record, [digest])
 
 
 def _acquire(descriptor: int, path: Path, wait: float) -> None:

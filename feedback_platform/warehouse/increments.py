@@ -174,9 +174,14 @@ def _recorded(project: DbtProject, kept: Path) -> list[NodeResult]:
     return results
 
 
+def without_comment(statement: str) -> str:
+    """Return a statement in lower case, without the comment by which dbt says whose it is."""
+    return statement.partition("*/")[2].strip().lower() or statement.strip().lower()
+
+
 def _transaction_in(statements: list[str]) -> list[str] | None:
     """Return what lies between BEGIN and COMMIT; None unless there is one pair, beside look-ups."""
-    bare = [_without_comment(statement) for statement in statements]
+    bare = [without_comment(statement) for statement in statements]
     if bare.count("begin") != 1 or bare.count("commit") != 1:
         return None
     begin, commit = bare.index("begin"), bare.index("commit")
@@ -184,11 +189,6 @@ def _transaction_in(statements: list[str]) -> list[str] | None:
     if commit < begin or not all(each.startswith("select") for each in outside):
         return None
     return statements[begin + 1 : commit]
-
-
-def _without_comment(statement: str) -> str:
-    """Return a statement in lower case, without the comment by which dbt says whose it is."""
-    return statement.partition("*/")[2].strip().lower() or statement.strip().lower()
 
 
 def _key(project: DbtProject, definitions: str) -> str:

@@ -12,11 +12,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from feedback_platform.errors import TransformationError, text_of
+from feedback_platform.warehouse.connection import fixed_statements
 from feedback_platform.warehouse.engines.adapters import install_translation
 from feedback_platform.warehouse.score_settings import check_score_settings
 
@@ -112,7 +112,7 @@ class DbtProject:
                     for column in node["columns"].values()
                 ]
                 digest.update(json.dumps([name, columns]).encode())
-        digest.update(files("feedback_platform.warehouse").joinpath("schema.sql").read_bytes())
+        digest.update(fixed_statements().encode())
         return digest.hexdigest()[:16]
 
     def run(

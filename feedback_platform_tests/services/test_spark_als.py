@@ -36,6 +36,7 @@ SOME = SparkAlsParameters(components=4, regularisation=0.2, confidence=3, iterat
 @pytest.fixture(scope="module")
 def spark(service_dir: Path) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as environment:
+        # What Java compiles so needs more of a stack, see below.
         java = {"spark__driver__extraJavaOptions": SHORT_LIVED}
         for name, value in local_spark(service_dir / "spark als", **java).items():
             environment.setenv(name, value)
@@ -110,12 +111,14 @@ def test_it_is_a_candidate_source_like_others() -> None:
 
 def test_many_iterations_do_not_outgrow_a_stack(spark: Any, tmp_path: Path) -> None:
     many = replace(SOME, iterations=40, blocks=1)
+    elsewhere = tmp_path / "fünf & 20 %"
+    elsewhere.mkdir()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tempfile, "tempdir", str(tmp_path))
+        patched.setattr(tempfile, "tempdir", str(elsewhere))
         model = fit_spark_als(of_spark(spark, some_scores()), parameters=many, seed=1)
 
     assert np.abs(model.user_embeddings).max() > 0
-    assert list(tmp_path.iterdir()) == [], "checkpoints were left behind"
+    assert [*tmp_path.rglob("*")] == [elsewhere], "checkpoints were left behind"
 
 
 def test_a_cluster_without_a_directory_for_checkpoints_is_refused(

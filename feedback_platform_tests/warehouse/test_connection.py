@@ -129,19 +129,27 @@ def test_single_row_takes_parameters_and_refuses_other_numbers_of_rows(path: Pat
             single_row(connection, "select unnest([1, 2])")
 
 
-def test_a_warehouse_of_an_earlier_release_gets_the_tables_that_came_since(path: Path) -> None:
+@pytest.mark.parametrize(
+    "earlier",
+    ["update pipeline.fixed_schema set digest = 'another'", "drop table pipeline.fixed_schema"],
+)
+def test_a_warehouse_of_an_earlier_release_gets_the_tables_that_came_since(
+    path: Path, earlier: str
+) -> None:
     with exclusive_warehouse(path), open_warehouse(path) as connection:
         connection.execute("drop table ml.user_segments")
-        connection.execute("update pipeline.fixed_tables set schema_digest = 'an earlier one'")
+        connection.execute(earlier)
 
     with open_warehouse(path) as connection:
         assert connection.execute("from ml.user_segments").fetchall() == []
 
 
-def test_a_warehouse_from_before_it_knew_its_tables_gets_what_it_lacks(path: Path) -> None:
+def test_a_warehouse_that_has_all_tables_is_left_alone(path: Path) -> None:
     with exclusive_warehouse(path), open_warehouse(path) as connection:
         connection.execute("drop table ml.user_segments")
-        connection.execute("drop table pipeline.fixed_tables")
 
-    with open_warehouse(path) as connection:
-        assert connection.execute("from ml.user_segments").fetchall() == []
+    with (
+        open_warehouse(path) as connection,
+        pytest.raises(duckdb.CatalogException, match="user_segments"),
+    ):
+        connection.execute("from ml.user_segments")

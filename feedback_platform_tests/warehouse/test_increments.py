@@ -30,6 +30,7 @@ def counted(project: DbtProject, tmp_path: Path, request: pytest.FixtureRequest)
     own = Counted(project.project_dir, tmp_path / "target", tmp_path / "warehouse.duckdb")
     platform = SmallPlatform.at(tmp_path / "platform", own)
     arrive(platform, 0)
+    # From here on: how the tables were created is of no interest here.
     request.getfixturevalue("rendered_by_dbt")
     return platform
 
