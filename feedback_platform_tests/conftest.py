@@ -53,13 +53,20 @@ LONGEST_FIRST = ("journeys", "warehouse", "orchestration", "cli")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the packages with the longest files in front; `make test` keeps this order."""
+    """Put the packages with the longest files in front; `make test` keeps this order.
+
+    What takes long anyway, the random histories above all, is rendered by dbt each time.
+    """
 
     def place(item: pytest.Item) -> int:
         package = item.path.relative_to(Path(__file__).parent).parts[0]
         return LONGEST_FIRST.index(package) if package in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=place)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("slow"):
+            # Its own list: the other seeds of the same test share the one that is there.
+            item.fixturenames = [*item.fixturenames, "rendered_by_dbt"]
 
 
 def _keep_for_good() -> None:

@@ -10,14 +10,13 @@ from hypothesis import settings
 
 
 def seeds(first: int, *others: int) -> list[ParameterSet]:
-    """One seed for every run of the suite, and others for the slow one, where dbt renders each.
+    """One seed for every run of the suite, and others for the slow one.
 
     `FEEDBACK_TEST_SEEDS=100 pytest …` runs the first hundred instead.
     """
     if more := os.environ.get("FEEDBACK_TEST_SEEDS"):
         return [pytest.param(seed) for seed in range(int(more))]
-    at_length = [pytest.mark.slow, pytest.mark.usefixtures("rendered_by_dbt")]
-    return [pytest.param(first), *(pytest.param(seed, marks=at_length) for seed in others)]
+    return [pytest.param(first), *(pytest.param(seed, marks=pytest.mark.slow) for seed in others)]
 
 
 def examples(few: int) -> settings:
