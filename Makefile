@@ -1,12 +1,16 @@
 # `make run` and `make demo` are all a new user needs; `make help` lists the rest.
 PYTHON ?= python3
 DATA_DIR ?= data
-WORKERS ?= 2
+# One more than cores, as servers and processes are waited for.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 # Parts of benchmarks, and benchmarks that take more of MovieLens than the others.
 BENCHMARK_PARTS := $(addprefix benchmarks/,constant_answer.py machine.py open_loop.py capacity_files.py capacity_servers.py capacity_sizing.py capacity_stages.py capacity_tables.py)
 WITH_MOVIELENS := $(addprefix benchmarks/,lightfm_example.py ranker.py recommendations.py source_library.py)
+
+# The tests start hundreds of processes, each of which would compile the platform anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-services lint bench lock clean
@@ -25,7 +29,7 @@ test: $(VENV)/.development ## the tests that need nothing but Python packages
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-services: $(VENV)/.spark ## the tests against real servers, which it builds and starts, and the slow ones; none is skipped
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not services"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow and not services"
 	@$(BIN)/pytest -m services
 
 lint: $(VENV)/.development ## static checks
