@@ -1,7 +1,7 @@
 """The readers' macros, bound once: DuckDB does so as it creates them, which takes long.
 
-That is half of what a first publication costs. Here it begins with what an earlier platform's has;
-those that follow begin with their own, as in the product.
+A first publication begins with what an earlier platform's has; those that follow begin with their
+own, as in the product.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import duckdb
 import pytest
@@ -17,18 +18,9 @@ from feedback_platform_tests.dbt_statements import (
     run_by_dbt,
     statements_sent_again,
 )
+from feedback_platform_tests.warehouse.definitions import definitions
 from feedback_platform_tests.warehouse.random_events import random_hour, random_object
 from feedback_platform_tests.warehouse.small_platform import Row, SmallPlatform, event
-
-# Keys are kept by triggers.
-DEFINED = """
-select 'table', schema_name, table_name, sql from duckdb_tables()
-union all select 'view', schema_name, view_name, sql from duckdb_views() where not internal
-union all select 'macro', schema_name, function_name, macro_definition from duckdb_functions()
-    where not internal
-union all select 'trigger', schema_name, trigger_name, sql from duckdb_triggers()
-order by all
-"""
 
 
 def arrive(platform: SmallPlatform, seed: int) -> None:
@@ -45,11 +37,11 @@ def arrive(platform: SmallPlatform, seed: int) -> None:
 def everything(platform: SmallPlatform) -> dict[str, list[Row]]:
     """All definitions and all rows, but for the state, which names the lake."""
     with open_warehouse(platform.warehouse) as connection:
-        found = {"defined": connection.execute(DEFINED).fetchall()}
+        found = {"defined": definitions(connection)}
         for kind, schema, table, _ in found["defined"]:
             name = f"{schema}.{table}"
             if kind == "table" and name != "pipeline.state":
-                found[name] = connection.execute(f"from {name} order by all").fetchall()
+                found[name] = connection.table(name).order("all").fetchall()
     return found
 
 
@@ -58,9 +50,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """For which platforms dbt had to run."""
     names: list[str] = []
 
-    def noted(project: DbtProject, *given: object, **named: object) -> list[NodeResult]:
+    def noted(project: DbtProject, *given: Any, **named: Any) -> list[NodeResult]:
         names.append(project.warehouse_path.parent.parent.name)
-        return run_by_dbt(project, *given, **named)  # type: ignore[arg-type]
+        return run_by_dbt(project, *given, **named)
 
     monkeypatch.setattr(dbt_statements, "run_by_dbt", noted)
     return names

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from feedback_platform.warehouse import publishing
 from feedback_platform.warehouse.published_database import write_database
 from feedback_platform.warehouse.transformation import DbtProject
 from feedback_platform_tests.publishing_shortcuts import macros_bound_once
+from feedback_platform_tests.warehouse.definitions import definitions
 from feedback_platform_tests.warehouse.small_platform import SmallPlatform, event
-
-DEFINED = """
-select 'view', schema_name, view_name, sql from duckdb_views() where not internal
-union all select 'macro', schema_name, function_name, macro_definition from duckdb_functions()
-    where not internal
-union all select 'table', schema_name, table_name, sql from duckdb_tables()
-order by all
-"""
 
 
 def published(directory: Path, project: DbtProject, item: str) -> SmallPlatform:
@@ -32,12 +25,8 @@ def published(directory: Path, project: DbtProject, item: str) -> SmallPlatform:
 def defined(platform: SmallPlatform) -> str:
     """Everything a reader finds; Parquet files have names of their own, in a place of their own."""
     files = {path.name for path in platform.published.parent.glob("tables/*.parquet")}
-    # DuckDB writes down what is excluded in any order.
-    text = re.sub(
-        r"EXCLUDE \(([^)]*)\)",
-        lambda names: repr(sorted(names[1].split(", "))),
-        repr(platform.query(DEFINED)),
-    )
+    with duckdb.connect(platform.published, read_only=True) as connection:
+        text = repr(definitions(connection))
     for number, name in enumerate(sorted(files, key=text.find)):
         text = text.replace(name, f"file {number}")
     return text.replace(str(platform.directory), "")
